@@ -1,0 +1,1 @@
+"""Readers of the annotation files that circulate, one format a module."""

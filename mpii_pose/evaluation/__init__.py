@@ -1,0 +1,1 @@
+"""Decoding of heatmaps and PCKh, as each code base computes it."""

@@ -1,0 +1,1 @@
+"""Image files and the shards they are written to."""

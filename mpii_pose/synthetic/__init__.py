@@ -1,0 +1,1 @@
+"""A drawn release in the layout of the official one."""
