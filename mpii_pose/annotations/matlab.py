@@ -141,7 +141,7 @@ def _about_image(
     """Returns the attributes that the people of an image share."""
     video_id, second = "", UNKNOWN
     if _field(image, "vididx") is not None:
-        names = [] if videos is None else videos.ravel()
+        names: Any = [] if videos is None else videos.ravel()
         video = _number(where, image, "vididx")
         if video not in range(1, len(names) + 1):
             raise AnnotationError(
