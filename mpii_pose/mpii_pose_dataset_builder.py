@@ -6,24 +6,20 @@ from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
+from etils import epath
 
-from mpii_pose import synthetic
+import mpii_pose
+from mpii_pose.annotations import release as release_lib
+from mpii_pose.annotations.download import HOW_TO_GET_IT, IMAGES_ARCHIVE
 from mpii_pose.annotations.person import UNKNOWN, PersonAnnotation
-from mpii_pose.annotations.release import (
-    Release,
-    check_manual_dir,
-    read_release,
-    release_folders,
-)
-from mpii_pose.annotations.download import HOW_TO_GET_IT
 from mpii_pose.records.builder import PlannedShardsBuilder
-from mpii_pose.records.images import ImageFile, find_image_files
+from mpii_pose.records.images import ImageError, ImageFile, find_image_files
 from mpii_pose.skeleton import KEYPOINTS, NUM_KEYPOINTS
 
 LICENSE = (
-    "Simplified BSD License, (c) 2015 Max Planck Institute for Informatics. The authors "
-    "make the annotations freely available for research purposes and ask to be "
-    "contacted for any other; the images are frames of YouTube videos."
+    "Simplified BSD License, (c) 2015 Max Planck Institute for Informatics. The "
+    "authors make the annotations freely available for research purposes and ask to "
+    "be contacted for any other; the images are frames of YouTube videos."
 )
 
 
@@ -73,25 +69,25 @@ class Builder(PlannedShardsBuilder):
         download_config: tfds.download.DownloadConfig,
     ) -> Sequence[tfds.core.SplitInfo]:
         if download_config.manual_dir and not self.builder_config.num_people:
-            check_manual_dir(download_config.manual_dir)
+            release_lib.check_manual_dir(download_config.manual_dir)
         return super()._generate_splits(dl_manager, download_config)
 
     def _split_generators(
         self, dl_manager: tfds.download.DownloadManager
     ) -> dict[str, Iterator[tuple[str, dict[str, Any]]]]:
         config = self.builder_config
-        release = read_release(
-            [
-                synthetic.cached_release(
+        if config.num_people:
+            folders = [
+                _drawn_release(
                     dl_manager.download_dir,
                     num_people=config.num_people,
                     seed=config.seed,
                 )
             ]
-            if config.num_people
-            else release_folders(dl_manager)
-        )
-        images = find_image_files(release.image_folder, release.image_names)
+        else:
+            folders = release_lib.release_folders(dl_manager)
+        release = release_lib.read_release(folders)
+        images = _image_files(release)
         self.info.metadata.update(_metadata(release))
         return {
             split: self._generate_examples(people, images)
@@ -107,6 +103,37 @@ class Builder(PlannedShardsBuilder):
                 for field in dataclasses.fields(person)
             }
             yield _key(person), {"image": images[person.image_name], **example}
+
+
+def _drawn_release(
+    download_dir: epath.PathLike, *, num_people: int, seed: int
+) -> epath.Path:
+    """Returns the folder of a drawn release, which is kept like a download."""
+    name = f"{num_people}_people_seed_{seed}_v{mpii_pose.__version__}"
+    folder = epath.Path(download_dir) / "mpii_pose_synthetic" / name
+    if not folder.exists():
+        from mpii_pose import synthetic  # Of use to this config only.
+
+        print(f"Drawing {num_people} people in {folder}")
+        with tfds.core.utils.incomplete_dir(folder) as partial:
+            synthetic.write_release(partial, num_people=num_people, seed=seed)
+    return folder
+
+
+def _image_files(release: release_lib.Release) -> Mapping[str, ImageFile]:
+    """Finds all images before the first is read; none may be missing."""
+    files = find_image_files(release.image_folder, release.image_names)
+    people = (person for split in release.people.values() for person in split)
+    keys = [_key(person) for person in people if person.image_name not in files]
+    if keys:
+        num_images = len(release.image_names) - len(files)
+        raise ImageError(
+            f"{num_images} of {len(release.image_names)} images are missing in "
+            f"{release.image_folder}, where the annotations have people in them, the "
+            f"first of {len(keys)} being {', '.join(keys[:5])} (image/person). Extract "
+            f"{IMAGES_ARCHIVE} again, or take the people out of the annotations"
+        )
+    return files
 
 
 def _features() -> dict[str, tfds.features.FeatureConnector]:
@@ -178,7 +205,7 @@ def _key(person: PersonAnnotation) -> str:
     return f"{person.image_name}/{number}"
 
 
-def _metadata(release: Release) -> dict[str, Any]:
+def _metadata(release: release_lib.Release) -> dict[str, Any]:
     return {
         "source": release.source.kind.value,
         "annotation_files": [path.name for path in release.source.files.values()],

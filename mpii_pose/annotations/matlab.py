@@ -15,8 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.io
-from etils import epath
+from etils import epath, epy
 
 from mpii_pose.annotations import split as split_lib
 from mpii_pose.annotations.person import (
@@ -26,6 +25,9 @@ from mpii_pose.annotations.person import (
     person_from_source,
 )
 from mpii_pose.skeleton import NUM_KEYPOINTS, Visibility
+
+with epy.lazy_imports():  # SciPy takes longer to import than the whole package.
+    import scipy.io
 
 _VISIBILITY = {"0": Visibility.OCCLUDED, "1": Visibility.VISIBLE}
 

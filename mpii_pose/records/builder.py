@@ -12,7 +12,7 @@ from mpii_pose.records.encoding import ExampleEncoder
 from mpii_pose.records.shards import Shard, plan_split
 
 
-class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
     """Builder of examples that are small until they are encoded.
 
     `_generate_examples` is a plain generator, as in any builder, whose images are

@@ -12,6 +12,8 @@ from etils import epath
 # What a file that is no whole RGB JPEG is converted to.
 JPEG_QUALITY = 95
 _JPEG_END = b"\xff\xd9"
+# What Pillow raises for damaged files, files of no known format, and giant ones.
+_UNDECODABLE = (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError)
 
 # Asking a remote file system for sizes is all waiting.
 _STAT_THREADS = 16
@@ -61,17 +63,15 @@ class ImageFile:
                 ):
                     return data
                 return _encode_jpeg(image)
-        except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as (
-            error
-        ):
+        except _UNDECODABLE as error:
             raise ImageError(
-                f"Image {self.path} cannot be decoded ({error}); fetch it again or take "
-                "its people out of the annotations"
+                f"Image {self.path} cannot be decoded ({error}); fetch it again or "
+                "take its people out of the annotations"
             ) from error
 
 
 def _encode_jpeg(image: PIL.Image.Image) -> bytes:
-    if image.mode.startswith("I"):  # 16-bit grey, which Pillow clips instead of scaling.
+    if image.mode.startswith("I"):  # Pillow clips 16-bit grey instead of scaling it.
         image = image.point(lambda level: level / 257).convert("L")
     output = io.BytesIO()
     image.convert("RGB").save(output, "JPEG", quality=JPEG_QUALITY)
