@@ -64,8 +64,7 @@ def _load_release(path: epath.Path) -> np.void:
     release = content.get("RELEASE")
     if release is None or release.dtype.names is None or release.size != 1:
         raise AnnotationError(
-            f"{path}: expected one struct RELEASE, found "
-            f"{[name for name in content if not name.startswith('__')]}; is this "
+            f"{path}: expected one struct named RELEASE and found none; is this "
             "mpii_human_pose_v1_u12_1.mat?"
         )
     return release.item(0) if isinstance(release.item(0), np.void) else release.flat[0]
