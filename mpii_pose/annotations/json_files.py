@@ -49,6 +49,8 @@ def load_records(path: epath.PathLike) -> list[dict[str, Any]]:
         raise AnnotationError(
             f"{path}: expected a list of people, found {type(records).__name__}"
         )
+    if not records:
+        raise AnnotationError(f"{path}: expected a list of people, found an empty one")
     for i, record in enumerate(records):
         if not isinstance(record, dict):
             raise AnnotationError(
@@ -59,7 +61,7 @@ def load_records(path: epath.PathLike) -> list[dict[str, Any]]:
 
 def is_cpm(path: epath.PathLike) -> bool:
     """Whether a file holds CPM's records, and not HRNet's."""
-    return any("joint_self" in record for record in load_records(path)[:1])
+    return "joint_self" in load_records(path)[0]
 
 
 def read_cpm(path: epath.PathLike) -> Mapping[str, list[PersonAnnotation]]:

@@ -49,7 +49,10 @@ def read_matlab(path: epath.PathLike) -> Mapping[str, list[PersonAnnotation]]:
         if listed.exists()
         else split_lib.tompson()
     )
-    return split_lib.in_order(_people(path, _load_release(path), validation))
+    people = split_lib.in_order(_people(path, _load_release(path), validation))
+    if not people:
+        raise AnnotationError(f"{path}: no image has a person with a center and scale")
+    return people
 
 
 def _load_release(path: epath.Path) -> np.void:
@@ -67,7 +70,7 @@ def _load_release(path: epath.Path) -> np.void:
             f"{path}: expected one struct named RELEASE and found none; is this "
             "mpii_human_pose_v1_u12_1.mat?"
         )
-    return release.item(0) if isinstance(release.item(0), np.void) else release.flat[0]
+    return release.flat[0]
 
 
 def _people(

@@ -11,6 +11,7 @@ import scipy.io
 
 import mpii_pose
 from mpii_pose import AnnotationError
+from mpii_pose.synthetic import contents, matlab
 from tests import releases
 
 
@@ -48,6 +49,7 @@ def hrnet(person):
         (b"[" * 100_000, "not a JSON file"),
         (gzip.compress(b"[]" * 1000)[:-9], "not a JSON file"),
         (b'{"a": 1}', "expected a list of people, found dict"),
+        (b"[]", "expected a list of people, found an empty one"),
         (b"[1]", "record 0: expected an object, found 1"),
     ],
 )
@@ -199,6 +201,14 @@ def test_mat_without_release_is_refused(tmp_path):
 @pytest.fixture
 def release_struct(matlab_bytes):
     return scipy.io.loadmat(io.BytesIO(matlab_bytes))["RELEASE"]
+
+
+def test_mat_without_people_is_refused(tmp_path):
+    path = tmp_path / releases.MATLAB_FILE
+    path.write_bytes(matlab.encode_release([contents.ReleaseImage(name="1.jpg")]))
+
+    with pytest.raises(AnnotationError, match="no image has a person"):
+        mpii_pose.read_people(path)
 
 
 @pytest.mark.parametrize("name", ["img_train", "single_person", "act"])

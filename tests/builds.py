@@ -1,0 +1,74 @@
+"""Builds and reads datasets as users do."""
+
+import os
+import pathlib
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+import mpii_pose
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def build(
+    data_dir: pathlib.Path,
+    manual_dir: pathlib.Path | None = None,
+    *,
+    config: Any = "person",
+    file_format: str | None = None,
+    **options: Any,
+) -> mpii_pose.Builder:
+    """Builds a dataset; `options` are those of `tfds.download.DownloadConfig`."""
+    builder = mpii_pose.Builder(
+        data_dir=data_dir, config=config, file_format=file_format
+    )
+    builder.download_and_prepare(
+        download_config=tfds.download.DownloadConfig(manual_dir=manual_dir, **options)
+    )
+    return builder
+
+
+def read(builder: Any, split: str) -> list[dict[str, Any]]:
+    """Returns the examples of a split in the order they are stored, as NumPy."""
+    config = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)
+    return list(tfds.as_numpy(builder.as_dataset(split=split, read_config=config)))
+
+
+def assert_same_examples(
+    found: list[dict[str, Any]], expected: list[dict[str, Any]]
+) -> None:
+    """Asserts that two lists hold the same examples in the same order."""
+    assert len(found) == len(expected)
+    for example, other in zip(found, expected, strict=True):
+        assert example.keys() == other.keys()
+        for name, value in example.items():
+            np.testing.assert_array_equal(value, other[name], err_msg=name)
+
+
+def prepared(data_dir: pathlib.Path) -> list[pathlib.Path]:
+    """Returns what stands below `data_dir` and looks like records or a dataset."""
+    return [
+        path
+        for path in (data_dir / "mpii_pose").rglob("*")
+        if "tfrecord" in path.name or path.name == "dataset_info.json"
+    ]
+
+
+def run(
+    *command: str, cwd: pathlib.Path = ROOT, **env: str
+) -> subprocess.CompletedProcess:
+    """Runs a command of this Python environment; its output is text."""
+    path = pathlib.Path(sys.executable).parent
+    return subprocess.run(
+        [path / command[0], *command[1:]],
+        cwd=cwd,
+        env=os.environ | {"PATH": f"{path}:{os.environ['PATH']}"} | env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
