@@ -230,7 +230,11 @@ class Figure:
                 (corners[1], corners[2], 0.035),
             ):
                 canvas.fill(capsule(start, end, radius * unit * factor), color, mark)
-        canvas.fill(capsule(corners[2], corners[3], 0.045 * unit), outfit.belt)
+        for radius, color in (
+            (0.06, shade(outfit.belt, _OUTLINE)),
+            (0.051, outfit.belt),
+        ):
+            canvas.fill(capsule(corners[2], corners[3], radius * unit), color, label)
         left, _, forward = self.body.torso_axes
         if forward[2] > 0.1:  # A row of buttons on the chest, none on the back.
             rise = self._joint("thorax") - self._joint("pelvis")
