@@ -64,8 +64,8 @@ def draw_occluder(
         _draw_solid(canvas, ellipse(at, axis, 1), color)
     else:  # A bush.
         green = _muted(rng, hue=(0.2, 0.4))
-        for offset in rng.uniform(-0.4, 0.4, (9, 2)):
-            axis = np.array((length * rng.uniform(0.12, 0.25), 0))
+        for offset in rng.uniform(-0.3, 0.3, (12, 2)):
+            axis = np.array((length * rng.uniform(0.15, 0.25), 0))
             leaves = ellipse(at + length * offset, axis, rng.uniform(0.6, 1))
             _draw_solid(canvas, leaves, shade(green, rng.uniform(0.7, 1.2)))
 

@@ -1,4 +1,7 @@
-"""Decides which people are in which image, who is for validation, what is unknown."""
+"""Decides which people are in which image, who is for validation, what is unknown.
+
+Irregular people and images come in turn, not by chance: small releases have them, too.
+"""
 
 import dataclasses
 from typing import Any
@@ -31,13 +34,11 @@ _ODD_IMAGES = (
 )
 
 # Of the real release: shares of images with 1, 2, ... labelled people; validation and
-# test people per labelled person. The shares of irregular people are made up.
+# test people per labelled person. The shares of irregular images are made up.
 _GROUP_SHARES = (0.74, 0.17, 0.05, 0.03, 0.01)
 _VALIDATION_SHARE = 0.1
 _TEST_SHARE = 0.4
-_ODD_IMAGE_SHARE = 0.1
-_NO_HEAD_BOX_SHARE = 0.04
-_STRANGER_SHARE = 0.1
+_ODD_IMAGE_SHARE = 0.05
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,12 +50,16 @@ class ImagePlan:
         people: For each person a key of `KINDS`.
         validation_people: 0-based positions of the people listed for validation.
         is_train: False for a test image.
+        tells_activity: Whether it is known what the people do.
+        has_rich_fields: Whether people have the further fields that few images have.
     """
 
     name: str = ""
     people: tuple[str, ...] = ()
     validation_people: tuple[int, ...] = ()
     is_train: bool = True
+    tells_activity: bool = False
+    has_rich_fields: bool = False
 
 
 def plan_images(num_people: int, *, rng: np.random.Generator) -> list[ImagePlan]:
@@ -74,10 +79,11 @@ def plan_images(num_people: int, *, rng: np.random.Generator) -> list[ImagePlan]
     if num_people > 1:
         num_validation = max(num_validation, 1)
     plans = [
-        _plan_group(size, rng, is_validation=number < num_validation)
+        _plan_group(number, size, rng, is_validation=number < num_validation)
         for number, size in enumerate(_split_into_groups(num_people, rng))
     ]
-    for number in range(1 + round(_ODD_IMAGE_SHARE * num_people)):
+    num_odd = min(num_people, 2 * len(_ODD_IMAGES))
+    for number in range(num_odd + round(_ODD_IMAGE_SHARE * num_people)):
         plans.append(ImagePlan(people=_ODD_IMAGES[number % len(_ODD_IMAGES)]))
     for size in _split_into_groups(max(1, round(_TEST_SHARE * num_people)), rng):
         plans.append(ImagePlan(people=("without_points",) * size, is_train=False))
@@ -112,16 +118,21 @@ def _split_into_groups(num_people: int, rng: np.random.Generator) -> list[int]:
 
 
 def _plan_group(
-    size: int, rng: np.random.Generator, *, is_validation: bool
+    number: int, size: int, rng: np.random.Generator, *, is_validation: bool
 ) -> ImagePlan:
-    """An image of labelled people, sometimes with a stranger among them."""
-    boxed = rng.random(size) >= _NO_HEAD_BOX_SHARE
-    people = [LABELLED_KINDS[0] if known else LABELLED_KINDS[1] for known in boxed]
+    """An image of labelled people, every tenth with a stranger among them."""
+    people = ["labelled"] * size
     listed = int(rng.integers(size))
-    if rng.random() < _STRANGER_SHARE:
+    turn, place_in_turn = divmod(number, 10)
+    if place_in_turn == 2:
+        people[int(rng.integers(size))] = "without_head_box"
+    if place_in_turn == 4:
         place = int(rng.integers(size + 1))
-        people.insert(place, str(rng.choice(_UNLABELLED_KINDS)))
+        people.insert(place, _UNLABELLED_KINDS[turn % len(_UNLABELLED_KINDS)])
         listed += place <= listed
     return ImagePlan(
-        people=tuple(people), validation_people=(listed,) if is_validation else ()
+        people=tuple(people),
+        validation_people=(listed,) if is_validation else (),
+        tells_activity=place_in_turn != 6,
+        has_rich_fields=number % 20 == 8,
     )

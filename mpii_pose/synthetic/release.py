@@ -149,12 +149,12 @@ def _describe_image(
         return ReleaseImage(
             name=image.name, people=people, is_train=False, activity_id=-1
         )
-    if rng.random() < 0.05:
+    if image.has_rich_fields:
         people = [
             dataclasses.replace(person, extra_fields=_rich_fields(rng))
             for person in people
         ]
-    told = rng.random() < 0.9
+    told = image.tells_activity
     activities = list(pose.ACTIONS)
     return ReleaseImage(
         name=image.name,
