@@ -14,7 +14,7 @@ from PIL import Image
 from mpii_pose import skeleton
 from mpii_pose.annotations.person import HEAD_SIZE_FACTOR, HEAD_SIZE_PER_SCALE
 from mpii_pose.skeleton import Visibility
-from mpii_pose.synthetic import background, figure, pose
+from mpii_pose.synthetic import background, figure, outfit, pose
 from mpii_pose.synthetic.canvas import Canvas
 from mpii_pose.synthetic.contents import ReleasePerson
 from mpii_pose.synthetic.figure import Figure
@@ -148,7 +148,7 @@ def _place_figure(
         body_height = min(body_height, 2.2 * column)
     person = Figure(
         body=pose.sample_body(rng, action=activity),
-        outfit=figure.sample_outfit(rng),
+        outfit=outfit.sample_outfit(rng),
         height=body_height,
         pelvis=np.zeros(2),
         first_label=1 + place * len(figure.PARTS),
