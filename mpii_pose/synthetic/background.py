@@ -5,14 +5,21 @@ import colorsys
 import numpy as np
 from PIL import Image, ImageDraw
 
-from mpii_pose.synthetic.canvas import Canvas, Color, capsule, ellipse, shade
+from mpii_pose.synthetic.canvas import (
+    BACKGROUND,
+    Canvas,
+    Color,
+    capsule,
+    ellipse,
+    shade,
+)
 
 # The label of things in front of people.
 OCCLUDER = 255
 
 
 def draw_background(rng: np.random.Generator, *, size: tuple[int, int]) -> Image.Image:
-    """Draws a meadow, a street or a room.
+    """Draws a landscape or a room.
 
     Args:
         rng: Source of chance.
@@ -76,7 +83,7 @@ def draw_stool(
     """Draws a stool behind whoever comes next.
 
     Args:
-        canvas: Where it is drawn, as part of the background.
+        canvas: Where it is drawn, with the label `BACKGROUND`.
         rng: Source of chance.
         seat: float [2], middle of the seat in the image.
         height: From the seat to the floor in px.
@@ -85,8 +92,10 @@ def draw_stool(
     half, thick = np.array((0.5 * height, 0)), 0.07 * height
     for end in (-0.8, 0.8):
         foot = seat + end * 1.15 * half + (0, height)
-        canvas.fill(capsule(seat + end * half, foot, thick), shade(color, 0.6))
-    canvas.fill(capsule(seat - half, seat + half, 1.4 * thick), color)
+        canvas.fill(
+            capsule(seat + end * half, foot, thick), shade(color, 0.6), BACKGROUND
+        )
+    canvas.fill(capsule(seat - half, seat + half, 1.4 * thick), color, BACKGROUND)
 
 
 def add_grain(

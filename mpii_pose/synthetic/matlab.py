@@ -47,24 +47,24 @@ def encode_release(
 
     Returns:
         A MATLAB 5 file with the struct RELEASE; the same bytes for the same arguments.
+
+    Raises:
+        ValueError: There are no images.
     """
     if not images:
         raise ValueError("a release needs at least one image, got none")
-    video_ids = list(dict.fromkeys(i.video_id for i in images if i.video_id))
+    video_ids = dict.fromkeys(image.video_id for image in images if image.video_id)
+    video_numbers = {video_id: i for i, video_id in enumerate(video_ids, start=1)}
     wording = _Plain() if quirks_seed is None else _Quirky(quirks_seed)
-    entries = []
-    for image in images:
-        in_video = image.video_id != ""
-        entries.append(
-            {
-                "image": _struct([{"name": _text(image.name)}]),
-                "annorect": _annorect(image.people, wording),
-                "frame_sec": _optional(image.frame_sec),
-                "vididx": _number(video_ids.index(image.video_id) + 1)
-                if in_video
-                else _EMPTY,
-            }
-        )
+    entries = [
+        {
+            "image": _struct([{"name": _text(image.name)}]),
+            "annorect": _annorect(image.people, wording),
+            "frame_sec": _optional(image.frame_sec),
+            "vididx": _optional(video_numbers.get(image.video_id)),
+        }
+        for image in images
+    ]
     release = {
         "annolist": _struct(entries),
         "img_train": np.array([[image.is_train for image in images]], np.uint8),
@@ -152,7 +152,7 @@ def _annorect(people: Sequence[ReleasePerson], wording: _Plain) -> np.ndarray:
         if any(group[0] in row for row in rows) or wording.keeps_empty(group[0]):
             kept.extend(group)
     kept.extend(dict.fromkeys(k for person in people for k in person.extra_fields))
-    kept = kept or ["annopoints"]
+    kept = kept or ["annopoints"]  # A struct needs a field.
     return _struct([{name: row.get(name, _EMPTY) for name in kept} for row in rows])
 
 

@@ -39,6 +39,17 @@ def test_an_occluder_covers_its_point_and_little_else():
         assert background.OCCLUDER in near
 
 
+def test_a_stool_covers_whom_it_stands_before():
+    canvas = Canvas(Image.new("RGB", (100, 100), GREY))
+    canvas.fill(np.array(((0, 0), (99, 0), (99, 99), (0, 99))), (200, 0, 0), 7)
+    seat = np.array((50.0, 40.0))
+
+    background.draw_stool(canvas, np.random.default_rng(0), seat=seat, height=40)
+
+    assert canvas.label_at(seat) == BACKGROUND
+    assert canvas.label_at((50, 70)) == 7
+
+
 def test_grain_is_bounded_and_has_no_mean():
     image = Image.new("RGB", (200, 100), GREY)
 

@@ -67,6 +67,42 @@ def test_limbs_that_are_seen_have_the_colors_of_their_side():
     assert checked > 60
 
 
+def test_whoever_stands_before_hides_exactly_what_they_cover():
+    hidden = 0
+    for seed in range(40):
+        behind, drawing = draw(seed)
+        alone = drawing.image()
+        rng = np.random.default_rng([seed, 1])
+        before = dataclasses.replace(
+            behind,
+            body=pose.sample_body(rng, action="cheering"),
+            outfit=outfit.sample_outfit(rng),
+            pelvis=behind.pelvis + rng.uniform(-40, 40, 2),
+            first_label=1 + len(PARTS),
+        )
+        points = behind.project(behind.body.joints).round()
+        seen_alone = [
+            behind.is_seen(name, drawing.label_at(point))
+            for name, point in zip(skeleton.KEYPOINTS, points, strict=True)
+        ]
+
+        before.draw(drawing)
+
+        both = drawing.image()
+        for name, point, was_seen in zip(
+            skeleton.KEYPOINTS, points, seen_alone, strict=True
+        ):
+            label = drawing.label_at(point)
+            if behind.is_seen(name, label):
+                assert was_seen
+            elif was_seen:
+                assert label > len(PARTS)
+                pixel = tuple(point.astype(int))
+                assert both.getpixel(pixel) != alone.getpixel(pixel)
+                hidden += 1
+    assert hidden > 50
+
+
 def test_only_the_parts_that_meet_at_a_keypoint_show_it():
     person, _ = draw(0, first_label=21)
 
