@@ -5,14 +5,21 @@ import colorsys
 import numpy as np
 from PIL import Image, ImageDraw
 
-from mpii_pose.synthetic.canvas import Canvas, Color, capsule, ellipse, shade
+from mpii_pose.synthetic.canvas import (
+    BACKGROUND,
+    Canvas,
+    Color,
+    capsule,
+    ellipse,
+    shade,
+)
 
 # The label of things in front of people.
 OCCLUDER = 255
 
 
 def draw_background(rng: np.random.Generator, *, size: tuple[int, int]) -> Image.Image:
-    """Draws a meadow, a street or a room.
+    """Draws a landscape or a room.
 
     Args:
         rng: Source of chance.
@@ -33,8 +40,8 @@ def draw_background(rng: np.random.Generator, *, size: tuple[int, int]) -> Image
     floor = _mottled(rng, ground, size=(height - floor_top, width))
     draw = ImageDraw.Draw(image)
     for _ in range(rng.integers(2, 7)):
-        thing = _draw_hill if outdoors else _draw_picture
-        thing(draw, rng, size=size, base=floor_top)
+        draw_thing = _draw_landmark if outdoors else _draw_picture
+        draw_thing(draw, rng, size=size, base=floor_top)
     image.paste(floor, (0, floor_top))
     return image
 
@@ -64,10 +71,31 @@ def draw_occluder(
         _draw_solid(canvas, ellipse(at, axis, 1), color)
     else:  # A bush.
         green = _muted(rng, hue=(0.2, 0.4))
-        for offset in rng.uniform(-0.4, 0.4, (9, 2)):
-            axis = np.array((length * rng.uniform(0.12, 0.25), 0))
+        for offset in rng.uniform(-0.3, 0.3, (12, 2)):
+            axis = np.array((length * rng.uniform(0.15, 0.25), 0))
             leaves = ellipse(at + length * offset, axis, rng.uniform(0.6, 1))
             _draw_solid(canvas, leaves, shade(green, rng.uniform(0.7, 1.2)))
+
+
+def draw_stool(
+    canvas: Canvas, rng: np.random.Generator, *, seat: np.ndarray, height: float
+) -> None:
+    """Draws a stool behind whoever comes next.
+
+    Args:
+        canvas: Where it is drawn, with the label `BACKGROUND`.
+        rng: Source of chance.
+        seat: float [2], middle of the seat in the image.
+        height: From the seat to the floor in px.
+    """
+    color = shade(_muted(rng, hue=(0.03, 0.1)), 0.8)
+    half, thick = np.array((0.5 * height, 0)), 0.07 * height
+    for end in (-0.8, 0.8):
+        foot = seat + end * 1.15 * half + (0, height)
+        canvas.fill(
+            capsule(seat + end * half, foot, thick), shade(color, 0.6), BACKGROUND
+        )
+    canvas.fill(capsule(seat - half, seat + half, 1.4 * thick), color, BACKGROUND)
 
 
 def add_grain(
@@ -103,7 +131,7 @@ def _mottled(
     return Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC)
 
 
-def _draw_hill(
+def _draw_landmark(
     draw: ImageDraw.ImageDraw,
     rng: np.random.Generator,
     *,
@@ -112,13 +140,27 @@ def _draw_hill(
 ) -> None:
     """A hill, a house or a tree on the horizon."""
     height, width = size
-    x, half = rng.uniform(0, width), rng.uniform(0.05, 0.25) * width
-    rise = rng.uniform(0.1, 0.35) * height
-    color = _muted(rng, hue=(0, 1) if rng.random() < 0.4 else (0.2, 0.45))
-    if rng.random() < 0.5:
-        draw.ellipse((x - half, base - rise, x + half, base + rise), fill=color)
+    x, half = rng.uniform(0, width), rng.uniform(0.03, 0.12) * width
+    top = base - rng.uniform(0.12, 0.4) * height
+    kind = rng.integers(3)
+    if kind == 0:
+        hill = (x - 2.5 * half, top, x + 2.5 * half, 2 * base - top)
+        draw.ellipse(hill, fill=_muted(rng, hue=(0.2, 0.45)))
+    elif kind == 1:
+        wall, roof = _muted(rng, hue=(0, 1)), _muted(rng, hue=(0, 0.1))
+        draw.rectangle((x - half, top, x + half, base), fill=wall)
+        ridge = (x, top - 0.7 * half)
+        draw.polygon((x - 1.2 * half, top, *ridge, x + 1.2 * half, top), fill=roof)
+        for left in (x - 0.6 * half, x + 0.2 * half):
+            window = (left, top + 0.3 * half, left + 0.4 * half, top + 0.8 * half)
+            draw.rectangle(window, fill=shade(wall, 0.5))
     else:
-        draw.rectangle((x - half / 2, base - rise, x + half / 2, base), fill=color)
+        trunk, crown = _muted(rng, hue=(0.05, 0.1)), _muted(rng, hue=(0.2, 0.4))
+        draw.rectangle((x - half / 8, top, x + half / 8, base), fill=shade(trunk, 0.6))
+        for dx, dy in ((-0.35, 0), (0.35, 0), (0, -0.45)):
+            cx, cy, r = x + dx * half, top + dy * half, 0.55 * half
+            leaves = shade(crown, rng.uniform(0.75, 1.05))
+            draw.ellipse((cx - r, cy - r, cx + r, cy + r), fill=leaves)
 
 
 def _draw_picture(

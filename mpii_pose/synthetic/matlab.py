@@ -2,12 +2,13 @@
 
 In the file everything follows MPII: points 1-based, what is unknown is left out. The
 official file says one thing in several ways: a field is absent or empty, flags are
-numbers or characters, points come in any order. `quirks_seed` mixes those ways as the
-official file does; the content is the same with and without.
+numbers or characters, points come in any order. `quirks_seed` uses all those ways in
+turn; the content is the same with and without.
 """
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,8 @@ _HEAD_KEYPOINTS = (
 # SciPy writes the date there; 116 bytes of text for people.
 _HEADER = b"MATLAB 5.0 MAT-file, a release of drawn people".ljust(116)
 _EMPTY = np.zeros((0, 0))
+# Fields of `annorect` that are there together or not at all.
+_FIELD_GROUPS = (("x1", "y1", "x2", "y2"), ("annopoints",), ("scale",), ("objpos",))
 
 
 def encode_release(
@@ -38,30 +41,30 @@ def encode_release(
     Args:
         images: In the order of `annolist`.
         version: The release's `version`.
-        quirks_seed: Seed of the mixture of the ways in which the official file says
-            things; None for the plainest way throughout.
+        quirks_seed: If given, things are said in all the ways of the official file in
+            turn, and points are shuffled by this seed; None for the plainest way
+            throughout.
 
     Returns:
         A MATLAB 5 file with the struct RELEASE; the same bytes for the same arguments.
+
+    Raises:
+        ValueError: There are no images.
     """
     if not images:
         raise ValueError("a release needs at least one image, got none")
-    video_ids = list(dict.fromkeys(i.video_id for i in images if i.video_id))
-    entries = []
-    for number, image in enumerate(images):
-        seed = None if quirks_seed is None else [quirks_seed, number]
-        quirks = None if seed is None else np.random.default_rng(seed)
-        in_video = image.video_id != ""
-        entries.append(
-            {
-                "image": _struct([{"name": _text(image.name)}]),
-                "annorect": _annorect(image.people, quirks),
-                "frame_sec": _optional(image.frame_sec),
-                "vididx": _number(video_ids.index(image.video_id) + 1)
-                if in_video
-                else _EMPTY,
-            }
-        )
+    video_ids = dict.fromkeys(image.video_id for image in images if image.video_id)
+    video_numbers = {video_id: i for i, video_id in enumerate(video_ids, start=1)}
+    wording = _Plain() if quirks_seed is None else _Quirky(quirks_seed)
+    entries = [
+        {
+            "image": _struct([{"name": _text(image.name)}]),
+            "annorect": _annorect(image.people, wording),
+            "frame_sec": _optional(image.frame_sec),
+            "vididx": _optional(video_numbers.get(image.video_id)),
+        }
+        for image in images
+    ]
     release = {
         "annolist": _struct(entries),
         "img_train": np.array([[image.is_train for image in images]], np.uint8),
@@ -89,37 +92,78 @@ def _separated(image: ReleaseImage) -> np.ndarray:
     return np.array(rows, np.uint8).reshape(-1, 1) if rows else _EMPTY
 
 
-def _annorect(
-    people: Sequence[ReleasePerson], quirks: np.random.Generator | None
-) -> np.ndarray:
+class _Plain:
+    """Says everything in the plainest way."""
+
+    def order(self, point_ids: np.ndarray) -> np.ndarray:
+        """In which order points are listed."""
+        return point_ids
+
+    def flag(self, visible: bool) -> np.ndarray:
+        """How it is said that a point is visible."""
+        return _number(visible)
+
+    def omits_flags(self) -> bool:
+        """Whether the points of someone who is all visible have no flags at all."""
+        return False
+
+    def keeps_empty(self, field: str) -> bool:
+        """Whether a field that nobody in the image has is there, empty."""
+        return False
+
+
+class _Quirky(_Plain):
+    """Says things in all the ways of the official file, in turn."""
+
+    def __init__(self, seed: int) -> None:
+        self._rng = np.random.default_rng(seed)
+        self._flags = itertools.cycle(
+            (
+                _number,
+                lambda visible: _text("1" if visible else "0"),
+                lambda visible: _EMPTY if visible else _number(0),
+            )
+        )
+        self._omits_flags = itertools.cycle((True, False))
+        self._keeps_empty = {
+            field: itertools.cycle((False, True)) for field, *_ in _FIELD_GROUPS
+        }
+
+    def order(self, point_ids: np.ndarray) -> np.ndarray:
+        return self._rng.permutation(point_ids)
+
+    def flag(self, visible: bool) -> np.ndarray:
+        return next(self._flags)(visible)
+
+    def omits_flags(self) -> bool:
+        return next(self._omits_flags)
+
+    def keeps_empty(self, field: str) -> bool:
+        return next(self._keeps_empty[field])
+
+
+def _annorect(people: Sequence[ReleasePerson], wording: _Plain) -> np.ndarray:
     """All people of one image: MATLAB gives them the same fields."""
     if not people:
         return _EMPTY
-    rows = [_fields(person, quirks) for person in people]
+    rows = [_fields(person, wording) for person in people]
     kept: list[str] = []
     for group in _FIELD_GROUPS:
-        known = any(name in row for row in rows for name in group)
-        empty_is_told = quirks is not None and quirks.random() < 0.5
-        if known or empty_is_told:
+        if any(group[0] in row for row in rows) or wording.keeps_empty(group[0]):
             kept.extend(group)
     kept.extend(dict.fromkeys(k for person in people for k in person.extra_fields))
-    kept = kept or ["annopoints"]
+    kept = kept or ["annopoints"]  # A struct needs a field.
     return _struct([{name: row.get(name, _EMPTY) for name in kept} for row in rows])
 
 
-_FIELD_GROUPS = (("x1", "y1", "x2", "y2"), ("annopoints",), ("scale",), ("objpos",))
-
-
-def _fields(
-    person: ReleasePerson, quirks: np.random.Generator | None
-) -> dict[str, np.ndarray]:
+def _fields(person: ReleasePerson, wording: _Plain) -> dict[str, np.ndarray]:
     """What is known of one person, by name of field."""
     fields = {name: _number(value) for name, value in person.extra_fields.items()}
     if person.head_box is not None:
         corners = np.asarray(person.head_box, np.float64) + 1
         fields |= zip(("x1", "y1", "x2", "y2"), map(_number, corners), strict=True)
     if np.any(person.visibility != Visibility.MISSING):
-        fields["annopoints"] = _struct([{"point": _points(person, quirks)}])
+        fields["annopoints"] = _struct([{"point": _points(person, wording)}])
     if person.scale is not None:
         fields["scale"] = _number(person.scale)
     if person.center is not None:
@@ -128,37 +172,20 @@ def _fields(
     return fields
 
 
-def _points(person: ReleasePerson, quirks: np.random.Generator | None) -> np.ndarray:
+def _points(person: ReleasePerson, wording: _Plain) -> np.ndarray:
     labelled = np.flatnonzero(person.visibility != Visibility.MISSING)
     coordinates = np.asarray(person.keypoints, np.float64) + 1
-    codings: Sequence[Callable[[bool], np.ndarray]] = (_number,)
-    flags_told = True
-    if quirks is not None:
-        labelled = quirks.permutation(labelled)
-        codings = _FLAG_CODINGS
-        all_visible = np.all(person.visibility[labelled] == Visibility.VISIBLE)
-        flags_told = not all_visible or quirks.random() < 0.5
+    visible = person.visibility == Visibility.VISIBLE
+    flags_are_told = not (visible[labelled].all() and wording.omits_flags())
     rows = []
-    for point_id in labelled:
+    for point_id in wording.order(labelled):
         x, y = coordinates[point_id]
         row = {"x": _number(x), "y": _number(y), "id": _number(point_id)}
-        if flags_told:
-            visible = bool(person.visibility[point_id] == Visibility.VISIBLE)
-            coding = codings[
-                0 if quirks is None else int(quirks.integers(len(codings)))
-            ]
-            unflagged = visible and point_id in _HEAD_KEYPOINTS
-            row["is_visible"] = _EMPTY if unflagged else coding(visible)
+        if flags_are_told:
+            has_none = point_id in _HEAD_KEYPOINTS and visible[point_id]
+            row["is_visible"] = _EMPTY if has_none else wording.flag(visible[point_id])
         rows.append(row)
     return _struct(rows)
-
-
-def _flag_text(visible: bool) -> np.ndarray:
-    return _text(str(int(visible)))
-
-
-def _flag_or_empty(visible: bool) -> np.ndarray:
-    return _EMPTY if visible else _number(0)
 
 
 def _number(value: float | np.number) -> np.ndarray:
@@ -166,9 +193,6 @@ def _number(value: float | np.number) -> np.ndarray:
     if not float(value).is_integer():
         return np.array([[value]], np.float64)
     return np.array([[value]], np.min_scalar_type(int(value)))
-
-
-_FLAG_CODINGS = (_number, _flag_text, _flag_or_empty)
 
 
 def _optional(value: float | None) -> np.ndarray:

@@ -19,7 +19,8 @@ _INDEX = {name: index for index, name in enumerate(skeleton.KEYPOINTS)}
 HEAD_LENGTH = 1 / 6
 HAND_LENGTH = 0.05
 FOOT_LENGTH = 0.09
-_THIGH, _SHIN, _TORSO, _NECK = 0.245, 0.245, 0.275, 0.035
+TORSO_LENGTH = 0.275
+_THIGH, _SHIN, _NECK = 0.245, 0.245, 0.035
 _UPPER_ARM, _FOREARM = 0.165, 0.15
 _HALF_SHOULDERS, _HALF_HIPS = 0.115, 0.07
 
@@ -42,6 +43,7 @@ class Action:
         elbow: Forearm bent forward.
         lean: Upper body bent forward.
         roll: Whole body turned in the image; mirrored by chance.
+        needs_seat: Whether the person sits on something.
     """
 
     category: str
@@ -55,6 +57,7 @@ class Action:
     elbow: Range = (5, 60)
     lean: Range = (-5, 10)
     roll: Range = (-7, 7)
+    needs_seat: bool = False
 
 
 ACTIONS = {
@@ -79,6 +82,7 @@ ACTIONS = {
         arm=(5, 50),
         elbow=(20, 90),
         lean=(-8, 15),
+        needs_seat=True,
     ),
     "cheering": Action(
         category="miscellaneous",
@@ -173,7 +177,7 @@ def sample_body(rng: np.random.Generator, *, action: str) -> Body:
         @ _turn("z", rng.normal(0, 6))
     )
     joints = np.zeros((skeleton.NUM_KEYPOINTS, 3))
-    thorax = chest @ (0, _TORSO, 0)
+    thorax = chest @ (0, TORSO_LENGTH, 0)
     upper_neck = thorax + chest @ (0, _NECK, 0.01)
     joints[_INDEX["thorax"]] = thorax
     joints[_INDEX["upper_neck"]] = upper_neck

@@ -12,12 +12,13 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+from PIL import Image
 
-from mpii_pose.synthetic import matlab, scene
-from mpii_pose.synthetic.contents import ReleaseImage, ReleasePerson
+from mpii_pose.synthetic import jpeg, matlab, plan, pose, scene
+from mpii_pose.synthetic.contents import ReleaseImage
+from mpii_pose.synthetic.plan import ImagePlan
 
 IMAGE_FOLDER = "images"
 ANNOTATION_FOLDER = "mpii_human_pose_v1_u12_2"
@@ -26,13 +27,18 @@ VALIDATION_FILE = "validation_people.csv"
 
 # (height, width) in px; small, so that a build takes seconds.
 SMALL_SIZES = ((240, 320), (272, 480), (360, 480), (360, 640), (480, 640), (400, 300))
+# The most frequent sizes of the real release in their rough proportions.
+MPII_SIZES = (
+    *((720, 1280),) * 10,
+    *((1080, 1920),) * 6,
+    *((480, 640),) * 2,
+    (480, 854),
+    (480, 720),
+)
 
-# Shares of the real release: labelled people per image, validation people and test
-# people per labelled person.
-_GROUP_SIZES = (0.74, 0.17, 0.05, 0.03, 0.01)
-_VALIDATION_SHARE = 0.1
-_TEST_SHARE = 0.4
 _NUM_VIDEOS = 12
+# Noise in levels; heavy files need it to be heavy.
+_GRAIN, _HEAVY_GRAIN = 5, 22
 
 
 def write_release(
@@ -41,6 +47,7 @@ def write_release(
     num_people: int,
     seed: int = 0,
     image_sizes: Sequence[tuple[int, int]] = SMALL_SIZES,
+    bytes_per_pixel: float | None = None,
 ) -> None:
     """Draws people and writes them as the official release is written.
 
@@ -53,13 +60,17 @@ def write_release(
             `validation_others` together. People without labels and test people (0.4
             for each labelled one) come on top.
         seed: 0 or more.
-        image_sizes: (height, width) in px, of which each image gets one by chance.
+        image_sizes: (height, width) in px, of which each image gets one by chance;
+            `MPII_SIZES` for the real ones.
+        bytes_per_pixel: Mean size of the files in bytes divided by their pixels;
+            `jpeg.MPII_BYTES_PER_PIXEL` (0.46) makes them as heavy as the real ones.
+            None leaves them as they come, about 0.15.
 
     Raises:
         ValueError: An option is out of range.
         FileExistsError: The directory already holds a release, drawn or real.
     """
-    _check_options(num_people, seed, image_sizes)
+    _check_options(num_people, seed, image_sizes, bytes_per_pixel)
     root = pathlib.Path(directory)
     for name in (IMAGE_FOLDER, ANNOTATION_FOLDER):
         if (root / name).exists() and any((root / name).iterdir()):
@@ -67,30 +78,35 @@ def write_release(
                 f"{root / name} is not empty: a drawn release is never mixed with "
                 f"other files; remove the folder or choose another directory"
             )
-    plans = _plan_images(num_people, np.random.default_rng([seed, 0]))
+    plans = plan.plan_images(num_people, rng=np.random.default_rng([seed, 0]))
     (root / IMAGE_FOLDER).mkdir(parents=True, exist_ok=True)
     (root / ANNOTATION_FOLDER).mkdir(exist_ok=True)
     images = []
-    for number, plan in enumerate(plans):
+    for number, image in enumerate(plans):
         rng = np.random.default_rng([seed, 1, number])
         size = image_sizes[int(rng.integers(len(image_sizes)))]
-        images.append(_draw_image(plan, rng, size=size, folder=root / IMAGE_FOLDER))
-    annotations = root / ANNOTATION_FOLDER
-    (annotations / VALIDATION_FILE).write_text(
-        "image_name,person_index\n"
-        + "".join(
-            f"{plan.name},{person_index}\n"
-            for plan in plans
-            for person_index in plan.validation_people
+        drawn = scene.draw_scene(
+            rng,
+            size=size,
+            num_people=len(image.people),
+            grain=_GRAIN if bytes_per_pixel is None else _HEAVY_GRAIN,
         )
-    )
-    (annotations / ANNOTATION_FILE).write_bytes(
-        matlab.encode_release(images, quirks_seed=seed)
-    )
+        encoded = _encode_image(drawn.image, rng, bytes_per_pixel=bytes_per_pixel)
+        (root / IMAGE_FOLDER / image.name).write_bytes(encoded)
+        images.append(_describe_image(image, drawn, rng))
+    annotations = root / ANNOTATION_FOLDER
+    listed = [(image.name, k) for image in plans for k in image.validation_people]
+    rows = ["image_name,person_index", *(f"{name},{k}" for name, k in listed)]
+    (annotations / VALIDATION_FILE).write_bytes(("\n".join(rows) + "\n").encode())
+    encoded = matlab.encode_release(images, quirks_seed=seed)
+    (annotations / ANNOTATION_FILE).write_bytes(encoded)
 
 
 def _check_options(
-    num_people: int, seed: int, image_sizes: Sequence[tuple[int, int]]
+    num_people: int,
+    seed: int,
+    image_sizes: Sequence[tuple[int, int]],
+    bytes_per_pixel: float | None,
 ) -> None:
     if num_people < 1:
         raise ValueError(f"num_people must be 1 or more, got {num_people}")
@@ -104,114 +120,44 @@ def _check_options(
                 f"image_sizes must be at least 64 px either way, got "
                 f"(height, width) = ({height}, {width})"
             )
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _ImagePlan:
-    """What one image is to hold.
-
-    Attributes:
-        name: Base name of its file.
-        people: What is to be known of each person; a key of `_KINDS`.
-        validation_people: 0-based positions of the listed people.
-        is_train: False for a test image.
-    """
-
-    name: str = ""
-    people: tuple[str, ...] = ()
-    validation_people: tuple[int, ...] = ()
-    is_train: bool = True
-
-
-# What is unknown of people of each kind.
-_KINDS: dict[str, tuple[str, ...]] = {
-    "labelled": (),
-    "without_head_box": ("head_box",),
-    "without_points": ("points", "head_box"),
-    "without_scale": ("scale",),
-    "without_center": ("center",),
-    "unknown": ("points", "head_box", "scale", "center"),
-}
-_LABELLED_KINDS = ("labelled", "without_head_box")
-# Training images without a labelled person that come with the others, one by one.
-_ODD_IMAGES = (
-    (),
-    ("without_points",),
-    ("without_scale",),
-    ("without_center",),
-    ("unknown",),
-    ("without_points", "without_scale", "unknown"),
-)
-
-
-def _plan_images(num_people: int, rng: np.random.Generator) -> list[_ImagePlan]:
-    """Decides which people are in which image, then mixes the images."""
-    groups = _split_into_groups(num_people, rng)
-    num_validation = round(_VALIDATION_SHARE * num_people)
-    num_validation = max(num_validation, 1) if num_people > 1 else 0
-    plans = []
-    for number, group in enumerate(groups):
-        listed = number < num_validation
-        kinds = ["without_head_box" if rng.random() < 0.03 else "labelled"] * group
-        if rng.random() < 0.1:
-            kinds.insert(
-                int(rng.integers(group + 1)), str(rng.choice(list(_KINDS)[2:]))
-            )
-        labelled = [i for i, kind in enumerate(kinds) if kind in _LABELLED_KINDS]
-        plans.append(
-            _ImagePlan(
-                people=tuple(kinds),
-                validation_people=(int(rng.choice(labelled)),) if listed else (),
-            )
+    if bytes_per_pixel is not None and bytes_per_pixel < 0.1:
+        raise ValueError(
+            f"bytes_per_pixel must be 0.1 or more, or None, got {bytes_per_pixel}"
         )
-    for number in range(1 + num_people // 12):
-        plans.append(_ImagePlan(people=_ODD_IMAGES[number % len(_ODD_IMAGES)]))
-    for group in _split_into_groups(max(1, round(_TEST_SHARE * num_people)), rng):
-        plans.append(_ImagePlan(people=("without_points",) * group, is_train=False))
-    plans.append(_ImagePlan(is_train=False))
-    # MPII's names begin with 0: no image of ours is taken for one of its.
-    numbers = rng.choice(900_000_000, len(plans), replace=False) + 100_000_000
-    return [
-        dataclasses.replace(plans[place], name=f"{number}.jpg")
-        for place, number in zip(rng.permutation(len(plans)), numbers, strict=True)
-    ]
 
 
-def _split_into_groups(num_people: int, rng: np.random.Generator) -> list[int]:
-    """How many people are in each image; the first has two, given three or more."""
-    sizes = [2] if num_people > 2 else []
-    while (left := num_people - sum(sizes)) > 0:
-        sizes.append(min(left, 1 + int(rng.choice(len(_GROUP_SIZES), p=_GROUP_SIZES))))
-    return sizes
+def _encode_image(
+    image: Image.Image, rng: np.random.Generator, *, bytes_per_pixel: float | None
+) -> bytes:
+    if bytes_per_pixel is None:
+        return jpeg.encode_jpeg(image, quality=int(rng.integers(80, 93)))
+    num_bytes = round(
+        bytes_per_pixel * image.width * image.height * rng.uniform(0.7, 1.3)
+    )
+    return jpeg.fit_jpeg(image, num_bytes=num_bytes, seed=int(rng.integers(2**31)))
 
 
-def _draw_image(
-    plan: _ImagePlan,
-    rng: np.random.Generator,
-    *,
-    size: tuple[int, int],
-    folder: pathlib.Path,
+def _describe_image(
+    image: ImagePlan, drawn: scene.Scene, rng: np.random.Generator
 ) -> ReleaseImage:
-    """Draws an image, writes its file and describes it."""
-    drawn = scene.draw_scene(rng, size=size, num_people=len(plan.people))
-    drawn.image.save(folder / plan.name, quality=int(rng.integers(80, 93)))
+    """What the annotation file says of a drawn image."""
     people = [
-        _forget(person, kind)
-        for person, kind in zip(drawn.people, plan.people, strict=True)
+        plan.forget(person, kind=kind)
+        for person, kind in zip(drawn.people, image.people, strict=True)
     ]
-    if not plan.is_train:
+    if not image.is_train:
         return ReleaseImage(
-            name=plan.name, people=people, is_train=False, activity_id=-1
+            name=image.name, people=people, is_train=False, activity_id=-1
         )
-    if rng.random() < 0.05:
+    if image.has_rich_fields:
         people = [
             dataclasses.replace(person, extra_fields=_rich_fields(rng))
             for person in people
         ]
-    told = rng.random() < 0.9
-    activities = list(scene.pose.ACTIONS)
+    told = image.tells_activity
+    activities = list(pose.ACTIONS)
     return ReleaseImage(
-        name=plan.name,
+        name=image.name,
         people=people,
         video_id=f"drawn_{rng.integers(_NUM_VIDEOS):05d}",
         frame_sec=int(rng.integers(600)),
@@ -219,16 +165,6 @@ def _draw_image(
         activity=drawn.activity if told else "",
         activity_id=activities.index(drawn.activity) + 1 if told else None,
     )
-
-
-def _forget(person: ReleasePerson, kind: str) -> ReleasePerson:
-    """Takes away what is not to be known of a person."""
-    nobody = ReleasePerson()
-    unknown: dict[str, Any] = {}
-    for part in _KINDS[kind]:
-        for name in ("keypoints", "visibility") if part == "points" else (part,):
-            unknown[name] = getattr(nobody, name)
-    return dataclasses.replace(person, **unknown)
 
 
 def _rich_fields(rng: np.random.Generator) -> dict[str, float]:
