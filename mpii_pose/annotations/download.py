@@ -4,7 +4,12 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 
+import requests
 from etils import epath
+from tensorflow_datasets.core.download import resource
+
+# How long a server may take to answer at all.
+_PATIENCE_S: Final = 30
 
 IMAGES_ARCHIVE: Final = "mpii_human_pose_v1.tar.gz"
 ANNOTATIONS_ARCHIVE: Final = "mpii_human_pose_v1_u12_2.zip"
@@ -47,6 +52,7 @@ def download_release(dl_manager: Any) -> list[epath.Path]:
         ValueError: The images' archive is not the published one.
     """
     try:
+        _check_reachable(dl_manager.download_dir)
         archives = dl_manager.download(dict(URLS))
     except Exception as error:  # TFDS and requests raise errors of many kinds.
         raise ConnectionError(
@@ -59,6 +65,18 @@ def download_release(dl_manager: Any) -> list[epath.Path]:
             "the download is damaged: remove the file and try again"
         )
     return list(dl_manager.extract(archives).values())
+
+
+def _check_reachable(download_dir: epath.PathLike) -> None:
+    """Asks for each file that is still to be downloaded.
+
+    TFDS itself tries for more than ten minutes where there is no network.
+    """
+    for url in URLS.values():
+        name = resource.get_dl_fname(url)
+        folders = (epath.Path(download_dir), epath.Path(download_dir) / "mpii_pose")
+        if not any((folder / name).exists() for folder in folders):
+            requests.head(url, timeout=_PATIENCE_S).raise_for_status()
 
 
 HOW_TO_GET_IT: Final = f"""\

@@ -84,16 +84,12 @@ def check_manual_dir(manual_dir: epath.PathLike) -> None:
     """
     manual_dir = epath.Path(manual_dir).expanduser()
     if not holds_annotations(manual_dir):
-        found = (
-            sorted(p.name for p in manual_dir.iterdir())
-            if manual_dir.is_dir()
-            else None
-        )
-        state = (
-            "does not exist" if found is None else f"holds {found[:10] or 'nothing'}"
-        )
+        found = "does not exist"
+        if manual_dir.is_dir():
+            names = sorted(path.name for path in manual_dir.iterdir())
+            found = f"holds {', '.join(names[:10]) or 'nothing'}"
         raise FileNotFoundError(
-            f"--manual_dir {manual_dir} {state}, and no annotations of MPII Human Pose."
+            f"No annotations of MPII Human Pose in --manual_dir: {manual_dir} {found}."
             f"\n{download.HOW_TO_GET_IT}"
         )
 
