@@ -15,7 +15,8 @@ import numpy as np
 
 from mpii_pose.skeleton import KEYPOINTS, PCKH_GROUPS
 
-_COUNTED = sorted(index for group in PCKH_GROUPS.values() for index in group)
+# Indices of the 14 keypoints that make up the total.
+COUNTED = sorted(index for group in PCKH_GROUPS.values() for index in group)
 _HEAD_TOP = (KEYPOINTS.index("head_top"),)
 
 
@@ -84,9 +85,9 @@ def scores_from_counts(
     per_keypoint = _percent(correct, labelled)
     groups = PCKH_GROUPS | {"head": rule.head}
     total = (
-        _percent(correct[_COUNTED].sum(), labelled[_COUNTED].sum())
+        _percent(correct[COUNTED].sum(), labelled[COUNTED].sum())
         if rule.weighted
-        else _mean(per_keypoint[_COUNTED])
+        else _mean(per_keypoint[COUNTED])
     )
     return PCKhScores(
         per_keypoint=per_keypoint,
