@@ -157,7 +157,7 @@ class PCKh(tf.keras.metrics.Metric):
     def _keypoints(self, prediction: tf.Tensor) -> tf.Tensor:
         prediction = tf.convert_to_tensor(prediction)
         if prediction.shape.rank == 3:
-            return prediction
+            return tf.ensure_shape(prediction, (None, NUM_KEYPOINTS, 2))
         if prediction.shape.rank != 4:
             raise ValueError(
                 "PCKh takes heatmaps [batch, height, width, 16] or keypoints [batch, "
@@ -174,9 +174,11 @@ class PCKh(tf.keras.metrics.Metric):
     def _truth(self, y_true: Any) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Returns keypoints [B, 16, 2], labelled [B, 16], head size [B] or [1]."""
         if isinstance(y_true, dict):
-            labelled = tf.cast(y_true["visibility"], tf.float32) > 0
+            keypoints = self._keypoints(y_true["keypoints"])
+            visibility = tf.cast(y_true["visibility"], tf.float32)
+            labelled = tf.ensure_shape(visibility, (None, NUM_KEYPOINTS)) > 0
             head_size = tf.cast(y_true["head_size"], tf.float64)
-            return tf.convert_to_tensor(y_true["keypoints"]), labelled, head_size
+            return keypoints, labelled, tf.ensure_shape(head_size, (None,))
         keypoints = self._keypoints(y_true)
         labelled = tf.math.is_finite(keypoints[..., 0])
         side = min(Alignment.named(self.alignment).spans(self.image_size))

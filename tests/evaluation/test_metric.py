@@ -287,3 +287,16 @@ def test_wrong_options_are_refused_when_the_metric_is_made(options, message):
 def test_predictions_of_other_ranks_are_refused(shape):
     with pytest.raises(ValueError, match=r"takes heatmaps \[batch"):
         PCKh().update_state(np.zeros(shape), np.zeros(shape))
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [("keypoints", (5, 14, 2)), ("visibility", (5, 14)), ("head_size", (5, 1))],
+)
+def test_truth_of_other_shapes_is_refused(name, shape):
+    predicted, *truth = people(5)
+    batch = batch_of(*truth)
+    batch[name] = np.ones(shape, np.float32)
+
+    with pytest.raises((ValueError, tf.errors.InvalidArgumentError), match=r"[Ss]hape"):
+        PCKh().update_state(batch, predicted)
