@@ -29,6 +29,8 @@ _KERNEL_RADIUS_IN_SIGMA = 2.5
 _MAX_OFFSET = 2.0
 # Logarithms are taken of values from this share of the peak upwards.
 _SMALLEST_SHARE = 1e-6
+# A top that is flatter than a Gaussian of sigma 100 is not told from rounding.
+_SMALLEST_CURVATURE = 1e-4
 
 
 def decode_heatmaps(
@@ -109,28 +111,34 @@ def flip_test(
     straight = tf.cast(model(images), tf.float32)
     mirrored = tf.cast(model(tf.reverse(images, axis=[-2])), tf.float32)
     mirrored = tf.gather(tf.reverse(mirrored, axis=[-2]), skeleton.MIRRORED, axis=-1)
+    size = _static_size("heatmaps", mirrored)
     error = Alignment.named(alignment).flip_error(
-        image_size=tuple(images.shape[-3:-1]), heatmap_size=tuple(straight.shape[-3:-1])
+        image_size=_static_size("images", images), heatmap_size=size
     )
     shift = round(-error)
     if shift:  # the columns that enter repeat the outermost
-        columns = np.arange(mirrored.shape[-2]) - shift
-        mirrored = tf.gather(mirrored, np.maximum(columns, 0), axis=-2)
+        columns = np.clip(np.arange(size[1]) - shift, 0, size[1] - 1)
+        mirrored = tf.gather(mirrored, columns, axis=-2)
     return (straight + mirrored) / 2
+
+
+def _static_size(name: str, tensor: tf.Tensor) -> tuple[int, int]:
+    rank = tensor.shape.rank
+    if rank is None or rank < 3 or not all(tensor.shape[-3:-1]):
+        raise ValueError(
+            f"{name} must have shape [..., height, width, channels] with a static "
+            f"height and width of 1 or more, got {tensor.shape}"
+        )
+    return tuple(tensor.shape[-3:-1])
 
 
 def _maps_first(heatmaps: tf.Tensor) -> tuple[tf.Tensor, tuple[int, int]]:
     """Returns maps float32 [..., K, h, w] and their size."""
     heatmaps = tf.cast(tf.convert_to_tensor(heatmaps), tf.float32)
+    size = _static_size("heatmaps", heatmaps)
     rank = heatmaps.shape.rank
-    if rank is None or rank < 3 or not all(heatmaps.shape[-3:-1]):
-        raise ValueError(
-            "heatmaps must have shape [..., height, width, keypoints] with a static "
-            f"height and width of 1 or more, got {heatmaps.shape}"
-        )
     order = [*range(rank - 3), rank - 1, rank - 3, rank - 2]
-    height, width = heatmaps.shape[-3:-1]
-    return tf.transpose(heatmaps, order), (height, width)
+    return tf.transpose(heatmaps, order), size
 
 
 def _patches(
@@ -154,8 +162,7 @@ def _quarter_offset(
         [patch[..., 1, 2] - patch[..., 1, 0], patch[..., 2, 1] - patch[..., 0, 1]], -1
     )
     last = tf.constant(size[::-1]) - 1
-    inside = tf.logical_and(peak > 0, peak < last)
-    return tf.where(inside, 0.25 * tf.sign(slope), 0.0)
+    return tf.where((peak > 0) & (peak < last), 0.25 * tf.sign(slope), 0.0)
 
 
 def _dark_offset(
@@ -215,5 +222,5 @@ def _newton_step(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     determinant = xx * yy - xy * xy
     step = tf.stack([xy * slope_y - yy * slope_x, xy * slope_x - xx * slope_y], axis=-1)
     step /= determinant[..., tf.newaxis]
-    finite = tf.reduce_all(tf.math.is_finite(step), axis=-1)
-    return step, tf.logical_and(finite, tf.logical_and(xx < 0, determinant > 0))
+    concave = (xx < 0) & (determinant > _SMALLEST_CURVATURE**2)
+    return step, concave & tf.reduce_all(tf.math.is_finite(step), axis=-1)

@@ -56,7 +56,7 @@ class PCKh(tf.keras.metrics.Metric):
         alignment: str | Alignment = "half_pixel",
         image_size: tuple[int, int] = (256, 256),
         name: str = "pckh",
-        dtype: Any = None,
+        dtype: str = "float32",
     ) -> None:
         super().__init__(name=name, dtype=dtype)
         check_options([threshold], dialect)

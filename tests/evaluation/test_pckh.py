@@ -363,9 +363,10 @@ def test_area_needs_rising_thresholds():
         pckh_auc(curve[::-1])
 
 
-def test_scoring_loads_no_tensorflow():
+def test_scoring_and_drawing_load_no_tensorflow():
     code = (
-        "import sys, numpy as np; from mpii_pose.evaluation.pckh import pckh;"
+        "import sys, numpy as np, mpii_pose.visualize;"
+        "from mpii_pose.evaluation.pckh import pckh;"
         "x = np.ones((1, 16, 2)); pckh(x, x, x[..., 0], [1.0]);"
         "sys.exit('tensorflow' in sys.modules)"
     )
