@@ -89,8 +89,8 @@ class PCKh(tf.keras.metrics.Metric):
                 keypoints in crop pixels, others in the pixels of the head size.
             y_pred: Predicted heatmaps float [B, h, w, 16], or keypoints
                 float [B, 16, 2] in the same pixels as the true ones.
-            sample_weight: float [B] or [B, 16]; those of 0 do not count, all others
-                count once.
+            sample_weight: float or bool [B] or [B, 16]; those of 0 do not count, all
+                others count once.
         """
         predicted = self._keypoints(y_pred)
         truth, labelled, head_size = self._truth(y_true)
@@ -99,17 +99,17 @@ class PCKh(tf.keras.metrics.Metric):
             predicted = apply_affine(crop_to_image, predicted)
             truth = apply_affine(crop_to_image, truth)
         if sample_weight is not None:
-            weight = tf.convert_to_tensor(sample_weight)
+            weight = tf.cast(sample_weight, tf.float32)
             weight = weight[:, tf.newaxis] if weight.shape.rank == 1 else weight
-            labelled = tf.logical_and(labelled, weight > 0)
+            labelled &= weight > 0
         # In float64 as the pure function, so that both agree on errors at a threshold.
         difference = tf.cast(predicted, tf.float64) - tf.cast(truth, tf.float64)
         error = tf.norm(difference, axis=-1) / head_size[:, tf.newaxis]
         limits = tf.constant(self._thresholds, tf.float64)[:, tf.newaxis, tf.newaxis]
         within = error < limits if DIALECTS[self.dialect].strict else error <= limits
-        correct = tf.logical_and(within, labelled)
         dtype = self.correct.dtype
-        self.correct.assign_add(tf.reduce_sum(tf.cast(correct, dtype), axis=1))
+        correct = tf.cast(within & labelled, dtype)
+        self.correct.assign_add(tf.reduce_sum(correct, axis=1))
         self.labelled.assign_add(tf.reduce_sum(tf.cast(labelled, dtype), axis=0))
 
     def result(self) -> tf.Tensor:

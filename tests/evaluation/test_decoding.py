@@ -284,7 +284,7 @@ def test_maps_of_unknown_size_are_refused():
         decode_heatmaps, input_signature=[tf.TensorSpec((1, None, None, 16))]
     )
 
-    with pytest.raises(ValueError, match="heatmaps .* static height and width"):
+    with pytest.raises(ValueError, match=r"heatmaps .* static height and width"):
         decode(tf.zeros((1, 4, 4, 16)))
 
 
@@ -293,7 +293,7 @@ def test_flip_test_of_images_of_unknown_size_is_refused():
     def test(images):
         return flip_test(lambda x: tf.zeros((1, 4, 4, 16)), images)
 
-    with pytest.raises(ValueError, match="images .* static height and width"):
+    with pytest.raises(ValueError, match=r"images .* static height and width"):
         test(tf.zeros((1, 16, 16, 3)))
 
 

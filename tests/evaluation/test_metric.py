@@ -9,7 +9,10 @@ from mpii_pose.evaluation.metric import PCKh
 from mpii_pose.evaluation.pckh import AUC_THRESHOLDS, pckh, pckh_curve
 from mpii_pose.evaluation.scores import DIALECTS
 from mpii_pose.inputs import geometry
+from mpii_pose.inputs.augmentation import Augmentation
+from mpii_pose.inputs.pose_transform import PoseTransform
 from tests.evaluation.test_decoding import gaussians, random_cells
+from tests.inputs import scenes
 
 
 def people(count=50, seed=0):
@@ -149,6 +152,30 @@ def test_predicted_heatmaps_are_decoded():
 
     metric.update_state(batch_of(truth, np.ones((6, 16)), np.ones(6)), gaussians(cells))
 
+    assert float(metric.result()) == 100.0
+
+
+@pytest.mark.parametrize("alignment", geometry.ALIGNMENTS)
+def test_true_heatmaps_of_turned_scaled_and_flipped_crops_are_right(alignment):
+    examples = [
+        scenes.example(scenes.noise(200, 300), scale=scale, index=index)
+        for index, scale in enumerate([1.0, 1.5, 2.0, 1.2])
+    ]
+    transform = PoseTransform(
+        augmentation=Augmentation.hrnet(),
+        image_size=(128, 96),
+        heatmap_size=(64, 48),
+        alignment=alignment,
+        seed=3,
+    )
+    crops = [transform(example) for example in examples]
+    batch = {name: tf.stack([crop[name] for crop in crops]) for name in crops[0]}
+    inside = batch["weights"] > 0
+
+    metric = PCKh(threshold=0.02, image_size=(128, 96), alignment=alignment)
+    metric.update_state(batch, batch["heatmaps"], inside)
+
+    assert metric.scores().num_labelled.sum() > 50
     assert float(metric.result()) == 100.0
 
 
