@@ -1,0 +1,223 @@
+"""The map function from an example of the dataset to crop, heatmaps and weights."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from mpii_pose.inputs import examples, geometry, warp
+from mpii_pose.inputs.augmentation import (
+    Augmentation,
+    Draw,
+    apply_to_square,
+    example_seed,
+    no_change,
+)
+from mpii_pose.inputs.decode_window import read_window
+from mpii_pose.inputs.geometry import Alignment
+from mpii_pose.inputs.heatmaps import check_options, encode_heatmaps
+
+IMAGE_DTYPES = ("float32", "uint8")
+
+Features = Mapping[str, tf.Tensor]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PoseTransform:
+    """Makes a crop around the person, and its heatmaps: `ds.map(PoseTransform())`.
+
+    The crop is HRNet's: a square of 250 x scale px, its center 15 x scale px below the
+    release's. What lies outside the image is black. Images may be decoded, or still
+    JPEG bytes, which is several times faster:
+
+        ds = tfds.load(..., decoders={"image": tfds.decode.SkipDecoding()})
+        ds = ds.map(PoseTransform(), num_parallel_calls=tf.data.AUTOTUNE)
+
+    Attributes:
+        image_size: Height and width of the crop.
+        heatmap_size: Height and width of the heatmaps; None leaves heatmaps and
+            weights to a `HeatmapEncoder` in the model.
+        sigma: Standard deviation of the Gaussians in heatmap cells.
+        augmentation: What to change at random; None for evaluation.
+        alignment: "half_pixel" or "udp", both exact under flips, or "legacy" (HRNet).
+        encoding: "unbiased" or "msra", see `encode_heatmaps`.
+        weighting: "labelled", "visible" or "all", see `encode_heatmaps`.
+        image_dtype: "float32" in [-1, 1], or "uint8".
+        seed: With a seed, what happens to an example depends on the seed, its `index`
+            and, where it has one, its feature `epoch` (see `number_epochs`), and on
+            nothing else. None draws anew each time.
+        antialias: Whether large people are scaled down without aliasing. False
+            interpolates between the image's own pixels, as HRNet does.
+    """
+
+    image_size: tuple[int, int] = (256, 256)
+    heatmap_size: tuple[int, int] | None = (64, 64)
+    sigma: float = 2.0
+    augmentation: Augmentation | None = None
+    alignment: str = "half_pixel"
+    encoding: str = "unbiased"
+    weighting: str = "labelled"
+    image_dtype: str = "float32"
+    seed: int | None = None
+    antialias: bool = True
+
+    def __post_init__(self) -> None:
+        check_options(
+            sigma=self.sigma, encoding=self.encoding, weighting=self.weighting
+        )
+        if self.image_dtype not in IMAGE_DTYPES:
+            raise ValueError(
+                f"image_dtype must be one of {', '.join(IMAGE_DTYPES)}, "
+                f"got {self.image_dtype!r}"
+            )
+        if not isinstance(self.augmentation, Augmentation | None):
+            raise ValueError(
+                "augmentation must be None or an Augmentation, such as "
+                f"Augmentation.hrnet(), got {self.augmentation!r}"
+            )
+        examples.check_size("image_size", self.image_size)
+        self._alignment.spans(self.image_size)
+        if self.heatmap_size is not None:
+            examples.check_size("heatmap_size", self.heatmap_size)
+            self._alignment.spans(self.heatmap_size)
+
+    @tf.autograph.experimental.do_not_convert
+    def __call__(self, example: Features) -> dict[str, tf.Tensor]:
+        """Transforms one example.
+
+        Args:
+            example: Features of the dataset; `image` uint8 [H, W, 3] or JPEG bytes.
+
+        Returns:
+            image: float32 or uint8 [height, width, 3].
+            heatmaps: float32 [height, width, 16], peak 1.
+            weights: float32 [16].
+            keypoints: float32 [16, 2] in crop pixels, (-1, -1) where missing.
+            visibility: integer [16]; rows swapped with the keypoints on a flip.
+            crop_to_image: float32 [2, 3], from crop pixels to image pixels.
+            head_size: float32 [], in image pixels.
+            index: integer [].
+        """
+        example = examples.checked(example)
+        return self.apply(example, self._draw(example))
+
+    def supervised(self, example: Features) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Transforms one example to what `keras.Model.fit` takes.
+
+        The weights suit a loss with one value per keypoint, such as
+        `HeatmapLoss`: Keras' own losses average over the keypoints first.
+
+        Args:
+            example: As for `__call__`.
+
+        Returns:
+            image, heatmaps and weights.
+        """
+        features = self(example)
+        return features["image"], features["heatmaps"], features["weights"]
+
+    def apply(self, example: Features, draw: Draw) -> dict[str, tf.Tensor]:
+        """Transforms one example as was drawn; returns what `__call__` does."""
+        center, side = geometry.person_square(example["center"], example["scale"])
+        center, side = apply_to_square(
+            draw,
+            center,
+            side,
+            keypoints=example["keypoints"],
+            visibility=example["visibility"],
+        )
+        crop_to_image = geometry.crop_to_image_matrix(
+            center,
+            side,
+            image_size=self.image_size,
+            alignment=self._alignment,
+            rotation=draw.rotation,
+            flip=draw.flip,
+        )
+        pixels, crop_to_window = read_window(
+            example["image"],
+            crop_to_image,
+            image_size=self.image_size,
+            antialias=self.antialias,
+        )
+        features = self._render(
+            warp.flatten_pixels(pixels, pad=warp.xla_works()),
+            tf.shape(pixels)[:2],
+            crop_to_window,
+            crop_to_image,
+            example["keypoints"],
+            example["visibility"],
+            draw,
+        )
+        return features | {
+            "crop_to_image": crop_to_image,
+            "head_size": example["head_size"],
+            "index": example["index"],
+        }
+
+    @property
+    def _alignment(self) -> Alignment:
+        return Alignment.named(self.alignment)
+
+    def _draw(self, example: Features) -> Draw:
+        if self.augmentation is None:
+            return no_change()
+        if self.seed is None:
+            seed = tf.random.uniform([2], maxval=tf.int32.max, dtype=tf.int32)
+        else:
+            seed = example_seed(self.seed, example["index"], example.get("epoch", 0))
+        return self.augmentation.draw(seed=seed)
+
+    @functools.cached_property
+    def _render(self) -> tf.types.experimental.PolymorphicFunction:
+        return tf.function(
+            self._render_ops, jit_compile=warp.xla_works(), autograph=False
+        )
+
+    def _render_ops(
+        self,
+        flat_pixels: tf.Tensor,
+        window_size: tf.Tensor,
+        crop_to_window: tf.Tensor,
+        crop_to_image: tf.Tensor,
+        keypoints: tf.Tensor,
+        visibility: tf.Tensor,
+        draw: Draw,
+    ) -> dict[str, tf.Tensor]:
+        """Does the arithmetic: no random numbers and no files, so XLA compiles it."""
+        image = warp.warp(
+            flat_pixels, window_size, crop_to_window, output_size=self.image_size
+        )
+        keypoints = geometry.apply_affine(
+            geometry.invert_affine(crop_to_image), keypoints
+        )
+        swapped = geometry.swap_mirrored(keypoints, visibility)
+        keypoints = tf.where(draw.flip, swapped[0], keypoints)
+        visibility = tf.where(draw.flip, swapped[1], visibility)
+        keypoints = geometry.mark_missing(keypoints, visibility)
+        features = {
+            "image": self._finish_image(image, draw),
+            "keypoints": keypoints,
+            "visibility": visibility,
+        }
+        if self.heatmap_size is not None:
+            features["heatmaps"], features["weights"] = encode_heatmaps(
+                keypoints,
+                visibility,
+                image_size=self.image_size,
+                heatmap_size=self.heatmap_size,
+                sigma=self.sigma,
+                alignment=self.alignment,
+                encoding=self.encoding,
+                weighting=self.weighting,
+            )
+        return features
+
+    def _finish_image(self, image: tf.Tensor, draw: Draw) -> tf.Tensor:
+        if self.augmentation is not None and self.augmentation.changes_colors:
+            image = tf.clip_by_value(image * draw.gain + draw.shift, 0.0, 255.0)
+        if self.image_dtype == "uint8":
+            return tf.cast(image + 0.5, tf.uint8)
+        return image * np.float32(1 / 127.5) - 1.0

@@ -1,0 +1,79 @@
+"""Examples drawn for the tests, as the dataset would give them."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from mpii_pose import skeleton
+
+LEFT_WRIST = skeleton.KEYPOINTS.index("left_wrist")
+RIGHT_WRIST = skeleton.KEYPOINTS.index("right_wrist")
+
+
+def jpeg(pixels, quality=95):
+    """Encodes without color subsampling, so that dots stay where they are."""
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "JPEG", quality=quality, subsampling=0)
+    return stream.getvalue()
+
+
+def noise(height, width, seed=0):
+    """Smooth random pixels, so that compression and interpolation have work to do."""
+    rng = np.random.default_rng(seed)
+    small = rng.integers(0, 256, (height // 8 + 2, width // 8 + 2, 3), np.uint8)
+    big = Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC)
+    return np.asarray(big)
+
+
+def example(image, *, keypoints=None, visibility=None, center=None, scale=1.0, index=0):
+    """An example of the person whose square is centered on the image.
+
+    Args:
+        image: uint8 [H, W, 3].
+        keypoints: float32 [16, 2]; by default all spread over the image.
+        visibility: integer [16]; by default 2 where keypoints are labelled.
+        center: float32 [2].
+        scale: Person height divided by 200 px.
+        index: Position in the split.
+
+    Returns:
+        The features that the map functions use, image decoded.
+    """
+    height, width = image.shape[:2]
+    if keypoints is None:
+        spread = np.linspace(0.2, 0.8, skeleton.NUM_KEYPOINTS, dtype=np.float32)
+        keypoints = np.stack([spread * width, spread[::-1] * height], axis=-1)
+    if visibility is None:
+        visibility = np.where((keypoints == -1).all(axis=-1), 0, 2)
+    if center is None:
+        center = np.array([(width - 1) / 2, (height - 1) / 2 - 15 * scale])
+    return {
+        "image": image,
+        "image_name": f"drawn_{index}.jpg",
+        "index": np.int64(index),
+        "keypoints": np.asarray(keypoints, np.float32),
+        "visibility": np.asarray(visibility, np.int8),
+        "center": np.asarray(center, np.float32),
+        "scale": np.float32(scale),
+        "head_size": np.float32(25 * scale),
+    }
+
+
+def encoded(example):
+    """The same example with the image as JPEG bytes."""
+    return {**example, "image": jpeg(example["image"])}
+
+
+def dot(shape, center, sigma_px):
+    """A Gaussian of peak 1 at (x, y), float [height, width]."""
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    squared = (columns - center[0]) ** 2 + (rows - center[1]) ** 2
+    return np.exp(-squared / (2 * sigma_px**2))
+
+
+def centroid(levels):
+    """The center of gravity (x, y) of [height, width], noise below 5 % left out."""
+    levels = np.where(levels > 0.05 * levels.max(), levels, 0)
+    rows, columns = np.mgrid[: levels.shape[0], : levels.shape[1]]
+    return np.array([(columns * levels).sum(), (rows * levels).sum()]) / levels.sum()
