@@ -45,14 +45,13 @@ setuptools.setup(
         "tensorflow>=2.16",
         "tensorflow-datasets>=4.9.7",
         # What the `tfds` command imports and tensorflow-datasets forgets to require.
+        "apache-beam>=2.65",
         "importlib_resources",
         "mlcroissant",
     ],
     extras_require={
-        "beam": ["apache-beam>=2.65"],
         "plot": ["matplotlib"],
         "test": [
-            "apache-beam>=2.65",
             "dill",  # tfds.testing
             "matplotlib",
             "mypy",
