@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from etils import epath, epy
+from etils import epath
 
+from mpii_pose.annotations import matlab_structs as structs
 from mpii_pose.annotations import split as split_lib
 from mpii_pose.annotations.person import (
     UNKNOWN,
@@ -25,9 +26,6 @@ from mpii_pose.annotations.person import (
     person_from_source,
 )
 from mpii_pose.skeleton import NUM_KEYPOINTS, Visibility
-
-with epy.lazy_imports():  # SciPy takes longer to import than the whole package.
-    import scipy.io
 
 _VISIBILITY = {"0": Visibility.OCCLUDED, "1": Visibility.VISIBLE}
 
@@ -49,60 +47,71 @@ def read_matlab(path: epath.PathLike) -> Mapping[str, list[PersonAnnotation]]:
         if listed.exists()
         else split_lib.tompson()
     )
-    people = split_lib.in_order(_people(path, _load_release(path), validation))
+    people = split_lib.in_order(_people(path, structs.load_release(path), validation))
     if not people:
         raise AnnotationError(f"{path}: no image has a person with a center and scale")
     return people
 
 
-def _load_release(path: epath.Path) -> np.void:
-    with path.open("rb") as file:
-        try:
-            content = scipy.io.loadmat(file, variable_names=["RELEASE"])
-        except Exception as error:  # SciPy meets damage with errors of any kind.
+def is_located(rect: np.void) -> bool:
+    """Whether an entry of `annorect` has a center and a scale."""
+    center = structs.child(rect, "objpos")
+    return center is not None and structs.field(rect, "scale") is not None
+
+
+def read_points(
+    where: str, rect: np.void
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int8]] | None:
+    """Returns keypoints [16, 2] and visibility [16], or None where there are none."""
+    points = structs.field(structs.child(rect, "annopoints"), "point")
+    if points is None or points.dtype.names is None:
+        return None
+    keypoints = np.zeros((NUM_KEYPOINTS, 2))
+    visibility = np.full(NUM_KEYPOINTS, Visibility.MISSING, np.int8)
+    for point in points.ravel():
+        number = structs.number(where, point, "id")
+        if number not in range(NUM_KEYPOINTS):
             raise AnnotationError(
-                f"{path}: not a MATLAB file SciPy can read ({error}); it may be "
-                "truncated, so compare its size with the original's or fetch it again"
-            ) from error
-    release = content.get("RELEASE")
-    if release is None or release.dtype.names is None or release.size != 1:
-        raise AnnotationError(
-            f"{path}: expected one struct named RELEASE and found none; is this "
-            "mpii_human_pose_v1_u12_1.mat?"
+                f"{where}: point id must be 0 to {NUM_KEYPOINTS - 1}, got {number:g}"
+            )
+        k = int(number)
+        keypoints[k] = (
+            structs.number(where, point, "x"),
+            structs.number(where, point, "y"),
         )
-    return release.flat[0]
+        visibility[k] = _visibility(where, structs.field(point, "is_visible"))
+    return keypoints, visibility
 
 
 def _people(
     path: epath.Path, release: np.void, validation: split_lib.ValidationPeople
 ) -> Iterator[tuple[str, PersonAnnotation]]:
-    images = _field(release, "annolist")
+    images = structs.field(release, "annolist")
     if images is None or images.dtype.names is None:
         raise AnnotationError(f"{path}: RELEASE has no struct array annolist")
     images = images.ravel()
     is_train = _one_per_image(path, release, "img_train", images.size)
     separated = _one_per_image(path, release, "single_person", images.size)
     activities = _one_per_image(path, release, "act", images.size)
-    videos = _field(release, "video_list")
+    videos = structs.field(release, "video_list")
     if is_train is None:
         raise AnnotationError(f"{path}: RELEASE has no img_train")
 
     for i, image in enumerate(images):
         where = f"{path}: annolist({i + 1})"
-        rects = _field(image, "annorect")
+        rects = structs.field(image, "annorect")
         if rects is None or rects.dtype.names is None:
             continue
-        image_name = _text(where, _child(image, "image"), "name")
+        image_name = structs.text(where, structs.child(image, "image"), "name")
         about_image = _about_image(
             where, image, None if activities is None else activities[i], videos
         )
         singles = None if separated is None else separated[i].ravel().tolist()
         for j, rect in enumerate(rects.ravel()):
             place = f"{where}.annorect({j + 1})"
-            center, scale = _child(rect, "objpos"), _field(rect, "scale")
-            if center is None or scale is None:
+            if not is_located(rect):
                 continue
-            points = _points(place, rect) if is_train[i] else None
+            points = read_points(place, rect) if is_train[i] else None
             if points is None and is_train[i]:
                 continue
             keypoints, visibility = (None, None) if points is None else points
@@ -111,8 +120,8 @@ def _people(
                 image_name=image_name,
                 points=keypoints,
                 visibility=visibility,
-                center=[_number(place, center, axis) for axis in "xy"],
-                scale=_number(place, rect, "scale"),
+                center=_center(place, rect),
+                scale=structs.number(place, rect, "scale"),
                 head_box=_head_box(place, rect),
                 person_index=j,
                 separated=UNKNOWN if singles is None else int(j + 1 in singles),
@@ -127,7 +136,7 @@ def _people(
 def _one_per_image(
     path: epath.Path, release: np.void, name: str, num_images: int
 ) -> npt.NDArray[Any] | None:
-    values = _field(release, name)
+    values = structs.field(release, name)
     if values is not None and values.size != num_images:
         raise AnnotationError(
             f"{path}: {name} must have one entry for each of the {num_images} images "
@@ -144,44 +153,23 @@ def _about_image(
 ) -> dict[str, Any]:
     """Returns the attributes that the people of an image share."""
     video_id, second = "", UNKNOWN
-    if _field(image, "vididx") is not None:
+    if structs.field(image, "vididx") is not None:
         names: Any = [] if videos is None else videos.ravel()
-        video = _number(where, image, "vididx")
+        video = structs.number(where, image, "vididx")
         if video not in range(1, len(names) + 1):
             raise AnnotationError(
                 f"{where}: vididx must be 1 to {len(names)}, the length of video_list, "
                 f"got {video:g}"
             )
         video_id = str(names[int(video) - 1].item())
-    if _field(image, "frame_sec") is not None:
-        second = int(_number(where, image, "frame_sec"))
+    if structs.field(image, "frame_sec") is not None:
+        second = int(structs.number(where, image, "frame_sec"))
     return {
-        "activity": _text(where, activity, "act_name"),
-        "category": _text(where, activity, "cat_name"),
+        "activity": structs.text(where, activity, "act_name"),
+        "category": structs.text(where, activity, "cat_name"),
         "video_id": video_id,
         "frame_sec": second,
     }
-
-
-def _points(
-    where: str, rect: np.void
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int8]] | None:
-    """Returns keypoints [16, 2] and visibility [16], or None where there are none."""
-    points = _field(_child(rect, "annopoints"), "point")
-    if points is None or points.dtype.names is None:
-        return None
-    keypoints = np.zeros((NUM_KEYPOINTS, 2))
-    visibility = np.full(NUM_KEYPOINTS, Visibility.MISSING, np.int8)
-    for point in points.ravel():
-        number = _number(where, point, "id")
-        if number not in range(NUM_KEYPOINTS):
-            raise AnnotationError(
-                f"{where}: point id must be 0 to {NUM_KEYPOINTS - 1}, got {number:g}"
-            )
-        k = int(number)
-        keypoints[k] = _number(where, point, "x"), _number(where, point, "y")
-        visibility[k] = _visibility(where, _field(point, "is_visible"))
-    return keypoints, visibility
 
 
 def _visibility(where: str, flag: npt.NDArray[Any] | None) -> Visibility:
@@ -195,41 +183,14 @@ def _visibility(where: str, flag: npt.NDArray[Any] | None) -> Visibility:
     return state
 
 
+def _center(where: str, rect: np.void) -> list[float]:
+    center = structs.child(rect, "objpos")
+    assert center is not None
+    return [structs.number(where, center, axis) for axis in "xy"]
+
+
 def _head_box(where: str, rect: np.void) -> list[float] | None:
     sides = ("x1", "y1", "x2", "y2")
-    if any(_field(rect, side) is None for side in sides):
+    if any(structs.field(rect, side) is None for side in sides):
         return None
-    return [_number(where, rect, side) for side in sides]
-
-
-def _field(struct: np.void | None, name: str) -> npt.NDArray[Any] | None:
-    """Returns a field's array, or None where it is absent or empty."""
-    if struct is None or name not in (struct.dtype.names or ()):
-        return None
-    value = struct[name]
-    return value if isinstance(value, np.ndarray) and value.size else None
-
-
-def _child(struct: np.void | None, name: str) -> np.void | None:
-    """Returns a field that is one struct, or None where it is absent or empty."""
-    value = _field(struct, name)
-    return None if value is None or value.dtype.names is None else value.flat[0]
-
-
-def _number(where: str, struct: np.void, name: str) -> float:
-    value = _field(struct, name)
-    if value is None or value.size != 1 or value.dtype.kind not in "biuf":
-        raise AnnotationError(
-            f"{where}: {name} must be one number, got "
-            f"{None if value is None else value.tolist()!r:.80}"
-        )
-    return float(value.item())
-
-
-def _text(where: str, struct: np.void | None, name: str) -> str:
-    value = _field(struct, name)
-    if value is None:
-        return ""
-    if value.size != 1 or value.dtype.kind != "U":
-        raise AnnotationError(f"{where}: {name} must be text, got {value!r:.80}")
-    return str(value.item())
+    return [structs.number(where, rect, side) for side in sides]
