@@ -90,11 +90,12 @@ def outside_image(poses: Poses) -> Floats:
 
 
 def coincident(poses: Poses) -> Floats:
-    """Returns how many other keypoints of the person are at exactly the same place."""
+    """Returns how many keypoints of the person are at one place, where not 1."""
     points = poses.keypoints
     same = (points[:, :, None] == points[:, None]).all(axis=3)
     same &= poses.labelled[:, :, None] & poses.labelled[:, None]
-    return same.sum(axis=2) - poses.labelled.astype(np.float64)
+    together = same.sum(axis=2).astype(np.float64)
+    return _where(together > 1, together)
 
 
 def outside_crop(poses: Poses) -> Floats:
@@ -246,7 +247,7 @@ CHECKS = (
         "Keypoints at the same place",
         "Two or more labelled keypoints of a person at exactly the same coordinates. "
         "Some people are seen that way; others were clicked twice.",
-        "others there",
+        "at one place",
         coincident,
     ),
     Check(
