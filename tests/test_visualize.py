@@ -153,6 +153,22 @@ def test_people_across_and_beyond_the_border_are_drawn_as_far_as_seen(size, shif
     assert marked(drawn, size).any() == (shift == -100)
 
 
+@pytest.mark.parametrize("far", [1e4, 1e7, 1e20])
+def test_a_keypoint_anywhere_does_not_spoil_the_picture(far):
+    keypoints, visibility = pose()
+    keypoints[[LEFT_WRIST, RIGHT_ANKLE]] = [[far, far], [-far, 50]]
+    visibility[LEFT_WRIST] = Visibility.OCCLUDED
+
+    drawn = draw_pose(grey(), keypoints, visibility)
+
+    assert 0.01 < marked(drawn).mean() < 0.3
+
+
+def test_line_width_must_be_positive():
+    with pytest.raises(ValueError, match="line_width must be above 0 px, got 0"):
+        draw_pose(grey(), pose()[0], line_width=0)
+
+
 def test_inputs_are_not_modified():
     array, pillow = grey(), Image.fromarray(grey())
     keypoints, visibility = pose()

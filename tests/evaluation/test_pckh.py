@@ -245,7 +245,7 @@ def test_slices_share_out_the_keypoints():
     assert list(counts)[3:] == [
         "head 0 to 50 px",
         "head 50 to 100 px",
-        "head 100 to inf px",
+        "head 100+ px",
     ]
     assert counts["all"] == counts["visible"] + counts["occluded"]
     assert counts["all"] == sum(list(counts.values())[3:])
