@@ -4,7 +4,6 @@ import dataclasses
 import functools
 from collections.abc import Mapping
 
-import numpy as np
 import tensorflow as tf
 
 from mpii_pose.inputs import examples, geometry, warp
@@ -220,4 +219,4 @@ class PoseTransform:
             image = tf.clip_by_value(image * draw.gain + draw.shift, 0.0, 255.0)
         if self.image_dtype == "uint8":
             return tf.cast(image + 0.5, tf.uint8)
-        return image * np.float32(1 / 127.5) - 1.0
+        return image / 127.5 - 1.0
