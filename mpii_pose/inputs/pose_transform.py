@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from mpii_pose.inputs import examples, geometry, warp
 from mpii_pose.inputs.augmentation import (
+    MAX_LEVEL,
     Augmentation,
     Draw,
     apply_to_square,
@@ -216,7 +217,8 @@ class PoseTransform:
 
     def _finish_image(self, image: tf.Tensor, draw: Draw) -> tf.Tensor:
         if self.augmentation is not None and self.augmentation.changes_colors:
-            image = tf.clip_by_value(image * draw.gain + draw.shift, 0.0, 255.0)
+            image = image * draw.gain + draw.shift
+        image = tf.clip_by_value(image, 0.0, MAX_LEVEL)
         if self.image_dtype == "uint8":
             return tf.cast(image + 0.5, tf.uint8)
-        return image / 127.5 - 1.0
+        return image / (0.5 * MAX_LEVEL) - 1.0
