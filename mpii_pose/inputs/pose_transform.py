@@ -218,7 +218,6 @@ class PoseTransform:
     def _finish_image(self, image: tf.Tensor, draw: Draw) -> tf.Tensor:
         if self.augmentation is not None and self.augmentation.changes_colors:
             image = image * draw.gain + draw.shift
-        image = tf.clip_by_value(image, 0.0, MAX_LEVEL)
         if self.image_dtype == "uint8":
-            return tf.cast(image + 0.5, tf.uint8)
-        return image / (0.5 * MAX_LEVEL) - 1.0
+            return tf.cast(tf.clip_by_value(image, 0.0, MAX_LEVEL) + 0.5, tf.uint8)
+        return tf.clip_by_value(image / (0.5 * MAX_LEVEL) - 1.0, -1.0, 1.0)
