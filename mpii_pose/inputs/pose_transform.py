@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping
 
 import tensorflow as tf
 
@@ -12,16 +11,14 @@ from mpii_pose.inputs.augmentation import (
     Augmentation,
     Draw,
     apply_to_square,
-    example_seed,
     no_change,
 )
 from mpii_pose.inputs.decode_window import read_window
+from mpii_pose.inputs.examples import Features
 from mpii_pose.inputs.geometry import Alignment
 from mpii_pose.inputs.heatmaps import check_options, encode_heatmaps
 
 IMAGE_DTYPES = ("float32", "uint8")
-
-Features = Mapping[str, tf.Tensor]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -164,11 +161,7 @@ class PoseTransform:
     def _draw(self, example: Features) -> Draw:
         if self.augmentation is None:
             return no_change()
-        if self.seed is None:
-            seed = tf.random.uniform([2], maxval=tf.int32.max, dtype=tf.int32)
-        else:
-            seed = example_seed(self.seed, example["index"], example.get("epoch", 0))
-        return self.augmentation.draw(seed=seed)
+        return self.augmentation.draw(seed=examples.random_seed(example, self.seed))
 
     @functools.cached_property
     def _render(self) -> tf.types.experimental.PolymorphicFunction:
