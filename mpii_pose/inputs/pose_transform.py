@@ -13,7 +13,7 @@ from mpii_pose.inputs.augmentation import (
     apply_to_square,
     no_change,
 )
-from mpii_pose.inputs.decode_window import read_window
+from mpii_pose.inputs.decode_window import find_window, read_window
 from mpii_pose.inputs.examples import Features
 from mpii_pose.inputs.geometry import Alignment
 from mpii_pose.inputs.heatmaps import check_options, encode_heatmaps
@@ -133,16 +133,17 @@ class PoseTransform:
             rotation=draw.rotation,
             flip=draw.flip,
         )
-        pixels, crop_to_window = read_window(
+        window = find_window(
             example["image"],
             crop_to_image,
             image_size=self.image_size,
             antialias=self.antialias,
         )
+        pixels = read_window(example["image"], window)
         features = self._render(
             warp.flatten_pixels(pixels, pad=warp.xla_works()),
             tf.shape(pixels)[:2],
-            crop_to_window,
+            window.crop_to_window,
             crop_to_image,
             example["keypoints"],
             example["visibility"],
