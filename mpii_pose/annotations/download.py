@@ -1,0 +1,73 @@
+"""The official downloads, and how to tell that they are the real ones."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+from etils import epath
+
+IMAGES_ARCHIVE: Final = "mpii_human_pose_v1.tar.gz"
+ANNOTATIONS_ARCHIVE: Final = "mpii_human_pose_v1_u12_2.zip"
+
+_SITE = "https://datasets.d2.mpi-inf.mpg.de/andriluka14cvpr"
+URLS: Final[Mapping[str, str]] = {
+    name: f"{_SITE}/{name}" for name in (IMAGES_ARCHIVE, ANNOTATIONS_ARCHIVE)
+}
+
+# Nobody has published a sha256 of the two files, which is what TFDS could check. What
+# is known: the MD5 that three public code bases state for the images, and the id under
+# which three public git repositories store the .mat.
+IMAGES_MD5: Final = "b6bc9c6869d3f035a5570b2e68ec84c4"
+MATLAB_GIT_BLOB: Final = "114563d045f8b537e978b3f63e03bc2b0f719e0b"
+
+
+def md5(path: epath.PathLike) -> str:
+    """Returns the MD5 of a file, in hexadecimal."""
+    with epath.Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
+
+
+def git_blob_id(path: epath.PathLike) -> str:
+    """Returns the id under which git stores a file, as `git hash-object` does."""
+    data = epath.Path(path).read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+
+
+def download_release(dl_manager: Any) -> list[epath.Path]:
+    """Downloads and extracts the release.
+
+    Args:
+        dl_manager: A `tfds.download.DownloadManager`.
+
+    Returns:
+        The folders that the archives were extracted to.
+
+    Raises:
+        ConnectionError: The files cannot be had.
+        ValueError: The images' archive is not the published one.
+    """
+    try:
+        archives = dl_manager.download(dict(URLS))
+    except Exception as error:  # TFDS and requests raise errors of many kinds.
+        raise ConnectionError(
+            f"Cannot download MPII Human Pose ({error}).\n{HOW_TO_GET_IT}"
+        ) from error
+    found = md5(archives[IMAGES_ARCHIVE])
+    if found != IMAGES_MD5:
+        raise ValueError(
+            f"{archives[IMAGES_ARCHIVE]}: expected MD5 {IMAGES_MD5}, found {found}; "
+            "the download is damaged: remove the file and try again"
+        )
+    return list(dl_manager.extract(archives).values())
+
+
+HOW_TO_GET_IT: Final = f"""\
+Put the release into a folder and name it with --manual_dir (or
+DownloadConfig(manual_dir=...)). The folder may hold
+  * the two official archives, {IMAGES_ARCHIVE} (12.9 GB) and
+    {ANNOTATIONS_ARCHIVE} (12.5 MB), from http://human-pose.mpi-inf.mpg.de, or what is
+    in them: images/ and mpii_human_pose_v1_u12_2/;
+  * images/ and one of the JSON copies of the annotations: mpii_annotations.json, or
+    train.json with valid.json, validation.json or val.json, beside images/ or in
+    annot/, annotations/ or mpii_human_pose_v1_u12_2/.
+To try the package without any download, build `mpii_pose/synthetic`."""

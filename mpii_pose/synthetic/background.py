@@ -1,0 +1,138 @@
+"""Draws what is behind people and in front of them."""
+
+import colorsys
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from mpii_pose.synthetic.canvas import Canvas, Color, capsule, ellipse, shade
+
+# The label of things in front of people.
+OCCLUDER = 255
+
+
+def draw_background(rng: np.random.Generator, *, size: tuple[int, int]) -> Image.Image:
+    """Draws a meadow, a street or a room.
+
+    Args:
+        rng: Source of chance.
+        size: (height, width) in px.
+
+    Returns:
+        An RGB image.
+    """
+    height, width = size
+    horizon = rng.uniform(0.4, 0.75)
+    outdoors = rng.random() < 0.6
+    if outdoors:
+        far, ground = _muted(rng, hue=(0.52, 0.62)), _muted(rng, hue=(0.08, 0.35))
+    else:
+        far, ground = _muted(rng, hue=(0, 1)), _muted(rng, hue=(0.03, 0.12))
+    image = _mottled(rng, far, size=size)
+    floor_top = round(horizon * height)
+    floor = _mottled(rng, ground, size=(height - floor_top, width))
+    draw = ImageDraw.Draw(image)
+    for _ in range(rng.integers(2, 7)):
+        thing = _draw_hill if outdoors else _draw_picture
+        thing(draw, rng, size=size, base=floor_top)
+    image.paste(floor, (0, floor_top))
+    return image
+
+
+def draw_occluder(
+    canvas: Canvas, rng: np.random.Generator, *, at: np.ndarray, length: float
+) -> None:
+    """Draws a thing in front of everything so far.
+
+    Args:
+        canvas: Where it is drawn, with the label `OCCLUDER`.
+        rng: Source of chance.
+        at: float [2], a point that it covers.
+        length: Its rough size in px.
+    """
+    color = _muted(rng, hue=(0, 1))
+    kind = rng.integers(4)
+    if kind == 0:  # A post.
+        reach = np.array((rng.normal(0, 0.05), 1)) * length * 2.5
+        _draw_solid(canvas, capsule(at - reach, at + reach, length * 0.16), color)
+    elif kind == 1:  # A box.
+        x, y = np.array((1, rng.uniform(0.5, 0.9))) * length / 2
+        corners = np.array(((-x, -y), (x, -y), (x, y), (-x, y)))
+        _draw_solid(canvas, at + corners, color)
+    elif kind == 2:  # A ball.
+        axis = np.array((length * 0.38, 0))
+        _draw_solid(canvas, ellipse(at, axis, 1), color)
+    else:  # A bush.
+        green = _muted(rng, hue=(0.2, 0.4))
+        for offset in rng.uniform(-0.4, 0.4, (9, 2)):
+            axis = np.array((length * rng.uniform(0.12, 0.25), 0))
+            leaves = ellipse(at + length * offset, axis, rng.uniform(0.6, 1))
+            _draw_solid(canvas, leaves, shade(green, rng.uniform(0.7, 1.2)))
+
+
+def add_grain(
+    image: Image.Image, rng: np.random.Generator, *, strength: int
+) -> Image.Image:
+    """Adds what a sensor adds: noise of up to `strength` levels either way."""
+    pixels = np.asarray(image, np.int16)
+    grain = rng.integers(-strength, strength, pixels.shape, np.int8, endpoint=True)
+    return Image.fromarray(np.clip(pixels + grain, 0, 255).astype(np.uint8))
+
+
+def _draw_solid(canvas: Canvas, outline: np.ndarray, color: Color) -> None:
+    canvas.fill(outline, shade(color, 0.5), OCCLUDER)
+    middle = outline.mean(axis=0)
+    canvas.fill(middle + 0.9 * (outline - middle), color)
+
+
+def _muted(rng: np.random.Generator, *, hue: tuple[float, float]) -> Color:
+    red, green, blue = colorsys.hsv_to_rgb(
+        rng.uniform(*hue), rng.uniform(0.05, 0.35), rng.uniform(0.35, 0.9)
+    )
+    return round(255 * red), round(255 * green), round(255 * blue)
+
+
+def _mottled(
+    rng: np.random.Generator, color: Color, *, size: tuple[int, int]
+) -> Image.Image:
+    """A color with soft patches and a soft gradient from top to bottom."""
+    patches = rng.normal(0, 12, (6, 8, 1)) + rng.normal(0, 4, (6, 8, 3))
+    gradient = np.linspace(-1, 1, 6).reshape(6, 1, 1) * rng.normal(0, 15)
+    small = np.clip(np.array(color) + patches + gradient, 0, 255).astype(np.uint8)
+    height, width = size
+    return Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC)
+
+
+def _draw_hill(
+    draw: ImageDraw.ImageDraw,
+    rng: np.random.Generator,
+    *,
+    size: tuple[int, int],
+    base: int,
+) -> None:
+    """A hill, a house or a tree on the horizon."""
+    height, width = size
+    x, half = rng.uniform(0, width), rng.uniform(0.05, 0.25) * width
+    rise = rng.uniform(0.1, 0.35) * height
+    color = _muted(rng, hue=(0, 1) if rng.random() < 0.4 else (0.2, 0.45))
+    if rng.random() < 0.5:
+        draw.ellipse((x - half, base - rise, x + half, base + rise), fill=color)
+    else:
+        draw.rectangle((x - half / 2, base - rise, x + half / 2, base), fill=color)
+
+
+def _draw_picture(
+    draw: ImageDraw.ImageDraw,
+    rng: np.random.Generator,
+    *,
+    size: tuple[int, int],
+    base: int,
+) -> None:
+    """A framed picture or a window on the wall."""
+    height, width = size
+    x, y = rng.uniform(0, width), rng.uniform(0, base * 0.7)
+    half_width, half_height = rng.uniform(0.03, 0.12, 2) * (width, height)
+    corners = (x - half_width, y - half_height, x + half_width, y + half_height)
+    frame = max(1, round(0.01 * height))
+    inside, rim = _muted(rng, hue=(0, 1)), _muted(rng, hue=(0, 1))
+    draw.rectangle(corners, fill=inside, outline=rim, width=frame)

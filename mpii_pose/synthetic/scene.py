@@ -1,0 +1,194 @@
+"""Draws an image with people and says where their keypoints are.
+
+Visibility is read from the finished drawing: a keypoint is visible if one of the
+body parts that meet there is on top at its pixel, and occluded if something else is.
+The upper neck and the head top always count as visible: MPII computes them and has no
+flag for them.
+"""
+
+import dataclasses
+
+import numpy as np
+from PIL import Image
+
+from mpii_pose import skeleton
+from mpii_pose.annotations.person import HEAD_SIZE_FACTOR, HEAD_SIZE_PER_SCALE
+from mpii_pose.skeleton import Visibility
+from mpii_pose.synthetic import background, figure, pose
+from mpii_pose.synthetic.canvas import Canvas
+from mpii_pose.synthetic.contents import ReleasePerson
+from mpii_pose.synthetic.figure import Figure
+
+# MPII: neck to head top is as long as 0.8 x the diagonal of the head box.
+NECK_TO_TOP = 0.8
+
+_NECK = skeleton.KEYPOINTS.index("upper_neck")
+_TOP = skeleton.KEYPOINTS.index("head_top")
+_LARGE_PX = 500_000
+_OCCLUDER_SHARE = 0.35
+# How far outside the image, relative to its size, a keypoint may still be labelled ...
+_OUTSIDE_MARGIN = 0.03
+# ... and how often it is.
+_OUTSIDE_SHARE = 0.15
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Scene:
+    """A drawn image and its people, in the order they were asked for."""
+
+    image: Image.Image
+    people: list[ReleasePerson]
+    category: str
+    activity: str
+
+
+def draw_scene(
+    rng: np.random.Generator,
+    *,
+    size: tuple[int, int],
+    num_people: int,
+    grain: int = 5,
+    occluders: bool = True,
+) -> Scene:
+    """Draws people who do the same thing in the same place.
+
+    Args:
+        rng: Source of chance.
+        size: (height, width) of the image in px.
+        num_people: How many people, at most 20.
+        grain: Strength of the noise in levels.
+        occluders: Whether things may stand in front of people.
+
+    Returns:
+        The image and its people, each with everything known.
+    """
+    activity = pose.sample_action(rng)
+    oversampling = 2 if size[0] * size[1] < _LARGE_PX else 1
+    canvas = Canvas(
+        background.draw_background(rng, size=size), oversampling=oversampling
+    )
+    figures = [
+        _place_figure(rng, activity, size=size, place=place, num_people=num_people)
+        for place in range(num_people)
+    ]
+    for person in sorted(figures, key=lambda person: person.height):
+        person.draw(canvas)
+    if figures and occluders and rng.random() < _OCCLUDER_SHARE:
+        hidden = figures[rng.integers(len(figures))]
+        low_joints = hidden.project(hidden.body.joints)[[0, 1, 2, 3, 4, 5, 10, 15]]
+        background.draw_occluder(
+            canvas,
+            rng,
+            at=low_joints[rng.integers(len(low_joints))],
+            length=hidden.height * rng.uniform(0.15, 0.4),
+        )
+    boxes = [_extent(person) for person in figures]
+    people = [
+        dataclasses.replace(
+            _annotate(person, canvas, rng),
+            separated=all(other is box or not _overlap(box, other) for other in boxes),
+        )
+        for person, box in zip(figures, boxes, strict=True)
+    ]
+    return Scene(
+        image=background.add_grain(canvas.image(), rng, strength=grain),
+        people=people,
+        category=pose.ACTIONS[activity].category,
+        activity=activity,
+    )
+
+
+def _place_figure(
+    rng: np.random.Generator,
+    activity: str,
+    *,
+    size: tuple[int, int],
+    place: int,
+    num_people: int,
+) -> Figure:
+    """Puts a person in column `place` of `num_people`; the head stays in the image."""
+    height, width = size
+    column = width / num_people
+    tallness = np.exp(rng.normal(np.log(0.72), 0.28))
+    body_height = float(np.clip(tallness * height, 0.3 * height, 1.35 * height))
+    if num_people > 1:
+        body_height = min(body_height, 2.2 * column)
+    person = Figure(
+        body=pose.sample_body(rng, action=activity),
+        outfit=figure.sample_outfit(rng),
+        height=body_height,
+        pelvis=np.zeros(2),
+        first_label=1 + place * len(figure.PARTS),
+    )
+    left, top, right, bottom = _extent(person)
+    x = (place + 0.5 + rng.uniform(-0.2, 0.2)) * column - (left + right) / 2
+    if bottom - top < 0.92 * height:
+        y = height * rng.uniform(0.88, 0.99) - bottom
+        y -= rng.uniform(0, 0.6) * (height - (bottom - top)) * 0.5
+    else:
+        y = height * rng.uniform(0.02, 0.12) - top
+    pelvis = np.array((x, y))
+    head = pelvis + person.project(person.body.joints[[_NECK, _TOP]]).mean(axis=0)
+    inside = np.clip(head, 0.06 * height, (width - 0.06 * height, 0.94 * height))
+    return dataclasses.replace(person, pelvis=pelvis + inside - head)
+
+
+def _extent(person: Figure) -> np.ndarray:
+    """Box (x1, y1, x2, y2) around the whole person."""
+    points = person.project(
+        np.concatenate((person.body.joints, person.body.hands, person.body.feet))
+    )
+    margin = 0.05 * person.height
+    return np.concatenate((points.min(axis=0) - margin, points.max(axis=0) + margin))
+
+
+def _overlap(box: np.ndarray, other: np.ndarray) -> bool:
+    return bool(np.all(box[:2] < other[2:]) and np.all(other[:2] < box[2:]))
+
+
+def _annotate(
+    person: Figure, canvas: Canvas, rng: np.random.Generator
+) -> ReleasePerson:
+    """What MPII's annotators would have said of a person."""
+    exact = person.project(person.body.joints)
+    keypoints = exact.round()
+    head_box, keypoints[[_NECK, _TOP]] = _annotate_head(exact[_NECK], exact[_TOP])
+    visibility = np.full(skeleton.NUM_KEYPOINTS, Visibility.MISSING, np.int8)
+    size = np.array((canvas.width, canvas.height))
+    for index, (name, point) in enumerate(
+        zip(skeleton.KEYPOINTS, keypoints, strict=True)
+    ):
+        outside = np.max(np.maximum(-point, point - (size - 1)) / size)
+        if index in (_NECK, _TOP):
+            visibility[index] = Visibility.VISIBLE
+        elif outside <= 0:
+            seen = person.is_seen(name, canvas.label_at(point))
+            visibility[index] = Visibility.VISIBLE if seen else Visibility.OCCLUDED
+        elif outside < _OUTSIDE_MARGIN and rng.random() < _OUTSIDE_SHARE:
+            visibility[index] = Visibility.OCCLUDED
+    keypoints[visibility == Visibility.MISSING] = -1
+    inside = np.clip(exact, 0, size - 1)
+    middle = (inside.min(axis=0) + inside.max(axis=0)) / 2
+    head_size = HEAD_SIZE_FACTOR * float(np.hypot(*(head_box[2:] - head_box[:2])))
+    return ReleasePerson(
+        keypoints=keypoints,
+        visibility=visibility,
+        center=(middle + rng.normal(0, 0.01 * person.height, 2)).round(),
+        scale=head_size / HEAD_SIZE_PER_SCALE,
+        head_box=head_box,
+    )
+
+
+def _annotate_head(neck: np.ndarray, top: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The head box, and neck and head top moved by a pixel or less to fit it.
+
+    The box has whole numbers for corners. It is 0.6 x 0.8 of its diagonal around an
+    upright head, 0.8 x 0.6 around a lying one.
+    """
+    middle, length = (neck + top) / 2, np.hypot(*(top - neck))
+    direction = (top - neck) / length
+    across = np.sqrt(0.36 + 0.28 * direction**2) * length / NECK_TO_TOP
+    corners = np.concatenate((middle - across / 2, middle + across / 2)).round()
+    middle = (corners[:2] + corners[2:]) / 2
+    half = NECK_TO_TOP * np.hypot(*(corners[2:] - corners[:2])) / 2
+    return corners, np.stack((middle - half * direction, middle + half * direction))

@@ -1,0 +1,66 @@
+"""Installation of `mpii_pose`."""
+
+import pathlib
+import re
+
+import setuptools
+
+ROOT = pathlib.Path(__file__).parent
+
+
+def read_version() -> str:
+    """Returns the version, which stands in the package and nowhere else."""
+    text = (ROOT / "mpii_pose" / "__init__.py").read_text()
+    match = re.search(r'^__version__ = "(.+)"$', text, re.MULTILINE)
+    if match is None:
+        raise RuntimeError("mpii_pose/__init__.py has no __version__")
+    return match[1]
+
+
+setuptools.setup(
+    name="mpii_pose",
+    version=read_version(),
+    description="The MPII Human Pose dataset for TensorFlow Datasets, its loader and "
+    "its metric",
+    long_description=(ROOT / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    classifiers=[
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+    python_requires=">=3.11",
+    packages=setuptools.find_packages(include=["mpii_pose", "mpii_pose.*"]),
+    package_data={
+        "mpii_pose": ["*.bib", "*.md", "*.tsv", "*.txt", "py.typed"],
+        "mpii_pose.annotations": ["*.csv"],
+    },
+    install_requires=[
+        "etils[epath,epy]",
+        "numpy>=1.26",
+        "pillow>=10",
+        "scipy>=1.11",
+        "tensorflow>=2.16",
+        "tensorflow-datasets>=4.9.7",
+        # What the `tfds` command imports and tensorflow-datasets forgets to require.
+        "importlib_resources",
+        "mlcroissant",
+    ],
+    extras_require={
+        "beam": ["apache-beam>=2.65"],
+        "plot": ["matplotlib"],
+        "test": [
+            "apache-beam>=2.65",
+            "dill",  # tfds.testing
+            "matplotlib",
+            "mypy",
+            "pandas",  # tfds.as_dataframe
+            "pyarrow",  # --file_format parquet
+            "pytest",
+            "pytest-xdist",
+            "ruff",
+        ],
+    },
+)

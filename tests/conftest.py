@@ -1,0 +1,28 @@
+"""Fixtures that several test modules share."""
+
+import os
+import pathlib
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import pytest
+
+from mpii_pose import synthetic
+
+SHARED_MPII = pathlib.Path(__file__).parents[2] / "shared" / "mpii"
+
+
+@pytest.fixture(scope="session")
+def real_mpii() -> pathlib.Path:
+    """Real annotations and five real images, which are not part of the project."""
+    if not SHARED_MPII.is_dir():
+        pytest.skip(f"no real MPII data in {SHARED_MPII}")
+    return SHARED_MPII
+
+
+@pytest.fixture(scope="session")
+def drawn_release(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A release of 40 labelled people in the official layout; not to be changed."""
+    folder = tmp_path_factory.mktemp("drawn")
+    synthetic.write_release(folder, num_people=40, seed=3)
+    return folder
