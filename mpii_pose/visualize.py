@@ -268,12 +268,15 @@ def _tile(image: Any, caption: str, tile_size: tuple[int, int]) -> Image.Image:
     picture = ImageOps.contain(as_image(image), (width, height))
     font = ImageFont.load_default(max(10, height // 16))
     line = math.ceil(1.4 * font.getbbox("Ag")[3]) if caption else 0
-    while caption and font.getlength(caption) > width:
-        caption = caption.removesuffix("...")[:-1] + "..."
+    words = " ".join(caption.split())
+    text, kept = words, len(words)
+    while kept and font.getlength(text) > width:
+        kept -= 1
+        text = words[:kept] + "..."
     tile = Image.new("RGB", (width, picture.height + line), "white")
     tile.paste(picture, ((width - picture.width) // 2, 0))
     below = (width / 2, picture.height + line // 10)
-    ImageDraw.Draw(tile).text(below, caption, (40, 40, 40), font, anchor="ma")
+    ImageDraw.Draw(tile).text(below, text, (40, 40, 40), font, anchor="ma")
     return tile
 
 

@@ -289,7 +289,7 @@ def test_captions_stay_within_their_tile():
 
     short, long = (
         np.asarray(contact_sheet(images, captions=[caption, ""], tile_size=(60, 80)))
-        for caption in ("abc", "a caption far too long for a tile of 80 px")
+        for caption in ("abc", "a caption far\ntoo long for a tile of 80 px")
     )
 
     assert short.shape == long.shape
@@ -297,6 +297,12 @@ def test_captions_stay_within_their_tile():
         ink = (sheet < 100).all(axis=2)
         assert ink[62:, :84].any()
         assert not ink[:, 84:].any()
+
+
+def test_tile_too_narrow_for_any_caption_is_still_drawn():
+    sheet = contact_sheet([grey(4, 4)], captions=["caption"], tile_size=(4, 4))
+
+    assert sheet.width == 4 + 2 * 2
 
 
 @pytest.mark.parametrize(
