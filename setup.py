@@ -40,7 +40,7 @@ setuptools.setup(
     install_requires=[
         "etils[epath,epy]",
         "numpy>=1.26",
-        "pillow>=10",
+        "pillow>=10.1",
         "scipy>=1.11",
         "tensorflow>=2.16",
         "tensorflow-datasets>=4.9.7",
