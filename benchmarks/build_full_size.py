@@ -167,7 +167,7 @@ def compare(
     mirror: pathlib.Path, scratch: pathlib.Path, rounds: int, names: Iterable[str]
 ) -> None:
     """Runs the contestants in turn and prints what they took."""
-    print(processes.describe_machine("tensorflow", "tensorflow-datasets"))
+    print(processes.describe_machine("tensorflow", "tensorflow_datasets"))
     outcomes: dict[str, list[processes.Outcome]] = {name: [] for name in names}
     for k in range(rounds):
         for name in list(outcomes)[:: 1 if k % 2 == 0 else -1]:

@@ -94,8 +94,10 @@ def spread(values: Sequence[float], form: str = "{:.2f}") -> str:
     return f"{form} [{form}..{form}]".format(middle, low, high)
 
 
-def describe_machine(*packages: str) -> str:
-    """Returns a line on the machine and the versions of some packages."""
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in packages)
+def describe_machine(*modules: str) -> str:
+    """Returns a line on the machine and the versions of some modules."""
+    owners = metadata.packages_distributions()  # tensorflow may be tensorflow-cpu.
+    names = [owners[module][0] for module in modules]
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in names)
     cores, python = os.cpu_count(), platform.python_version()
     return f"{platform.machine()}, {cores} cores, Python {python}, {versions}"
