@@ -30,7 +30,7 @@ def main() -> None:
         )
     dataset = builder.as_dataset(split=f"{options.split}[:{options.count}]")
     examples = list(tfds.as_numpy(dataset))
-    sheet = mpii_pose.visualize.contact_sheet(
+    sheet = mpii_pose.contact_sheet(
         [
             mpii_pose.draw_pose(
                 example["image"],

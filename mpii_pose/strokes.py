@@ -13,6 +13,10 @@ Color = tuple[int, int, int]
 _RIM = (0, 0, 0, 140)
 # Strokes are drawn enlarged and averaged down, on a layer of at most about this side.
 _MAX_ENLARGEMENT, _LAYER_SIDE = 4, 4096
+# What is further outside than this many images is drawn there: Pillow walks every
+# pixel of a line, and a wrong prediction may be anywhere.
+_REACH = 10
+_MAX_DASHES = 200
 
 
 class Stroke(NamedTuple):
@@ -35,7 +39,7 @@ def outline(corners: np.ndarray, line_width: float, color: Color) -> list[Stroke
 
 def dashes(start: np.ndarray, end: np.ndarray, *, length: float) -> list[np.ndarray]:
     """Cuts a line into dashes of `length` px with gaps as long; ends are dashes."""
-    count = int(np.linalg.norm(end - start) / length) // 2
+    count = int(min(float(np.linalg.norm(end - start)) / length, _MAX_DASHES)) // 2
     cuts = np.linspace(0.0, 1.0, 2 * count + 2)[:, np.newaxis]
     places = start + cuts * (end - start)
     return list(places.reshape(count + 1, 2, 2))
@@ -46,7 +50,9 @@ def draw_strokes(image: Image.Image, strokes: list[Stroke]) -> Image.Image:
     image = image.copy()
     if not strokes:
         return image
+    reach = _REACH * np.array(image.size)
     ends = np.array([(stroke.start, stroke.end) for stroke in strokes])
+    ends = np.clip(ends, -reach, reach)
     margin = 2 * max(stroke.width for stroke in strokes)
     low = np.clip(np.floor(ends.min(axis=(0, 1)) - margin), 0, image.size)
     high = np.clip(np.ceil(ends.max(axis=(0, 1)) + margin) + 1, 0, image.size)
@@ -57,13 +63,11 @@ def draw_strokes(image: Image.Image, strokes: list[Stroke]) -> Image.Image:
     layer = Image.new("RGBA", (width * factor, height * factor))
     draw = ImageDraw.Draw(layer)
     for rim in (True, False):
-        for start, end, thickness, color in strokes:
+        for (_, _, thickness, color), line_ends in zip(strokes, ends, strict=True):
             fill = _RIM if rim else color
             rim_width = max(0.5, thickness / 6) if rim else 0.0
             radius = round((thickness / 2 + rim_width) * factor)
-            line = [
-                tuple(np.rint((at + 0.5 - low) * factor - 0.5)) for at in (start, end)
-            ]
+            line = [tuple(np.rint((at + 0.5 - low) * factor - 0.5)) for at in line_ends]
             draw.line(line, fill, width=2 * radius + 1)
             for x, y in line:
                 draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill)

@@ -60,15 +60,18 @@ def draw_pose(
     Returns:
         A new RGB image.
     """
+    image = as_image(image)
     points = _checked("keypoints", keypoints, (NUM_KEYPOINTS, 2))
     if visibility is None:
         visibility = np.full(NUM_KEYPOINTS, Visibility.VISIBLE)
     state = _checked("visibility", visibility, (NUM_KEYPOINTS,))
     state = np.where(np.isfinite(points).all(1) & ~(points == -1).all(1), state, 0)
     if line_width is None:
-        known = points[state != Visibility.MISSING]
-        extent = np.ptp(known, axis=0).max() if known.size else 0.0
+        seen = np.clip(points[state != Visibility.MISSING], 0, image.size)
+        extent = np.ptp(seen, axis=0).max() if seen.size else 0.0
         line_width = max(1.5, extent * _LINE_SHARE)
+    if line_width <= 0:
+        raise ValueError(f"line_width must be above 0 px, got {line_width}")
     strokes = []
     if crop_to_image is not None:
         matrix = _checked("crop_to_image", crop_to_image, (2, 3))
@@ -79,7 +82,7 @@ def draw_pose(
             box = np.array([(x1, y1), (x2, y1), (x2, y2), (x1, y2)])
             strokes += outline(box, line_width / 2, HEAD_BOX)
     strokes += _bones(points, state, line_width) + _dots(points, state, line_width)
-    return draw_strokes(as_image(image), strokes)
+    return draw_strokes(image, strokes)
 
 
 def draw_heatmaps(
@@ -265,12 +268,15 @@ def _tile(image: Any, caption: str, tile_size: tuple[int, int]) -> Image.Image:
     picture = ImageOps.contain(as_image(image), (width, height))
     font = ImageFont.load_default(max(10, height // 16))
     line = math.ceil(1.4 * font.getbbox("Ag")[3]) if caption else 0
-    while caption and font.getlength(caption) > width:
-        caption = caption.removesuffix("...")[:-1] + "..."
+    words = " ".join(caption.split())
+    text, kept = words, len(words)
+    while kept and font.getlength(text) > width:
+        kept -= 1
+        text = words[:kept] + "..."
     tile = Image.new("RGB", (width, picture.height + line), "white")
     tile.paste(picture, ((width - picture.width) // 2, 0))
     below = (width / 2, picture.height + line // 10)
-    ImageDraw.Draw(tile).text(below, caption, (40, 40, 40), font, anchor="ma")
+    ImageDraw.Draw(tile).text(below, text, (40, 40, 40), font, anchor="ma")
     return tile
 
 

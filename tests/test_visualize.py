@@ -153,6 +153,22 @@ def test_people_across_and_beyond_the_border_are_drawn_as_far_as_seen(size, shif
     assert marked(drawn, size).any() == (shift == -100)
 
 
+@pytest.mark.parametrize("far", [1e4, 1e7, 1e20])
+def test_a_keypoint_anywhere_does_not_spoil_the_picture(far):
+    keypoints, visibility = pose()
+    keypoints[[LEFT_WRIST, RIGHT_ANKLE]] = [[far, far], [-far, 50]]
+    visibility[LEFT_WRIST] = Visibility.OCCLUDED
+
+    drawn = draw_pose(grey(), keypoints, visibility)
+
+    assert 0.01 < marked(drawn).mean() < 0.3
+
+
+def test_line_width_must_be_positive():
+    with pytest.raises(ValueError, match="line_width must be above 0 px, got 0"):
+        draw_pose(grey(), pose()[0], line_width=0)
+
+
 def test_inputs_are_not_modified():
     array, pillow = grey(), Image.fromarray(grey())
     keypoints, visibility = pose()
@@ -273,7 +289,7 @@ def test_captions_stay_within_their_tile():
 
     short, long = (
         np.asarray(contact_sheet(images, captions=[caption, ""], tile_size=(60, 80)))
-        for caption in ("abc", "a caption far too long for a tile of 80 px")
+        for caption in ("abc", "a caption far\ntoo long for a tile of 80 px")
     )
 
     assert short.shape == long.shape
@@ -281,6 +297,12 @@ def test_captions_stay_within_their_tile():
         ink = (sheet < 100).all(axis=2)
         assert ink[62:, :84].any()
         assert not ink[:, 84:].any()
+
+
+def test_tile_too_narrow_for_any_caption_is_still_drawn():
+    sheet = contact_sheet([grey(4, 4)], captions=["caption"], tile_size=(4, 4))
+
+    assert sheet.width == 4 + 2 * 2
 
 
 @pytest.mark.parametrize(

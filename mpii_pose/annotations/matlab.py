@@ -53,22 +53,18 @@ def read_matlab(path: epath.PathLike) -> Mapping[str, list[PersonAnnotation]]:
     return people
 
 
-def is_located(rect: np.void) -> bool:
-    """Whether an entry of `annorect` has a center and a scale."""
-    center = structs.child(rect, "objpos")
-    return center is not None and structs.field(rect, "scale") is not None
-
-
 def read_points(
-    where: str, rect: np.void
+    where: str, rect: Any
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int8]] | None:
     """Returns keypoints [16, 2] and visibility [16], or None where there are none."""
-    points = structs.field(structs.child(rect, "annopoints"), "point")
-    if points is None or points.dtype.names is None:
+    points = structs.as_structs(
+        structs.field(structs.child(rect, "annopoints"), "point")
+    )
+    if not points:
         return None
     keypoints = np.zeros((NUM_KEYPOINTS, 2))
     visibility = np.full(NUM_KEYPOINTS, Visibility.MISSING, np.int8)
-    for point in points.ravel():
+    for point in points:
         number = structs.number(where, point, "id")
         if number not in range(NUM_KEYPOINTS):
             raise AnnotationError(
@@ -84,112 +80,96 @@ def read_points(
 
 
 def _people(
-    path: epath.Path, release: np.void, validation: split_lib.ValidationPeople
+    path: epath.Path, release: Any, validation: split_lib.ValidationPeople
 ) -> Iterator[tuple[str, PersonAnnotation]]:
-    images = structs.field(release, "annolist")
-    if images is None or images.dtype.names is None:
-        raise AnnotationError(f"{path}: RELEASE has no struct array annolist")
-    images = images.ravel()
-    is_train = _one_per_image(path, release, "img_train", images.size)
-    separated = _one_per_image(path, release, "single_person", images.size)
-    activities = _one_per_image(path, release, "act", images.size)
-    videos = structs.field(release, "video_list")
-    if is_train is None:
-        raise AnnotationError(f"{path}: RELEASE has no img_train")
+    images = structs.as_structs(structs.field(release, "annolist"))
+    is_train = _one_per_image(path, release, "img_train", len(images))
+    separated = _one_per_image(path, release, "single_person", len(images))
+    activities = _one_per_image(path, release, "act", len(images))
+    video_ids = np.atleast_1d(getattr(release, "video_list", []))
+    if not images or is_train is None:
+        raise AnnotationError(f"{path}: RELEASE must have annolist and img_train")
 
     for i, image in enumerate(images):
         where = f"{path}: annolist({i + 1})"
-        rects = structs.field(image, "annorect")
-        if rects is None or rects.dtype.names is None:
+        rects = structs.as_structs(structs.field(image, "annorect"))
+        if not rects:
             continue
         image_name = structs.text(where, structs.child(image, "image"), "name")
-        about_image = _about_image(
-            where, image, None if activities is None else activities[i], videos
-        )
-        singles = None if separated is None else separated[i].ravel().tolist()
-        for j, rect in enumerate(rects.ravel()):
+        activity = None if activities is None else activities[i]
+        about_image = {
+            "activity": structs.text(where, activity, "act_name"),
+            "category": structs.text(where, activity, "cat_name"),
+            **_about_video(where, image, video_ids),
+        }
+        for j, rect in enumerate(rects):
             place = f"{where}.annorect({j + 1})"
-            if not is_located(rect):
+            center = structs.child(rect, "objpos")
+            points = read_points(place, rect) if is_train[i] else (None, None)
+            if center is None or structs.field(rect, "scale") is None or points is None:
                 continue
-            points = read_points(place, rect) if is_train[i] else None
-            if points is None and is_train[i]:
-                continue
-            keypoints, visibility = (None, None) if points is None else points
             person = person_from_source(
                 place,
                 image_name=image_name,
-                points=keypoints,
-                visibility=visibility,
-                center=_center(place, rect),
+                points=points[0],
+                visibility=points[1],
+                center=[structs.number(place, center, axis) for axis in "xy"],
                 scale=structs.number(place, rect, "scale"),
                 head_box=_head_box(place, rect),
                 person_index=j,
-                separated=UNKNOWN if singles is None else int(j + 1 in singles),
+                separated=UNKNOWN
+                if separated is None
+                else int(j + 1 in np.atleast_1d(separated[i])),
                 **about_image,
             )
-            yield (
-                (validation.split_of(image_name, j) if is_train[i] else split_lib.TEST),
-                person,
-            )
+            name = validation.split_of(image_name, j) if is_train[i] else split_lib.TEST
+            yield name, person
 
 
 def _one_per_image(
-    path: epath.Path, release: np.void, name: str, num_images: int
+    path: epath.Path, release: Any, name: str, num_images: int
 ) -> npt.NDArray[Any] | None:
     values = structs.field(release, name)
-    if values is not None and values.size != num_images:
+    if values is None:
+        return None
+    values = np.atleast_1d(values)
+    if values.shape != (num_images,):
         raise AnnotationError(
             f"{path}: {name} must have one entry for each of the {num_images} images "
             f"of annolist, has {values.size}"
         )
-    return None if values is None else values.ravel()
+    return values
 
 
-def _about_image(
-    where: str,
-    image: np.void,
-    activity: np.void | None,
-    videos: npt.NDArray[Any] | None,
-) -> dict[str, Any]:
-    """Returns the attributes that the people of an image share."""
+def _about_video(
+    where: str, image: Any, video_ids: npt.NDArray[Any]
+) -> dict[str, str | int]:
     video_id, second = "", UNKNOWN
     if structs.field(image, "vididx") is not None:
-        names: Any = [] if videos is None else videos.ravel()
         video = structs.number(where, image, "vididx")
-        if video not in range(1, len(names) + 1):
+        if video not in range(1, len(video_ids) + 1):
             raise AnnotationError(
-                f"{where}: vididx must be 1 to {len(names)}, the length of video_list, "
-                f"got {video:g}"
+                f"{where}: vididx must be 1 to {len(video_ids)}, the length of "
+                f"video_list, got {video:g}"
             )
-        video_id = str(names[int(video) - 1].item())
+        video_id = str(video_ids[int(video) - 1])
     if structs.field(image, "frame_sec") is not None:
         second = int(structs.number(where, image, "frame_sec"))
-    return {
-        "activity": structs.text(where, activity, "act_name"),
-        "category": structs.text(where, activity, "cat_name"),
-        "video_id": video_id,
-        "frame_sec": second,
-    }
+    return {"video_id": video_id, "frame_sec": second}
 
 
-def _visibility(where: str, flag: npt.NDArray[Any] | None) -> Visibility:
+def _visibility(where: str, flag: Any) -> Visibility:
     if flag is None:
         return Visibility.VISIBLE
-    state = _VISIBILITY.get(str(flag.item())) if flag.size == 1 else None
+    state = _VISIBILITY.get(str(flag))
     if state is None:
         raise AnnotationError(
-            f"{where}: is_visible must be empty, 0 or 1, got {flag.tolist()}"
+            f"{where}: is_visible must be empty, 0 or 1, got {flag!r:.80}"
         )
     return state
 
 
-def _center(where: str, rect: np.void) -> list[float]:
-    center = structs.child(rect, "objpos")
-    assert center is not None
-    return [structs.number(where, center, axis) for axis in "xy"]
-
-
-def _head_box(where: str, rect: np.void) -> list[float] | None:
+def _head_box(where: str, rect: Any) -> list[float] | None:
     sides = ("x1", "y1", "x2", "y2")
     if any(structs.field(rect, side) is None for side in sides):
         return None

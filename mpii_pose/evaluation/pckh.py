@@ -132,7 +132,8 @@ def pckh_slices(
         "occluded": state == Visibility.OCCLUDED,
     }
     for low, high in itertools.pairwise((0.0, *head_size_edges, np.inf)):
-        slices[f"head {low:g} to {high:g} px"] = (low <= size) & (size < high)
+        name = f"head {low:g} to {high:g} px" if high < np.inf else f"head {low:g}+ px"
+        slices[name] = (low <= size) & (size < high)
     return {
         name: pckh(
             predicted,

@@ -73,6 +73,9 @@ class PCKhScores:
     def __str__(self) -> str:
         return pckh_table({f"PCKh@{self.threshold:g} ({self.dialect})": self})
 
+    def _repr_markdown_(self) -> str:  # how notebooks show it
+        return str(self)
+
 
 def scores_from_counts(
     correct: np.ndarray, labelled: np.ndarray, *, threshold: float, dialect: str

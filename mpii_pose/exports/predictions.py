@@ -52,7 +52,7 @@ def read_predictions(path: epath.PathLike) -> npt.NDArray[np.float64]:
     Raises:
         AnnotationError: The file is something else.
     """
-    preds = structs.load_variable(path, "preds")
+    preds = structs.load_variable(path, "preds", squeeze=False)
     if preds is None or preds.dtype.kind not in "iuf":
         raise AnnotationError(f"{path}: expected an array of numbers named preds")
     if preds.ndim == 3 and preds.shape[:2] == (2, NUM_KEYPOINTS):  # as in old .h5 files

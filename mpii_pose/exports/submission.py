@@ -16,7 +16,7 @@ from etils import epath, epy
 
 from mpii_pose.annotations import matlab_structs as structs
 from mpii_pose.annotations import split
-from mpii_pose.annotations.matlab import is_located, read_matlab, read_points
+from mpii_pose.annotations.matlab import read_matlab, read_points
 from mpii_pose.annotations.person import AnnotationError
 from mpii_pose.exports.predictions import check_predictions, checked_predictions
 from mpii_pose.skeleton import NUM_KEYPOINTS, Visibility
@@ -69,23 +69,27 @@ def read_submission(
     Raises:
         AnnotationError: The file is not made from the test images of `matlab_file`.
     """
-    pred = structs.load_variable(path, "pred")
-    if pred is None or pred.dtype.names is None:
+    pred = structs.as_structs(structs.load_variable(path, "pred"))
+    if not pred:
         raise AnnotationError(f"{path}: expected a struct array named pred")
-    pred, expected = pred.ravel(), _test_images(matlab_file)
+    expected = _test_images(matlab_file)
     if len(pred) != len(expected):
         raise AnnotationError(
             f"{path}: pred must have the {len(expected)} test images of {matlab_file}, "
             f"has {len(pred)}; is it annolist(RELEASE.img_train == 0)?"
         )
-    for i, images in enumerate(zip(pred, expected, strict=True), start=1):
-        found, name = (_image_name(f"{path}: pred({i})", image) for image in images)
+    for i, (image, original) in enumerate(zip(pred, expected, strict=True), start=1):
+        found = structs.text(str(path), structs.child(image, "image"), "name")
+        name = original["image"]["name"].item().item()
         if found != name:
             raise AnnotationError(
                 f"{path}: pred({i}) must be image {name}, is {found}; the images must "
                 "stay in the order of annolist"
             )
-    poses = [_pose(f"{path}: pred({i + 1})", pred[i], j) for i, j in _located(expected)]
+    poses = [
+        _pose(f"{path}: pred({i + 1}).annorect({j + 1})", pred[i], j)
+        for i, j in _located(expected)
+    ]
     return np.array(poses).reshape(-1, NUM_KEYPOINTS, 2)
 
 
@@ -105,25 +109,19 @@ def check_submission(path: epath.PathLike, *, matlab_file: epath.PathLike) -> li
     return check_predictions(points[[person.index for person in evaluated]], evaluated)
 
 
-def _test_images(matlab_file: epath.PathLike) -> npt.NDArray[Any]:
-    """Returns annolist(RELEASE.img_train == 0)."""
-    release = structs.load_release(matlab_file)
-    images = structs.field(release, "annolist")
-    is_train = structs.field(release, "img_train")
-    if images is None or is_train is None or images.size != is_train.size:
-        raise AnnotationError(
-            f"{matlab_file}: expected annolist and img_train of the same length"
-        )
-    return images.ravel()[is_train.ravel() == 0]
+def _test_images(matlab_file: epath.PathLike) -> npt.NDArray[np.void]:
+    """Returns annolist(RELEASE.img_train == 0) as a record array."""
+    structs.load_release(matlab_file)  # Says in words what is wrong with the file.
+    release = structs.load_variable(matlab_file, "RELEASE", squeeze=False)[0, 0]
+    return release["annolist"].ravel()[release["img_train"].ravel() == 0]
 
 
-def _located(images: npt.NDArray[Any]) -> Iterator[tuple[int, int]]:
+def _located(images: npt.NDArray[np.void]) -> Iterator[tuple[int, int]]:
     """Yields (image, person) of the people of `test`, 0-based, in index order."""
-    for i, image in enumerate(images):
-        rects = structs.field(image, "annorect")
-        if rects is not None and rects.dtype.names:
-            for j, rect in enumerate(rects.ravel()):
-                if is_located(rect):
+    for i, rects in enumerate(images["annorect"]):
+        if {"objpos", "scale"} <= set(rects.dtype.names or ()):
+            for j, rect in enumerate(rects.flat):
+                if rect["objpos"].size and rect["scale"].size:
                     yield i, j
 
 
@@ -159,18 +157,12 @@ def _annopoints(pose: npt.NDArray[np.float64]) -> npt.NDArray[Any]:
     return annopoints
 
 
-def _pose(where: str, image: np.void, j: int) -> npt.NDArray[np.float64]:
+def _pose(where: str, image: Any, j: int) -> npt.NDArray[np.float64]:
     """Returns the keypoints [16, 2] of a person, 0-based; NaN where there are none."""
-    rects = structs.field(image, "annorect")
-    found = None
-    if rects is not None and j < rects.size:
-        found = read_points(f"{where}.annorect({j + 1})", rects.flat[j])
+    rects = structs.as_structs(structs.field(image, "annorect"))
+    found = read_points(where, rects[j]) if j < len(rects) else None
     if found is None:
         return np.full((NUM_KEYPOINTS, 2), np.nan)
     keypoints, visibility = found
     keypoints[visibility == Visibility.MISSING] = np.nan
     return keypoints - 1
-
-
-def _image_name(where: str, image: np.void) -> str:
-    return structs.text(where, structs.child(image, "image"), "name")

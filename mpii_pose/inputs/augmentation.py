@@ -181,25 +181,6 @@ def _clip(value: tf.Tensor, limit: float) -> tf.Tensor:
     return tf.clip_by_value(value, -limit, limit)
 
 
-def example_seed(seed: int, index: tf.Tensor, epoch: tf.Tensor | int = 0) -> tf.Tensor:
-    """Returns the seed of one example in one epoch, whatever the order of reading.
-
-    `index` is unique within a split only: equal indices of two splits share their
-    draws, which does no harm.
-
-    Args:
-        seed: The user's seed.
-        index: integer [], the example's position in its split.
-        epoch: integer [], how many times the split was read before.
-
-    Returns:
-        int32 [2].
-    """
-    base = tf.constant([seed & 0x7FFFFFFF, (seed >> 31) & 0x7FFFFFFF], tf.int32)
-    base = tf.random.fold_in(base, tf.cast(index, tf.int32))
-    return tf.random.fold_in(base, tf.cast(epoch, tf.int32))
-
-
 def apply_to_square(
     draw: Draw,
     center: tf.Tensor,

@@ -16,25 +16,27 @@ RATIOS = (1, 2, 4, 8)
 
 
 class Window(NamedTuple):
-    """A part of an image, perhaps scaled down.
+    """Which part of an image to read, at which scale.
 
     Attributes:
-        pixels: uint8 [h, w, 3].
+        box: int32 [4], top, left, height and width in the scaled image.
+        exponent: int32 [], the image is scaled by 1 / 2 ** exponent.
         crop_to_window: float32 [2, 3], from crop pixels to pixels of the window.
     """
 
-    pixels: tf.Tensor
+    box: tf.Tensor
+    exponent: tf.Tensor
     crop_to_window: tf.Tensor
 
 
-def read_window(
+def find_window(
     image: tf.Tensor,
     crop_to_image: tf.Tensor,
     *,
     image_size: tuple[int, int],
     antialias: bool,
 ) -> Window:
-    """Reads the smallest window that holds all pixels a crop interpolates.
+    """Finds the smallest window that holds all pixels a crop interpolates.
 
     Of a crop that lies outside the image, the window is a single pixel at the border.
 
@@ -42,8 +44,8 @@ def read_window(
         image: JPEG bytes, string []; or decoded pixels, uint8 [H, W, 3].
         crop_to_image: float32 [2, 3], from crop pixels to image pixels.
         image_size: Height and width of the crop.
-        antialias: Whether to read at 1/2, 1/4 or 1/8, the largest of them that keeps
-            the window at or above the crop's resolution; otherwise always at 1.
+        antialias: Whether to read at 1/2, 1/4 or 1/8, the smallest of them that is
+            not below the crop's resolution; otherwise always at 1.
 
     Returns:
         The window.
@@ -51,11 +53,10 @@ def read_window(
     encoded = image.dtype == tf.string
     shape = tf.io.extract_jpeg_shape(image) if encoded else tf.shape(image)
     exponent = _shrink_exponent(crop_to_image) if antialias else tf.constant(0)
-    ratio = tf.bitwise.left_shift(1, exponent)
-    factor = tf.cast(ratio, tf.float32)
+    factor = tf.cast(tf.bitwise.left_shift(1, exponent), tf.float32)
     scaled_size = tf.math.ceil(tf.cast(shape[:2], tf.float32) / factor)
 
-    # Pixel centers: x of the image lies at (x + 0.5) / ratio - 0.5 of the scaled one.
+    # Pixel centers: x of the image lies at (x + 0.5) / factor - 0.5 of the scaled one.
     crop_to_scaled = crop_to_image / factor + _translation([1.0, 1.0]) * (
         0.5 / factor - 0.5
     )
@@ -69,13 +70,23 @@ def read_window(
     # One pixel more than is read: the decoder gets the color of a window's last wrong.
     end = tf.floor(tf.reduce_max(corners, axis=0)) + 3.0
     end = tf.clip_by_value(end, start + 1.0, scaled_size)
+    return Window(
+        box=tf.cast(tf.concat([start, end - start], axis=0), tf.int32),
+        exponent=exponent,
+        crop_to_window=crop_to_scaled - _translation(start[::-1]),
+    )
 
-    box = tf.cast(tf.concat([start, end - start], axis=0), tf.int32)
-    if encoded:
-        pixels = _decode_box(image, box, exponent)
-    else:
-        pixels = _average_box(image, box, ratio)
-    return Window(pixels, crop_to_scaled - _translation(start[::-1]))
+
+def read_window(image: tf.Tensor, window: Window) -> tf.Tensor:
+    """Reads the pixels of a window, uint8 [height, width, 3].
+
+    Args:
+        image: JPEG bytes, string []; or decoded pixels, uint8 [H, W, 3].
+        window: As found for that image.
+    """
+    if image.dtype == tf.string:
+        return _decode_box(image, window.box, window.exponent)
+    return _average_box(image, window.box, tf.bitwise.left_shift(1, window.exponent))
 
 
 def _translation(offset: tf.Tensor) -> tf.Tensor:

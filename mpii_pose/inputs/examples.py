@@ -8,6 +8,8 @@ import tensorflow as tf
 
 from mpii_pose import skeleton
 
+Features = Mapping[str, tf.Tensor]
+
 _POINTS = (skeleton.NUM_KEYPOINTS, 2)
 # Feature: its shape and dtype. Sizes of None are any; of `image` see `_check_image`.
 SPECS: dict[str, tuple[tuple[int | None, ...], str]] = {
@@ -40,7 +42,7 @@ def check_size(name: str, size: Any) -> None:
         )
 
 
-def checked(example: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+def checked(example: Features) -> dict[str, tf.Tensor]:
     """Returns the features that are used, as tensors of known dtypes and shapes.
 
     Args:
@@ -95,7 +97,7 @@ def _check_image(image: tf.Tensor) -> tf.Tensor:
     )
 
 
-def _assertions(features: Mapping[str, tf.Tensor]) -> list[tf.Operation]:
+def _assertions(features: Features) -> list[tf.Operation]:
     """Returns checks of what only shows when an example is read."""
     example = ["of image", features["image_name"], "index", features["index"]]
     center, scale = features["center"], features["scale"]
@@ -129,3 +131,24 @@ def _assertions(features: Mapping[str, tf.Tensor]) -> list[tf.Operation]:
             )
         )
     return checks
+
+
+def random_seed(example: Features, seed: int | None) -> tf.Tensor:
+    """Returns the seed of what is random about one example.
+
+    It depends on the user's seed, the example's `index` and its `epoch` (0 where it
+    has none), not on when and where the example is read. An `index` is unique within
+    a split only: two splits share their seeds, which does no harm.
+
+    Args:
+        example: Features of one example.
+        seed: The user's seed; None for another result each time.
+
+    Returns:
+        int32 [2], as `tf.random.stateless_uniform` and its like take it.
+    """
+    if seed is None:
+        return tf.random.uniform([2], maxval=tf.int32.max, dtype=tf.int32)
+    base = tf.constant([seed & 0x7FFFFFFF, (seed >> 31) & 0x7FFFFFFF], tf.int32)
+    indexed = tf.random.fold_in(base, tf.cast(example["index"], tf.int32))
+    return tf.random.fold_in(indexed, tf.cast(example.get("epoch", 0), tf.int32))

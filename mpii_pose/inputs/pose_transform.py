@@ -2,26 +2,23 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping
 
-import numpy as np
 import tensorflow as tf
 
 from mpii_pose.inputs import examples, geometry, warp
 from mpii_pose.inputs.augmentation import (
+    MAX_LEVEL,
     Augmentation,
     Draw,
     apply_to_square,
-    example_seed,
     no_change,
 )
-from mpii_pose.inputs.decode_window import read_window
+from mpii_pose.inputs.decode_window import find_window, read_window
+from mpii_pose.inputs.examples import Features
 from mpii_pose.inputs.geometry import Alignment
 from mpii_pose.inputs.heatmaps import check_options, encode_heatmaps
 
 IMAGE_DTYPES = ("float32", "uint8")
-
-Features = Mapping[str, tf.Tensor]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -136,16 +133,17 @@ class PoseTransform:
             rotation=draw.rotation,
             flip=draw.flip,
         )
-        pixels, crop_to_window = read_window(
+        window = find_window(
             example["image"],
             crop_to_image,
             image_size=self.image_size,
             antialias=self.antialias,
         )
+        pixels = read_window(example["image"], window)
         features = self._render(
             warp.flatten_pixels(pixels, pad=warp.xla_works()),
             tf.shape(pixels)[:2],
-            crop_to_window,
+            window.crop_to_window,
             crop_to_image,
             example["keypoints"],
             example["visibility"],
@@ -164,11 +162,7 @@ class PoseTransform:
     def _draw(self, example: Features) -> Draw:
         if self.augmentation is None:
             return no_change()
-        if self.seed is None:
-            seed = tf.random.uniform([2], maxval=tf.int32.max, dtype=tf.int32)
-        else:
-            seed = example_seed(self.seed, example["index"], example.get("epoch", 0))
-        return self.augmentation.draw(seed=seed)
+        return self.augmentation.draw(seed=examples.random_seed(example, self.seed))
 
     @functools.cached_property
     def _render(self) -> tf.types.experimental.PolymorphicFunction:
@@ -217,7 +211,7 @@ class PoseTransform:
 
     def _finish_image(self, image: tf.Tensor, draw: Draw) -> tf.Tensor:
         if self.augmentation is not None and self.augmentation.changes_colors:
-            image = tf.clip_by_value(image * draw.gain + draw.shift, 0.0, 255.0)
+            image = image * draw.gain + draw.shift
         if self.image_dtype == "uint8":
-            return tf.cast(image + 0.5, tf.uint8)
-        return image * np.float32(1 / 127.5) - 1.0
+            return tf.cast(tf.clip_by_value(image, 0.0, MAX_LEVEL) + 0.5, tf.uint8)
+        return tf.clip_by_value(image / (0.5 * MAX_LEVEL) - 1.0, -1.0, 1.0)

@@ -245,7 +245,7 @@ def test_slices_share_out_the_keypoints():
     assert list(counts)[3:] == [
         "head 0 to 50 px",
         "head 50 to 100 px",
-        "head 100 to inf px",
+        "head 100+ px",
     ]
     assert counts["all"] == counts["visible"] + counts["occluded"]
     assert counts["all"] == sum(list(counts.values())[3:])
@@ -278,8 +278,10 @@ def test_scores_print_the_row_of_the_papers():
     predicted[0, WRIST] += 100
     visibility[0, list(ANKLES)] = 0
 
-    printed = str(pckh(predicted, truth, visibility, head_size))
+    scores = pckh(predicted, truth, visibility, head_size)
 
+    printed = str(scores)
+    assert scores._repr_markdown_() == printed
     header, rule, row = printed.splitlines()
     titles = ["", "Head", "Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "Total"]
     numbers = ["100.00"] * 3 + ["50.00"] + ["100.00"] * 2 + ["nan", "91.67"]

@@ -11,7 +11,7 @@ LEFT_WRIST = skeleton.KEYPOINTS.index("left_wrist")
 RIGHT_WRIST = skeleton.KEYPOINTS.index("right_wrist")
 
 
-def jpeg(pixels, quality=95):
+def jpeg(pixels, quality=100):
     """Encodes without color subsampling, so that dots stay where they are."""
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "JPEG", quality=quality, subsampling=0)

@@ -80,17 +80,6 @@ def test_same_seed_same_draw_and_other_seeds_differ():
     assert float(one.rotation) != float(other.rotation)
 
 
-def test_example_seeds_differ_by_seed_index_and_epoch():
-    arguments = [(0, 0, 0), (1, 0, 0), (2**40, 0, 0), (0, 1, 0), (0, 0, 1), (-1, 0, 0)]
-
-    seeds = {
-        tuple(augmentation.example_seed(seed, index, epoch).numpy())
-        for seed, index, epoch in arguments
-    }
-
-    assert len(seeds) == len(arguments)
-
-
 def test_square_follows_the_draw():
     draw = augmentation.no_change()._replace(
         scale=tf.constant(2.0), translation=tf.constant([0.1, -0.2])

@@ -102,3 +102,26 @@ def test_damaged_jpeg_names_image_and_index(damage):
 def test_wrong_size_says_what_is_expected(size):
     with pytest.raises(ValueError, match=r"crop must be \(height, width\), two int"):
         examples.check_size("crop", size)
+
+
+def test_random_seeds_differ_by_seed_index_and_epoch_and_repeat():
+    arguments = [(0, 0, 0), (1, 0, 0), (2**40, 0, 0), (0, 1, 0), (0, 0, 1), (-1, 0, 0)]
+
+    def seeds():
+        return {
+            tuple(
+                examples.random_seed(
+                    {"index": np.int64(index), "epoch": np.int64(epoch)}, seed
+                ).numpy()
+            )
+            for seed, index, epoch in arguments
+        }
+
+    assert len(seeds()) == len(arguments)
+    assert seeds() == seeds()
+
+
+def test_without_a_seed_each_call_gives_another():
+    one, other = (examples.random_seed({}, None).numpy() for _ in range(2))
+
+    assert not np.array_equal(one, other)

@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 import pathlib
 
 import numpy as np
@@ -82,6 +83,17 @@ def dot_errors(transform, example, background, draw):
     return np.abs(in_crop).max(), np.abs(in_image).max()
 
 
+@functools.cache
+def compiled_once(**options):
+    """Transforms for tests that differ in their data: compiling takes a second."""
+    return PoseTransform(**options)
+
+
+@pytest.fixture
+def _without_xla(monkeypatch):
+    monkeypatch.setattr("mpii_pose.inputs.warp.xla_works", lambda: False)
+
+
 def tensors(example):
     return {name: tf.convert_to_tensor(value) for name, value in example.items()}
 
@@ -116,7 +128,7 @@ def test_drawn_dot_stays_on_its_keypoint(alignment, draw, scale, kind):
         example, background = scenes.encoded(example), scenes.jpeg(background)
 
     in_crop, in_image = dot_errors(
-        PoseTransform(image_size=(128, 128), alignment=alignment),
+        compiled_once(image_size=(128, 128), alignment=alignment),
         example,
         background,
         drawn(draw),
@@ -138,7 +150,7 @@ def test_dot_on_a_real_image_stays_on_its_keypoint(alignment, number, kind):
         example, background = scenes.encoded(example), scenes.jpeg(background)
 
     in_crop, _ = dot_errors(
-        PoseTransform(alignment=alignment), example, background, drawn(DRAWS["all"])
+        compiled_once(alignment=alignment), example, background, drawn(DRAWS["all"])
     )
 
     assert in_crop < 0.05
@@ -147,13 +159,14 @@ def test_dot_on_a_real_image_stays_on_its_keypoint(alignment, number, kind):
 @pytest.mark.parametrize("draw", DRAWS.values(), ids=DRAWS.keys())
 def test_crop_at_ratio_one_equals_interpolation_pixel_by_pixel(draw):
     example = scenes.example(scenes.noise(120, 150), scale=0.6)
-    transform = PoseTransform(image_size=(64, 48), image_dtype="uint8", antialias=False)
+    transform = compiled_once(image_size=(64, 48), image_dtype="uint8", antialias=False)
 
     found = transform.apply(tensors(example), drawn(draw))
 
-    expected = np.round(
-        reference_warp(example["image"], found["crop_to_image"].numpy(), (64, 48))
+    expected = reference_warp(
+        example["image"], found["crop_to_image"].numpy(), (64, 48)
     )
+    expected = np.floor(expected + 0.5)
     assert np.abs(found["image"].numpy() - expected).mean() < 0.01
 
 
@@ -280,6 +293,7 @@ def test_same_seed_gives_the_same_bytes_whatever_the_parallelism_and_order():
             assert np.array_equal(value, shuffled[index][name]), name
 
 
+@pytest.mark.usefixtures("_without_xla")
 def test_epochs_and_seeds_differ_and_no_seed_draws_anew():
     example = people(1)[0]
 
@@ -316,7 +330,7 @@ def test_person_wholly_outside_the_image_gives_black(kind, center):
     example = scenes.example(image, center=center, scale=0.3)
     example = scenes.encoded(example) if kind == "JPEG" else example
 
-    found = PoseTransform(image_dtype="uint8")(example)
+    found = compiled_once(image_dtype="uint8")(example)
 
     np.testing.assert_array_equal(found["image"], 0)
 
@@ -338,7 +352,7 @@ def test_image_of_one_pixel(kind, scale):
     example = scenes.example(np.full((1, 1, 3), 200, np.uint8), scale=scale)
     example = scenes.encoded(example) if kind == "JPEG" else example
 
-    found = PoseTransform(augmentation=ALL_CHANGES, seed=0)(example)
+    found = compiled_once(augmentation=ALL_CHANGES, seed=0)(example)
 
     assert np.isfinite(found["image"]).all()
     assert np.isfinite(found["heatmaps"]).all()
