@@ -62,9 +62,7 @@ def _template() -> jinja2.Template:
     return environment.from_string(text.read_text())
 
 
-def _examples(
-    audit: Audit, defect: Defect, max_examples: int
-) -> list[dict[str, str | bool]]:
+def _examples(audit: Audit, defect: Defect, max_examples: int) -> list[dict[str, str]]:
     findings = sorted(
         defect.findings, key=lambda finding: not _has_image(audit, finding)
     )
@@ -76,7 +74,7 @@ def _has_image(audit: Audit, finding: Finding) -> bool:
     return folder is not None and (folder / finding.person.image_name).exists()
 
 
-def _example(audit: Audit, defect: Defect, finding: Finding) -> dict[str, str | bool]:
+def _example(audit: Audit, defect: Defect, finding: Finding) -> dict[str, str]:
     person = finding.person
     picture = thumbnails.draw_finding(
         finding,

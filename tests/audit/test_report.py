@@ -160,8 +160,6 @@ def test_page_escapes_what_files_say():
 
 def test_page_shows_images_that_are_there_and_poses_without(drawn_release, tmp_path):
     audit = report.audit_release(drawn_release)
-    if not any(defect.num_people for defect in audit.defects):
-        pytest.fail("the drawn release should have people at the borders")
 
     page.write_page(tmp_path / "with.html", audit)
     release = image_sizes.SizedPeople(
