@@ -222,7 +222,7 @@ def _child(struct: Any, name: str) -> Any:
 
 def _number(where: str, struct: Any, name: str) -> float:
     value = _field(struct, name)
-    if not isinstance(value, int | float | np.number):
+    if not isinstance(value, (int, float)):
         raise AnnotationError(f"{where}: {name} must be one number, got {value!r:.80}")
     return float(value)
 
