@@ -42,8 +42,8 @@ setuptools.setup(
         "numpy>=1.26",
         "pillow>=10.1",
         "scipy>=1.11",
-        "tensorflow>=2.16",
-        "tensorflow-datasets>=4.9.7",
+        "tensorflow>=2.18",
+        "tensorflow-datasets>=4.9.8",
         # What the `tfds` command imports and tensorflow-datasets forgets to require.
         "apache-beam>=2.65",
         "importlib_resources",

@@ -20,8 +20,10 @@ with epy.lazy_api_imports(globals()):
     from mpii_pose.evaluation.scores import PCKhScores, pckh_table
     from mpii_pose.inputs.augmentation import Augmentation
     from mpii_pose.inputs.heatmaps import encode_heatmaps
-    from mpii_pose.inputs.keras_heatmaps import HeatmapEncoder
+    from mpii_pose.inputs.keras_heatmaps import HeatmapEncoder, HeatmapLoss
+    from mpii_pose.inputs.pipeline import input_pipeline
     from mpii_pose.inputs.pose_transform import PoseTransform
+    from mpii_pose.inputs.preprocessor import Preprocessor
     from mpii_pose.visualize import (
         contact_sheet,
         draw_heatmaps,
@@ -34,16 +36,19 @@ __all__ = [
     "Augmentation",
     "Builder",
     "HeatmapEncoder",
+    "HeatmapLoss",
     "PCKh",
     "PCKhScores",
     "PersonAnnotation",
     "PoseTransform",
+    "Preprocessor",
     "contact_sheet",
     "decode_heatmaps",
     "draw_heatmaps",
     "draw_pose",
     "encode_heatmaps",
     "flip_test",
+    "input_pipeline",
     "pckh",
     "pckh_auc",
     "pckh_curve",

@@ -197,7 +197,7 @@ def test_folder_without_annotations_is_refused(tmp_path, name):
 
 
 def test_json_of_unknown_split_is_refused(tmp_path):
-    (tmp_path / "people.json").write_text("[]")
+    (tmp_path / "people.json").write_text('[{"image": "1.jpg"}]')
 
     with pytest.raises(mpii_pose.AnnotationError, match="must say the split"):
         mpii_pose.read_people(tmp_path / "people.json")
