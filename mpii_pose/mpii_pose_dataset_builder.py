@@ -9,6 +9,7 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 import mpii_pose
+from mpii_pose import unfinished
 from mpii_pose.annotations import release as release_lib
 from mpii_pose.annotations.download import HOW_TO_GET_IT, IMAGES_ARCHIVE
 from mpii_pose.annotations.person import UNKNOWN, PersonAnnotation
@@ -110,14 +111,15 @@ def _drawn_release(
 ) -> epath.Path:
     """Returns the folder of a drawn release, which is kept like a download."""
     name = f"{num_people}_people_seed_{seed}_v{mpii_pose.__version__}"
-    folder = epath.Path(download_dir) / "mpii_pose_synthetic" / name
-    if not folder.exists():
+
+    def draw(folder: epath.Path) -> None:
         from mpii_pose import synthetic  # Of use to this config only.
 
-        print(f"Drawing {num_people} people in {folder}")
-        with tfds.core.utils.incomplete_dir(folder) as partial:
-            synthetic.write_release(partial, num_people=num_people, seed=seed)
-    return folder
+        print(f"Drawing {num_people} people in {download_dir}")
+        synthetic.write_release(folder, num_people=num_people, seed=seed)
+
+    folder = epath.Path(download_dir) / "mpii_pose_synthetic" / name
+    return unfinished.make_once(folder, draw)
 
 
 def _image_files(release: release_lib.Release) -> Mapping[str, ImageFile]:
