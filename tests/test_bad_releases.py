@@ -13,6 +13,7 @@ import requests
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
+from etils import epath
 
 import mpii_pose
 from mpii_pose import AnnotationError
@@ -197,20 +198,38 @@ def test_no_network_and_no_files_tell_what_to_put_where(tmp_path, monkeypatch):
         assert hint in text
 
 
-def test_downloaded_archive_of_another_identity_is_refused(tmp_path, monkeypatch):
-    path = tmp_path / download.IMAGES_ARCHIVE
-    path.write_bytes(b"something else")
+class Downloads:
+    """Stands for TFDS's download manager, with the files already there."""
 
-    class Downloads:
-        download_dir = tmp_path
+    def __init__(self, download_dir):
+        self.download_dir = download_dir
 
-        def download(self, urls):
-            return dict.fromkeys(urls, path)
+    def download(self, urls):
+        return {name: self.download_dir / name for name in urls}
 
-    monkeypatch.setattr(requests, "head", lambda url, timeout: requests.Response())
-    monkeypatch.setattr(requests.Response, "raise_for_status", lambda self: None)
+    def extract(self, archives):
+        return dict.fromkeys(archives, epath.Path(self.download_dir))
+
+
+def test_downloads_of_another_identity_are_refused(tmp_path, monkeypatch):
+    (tmp_path / download.IMAGES_ARCHIVE).write_bytes(b"other images")
+    (tmp_path / releases.MATLAB_FILE).write_bytes(b"other annotations")
+    answer = requests.Response()
+    answer.status_code = 200
+    monkeypatch.setattr(requests, "head", lambda url, timeout: answer)
+
     with pytest.raises(ValueError, match=f"expected MD5 {download.IMAGES_MD5}, found"):
-        download.download_release(Downloads())
+        download.download_release(Downloads(tmp_path))
+
+    md5 = download.md5(tmp_path / download.IMAGES_ARCHIVE)
+    monkeypatch.setattr(download, "IMAGES_MD5", md5)
+    message = f"expected git blob id {download.MATLAB_GIT_BLOB}, found"
+    with pytest.raises(ValueError, match=message):
+        download.download_release(Downloads(tmp_path))
+
+    blob = download.git_blob_id(tmp_path / releases.MATLAB_FILE)
+    monkeypatch.setattr(download, "MATLAB_GIT_BLOB", blob)
+    assert tmp_path in download.download_release(Downloads(tmp_path))
 
 
 def test_git_blob_id_is_gits(tmp_path):

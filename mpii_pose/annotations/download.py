@@ -1,12 +1,14 @@
 """The official downloads, and how to tell that they are the real ones."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import requests
 from etils import epath
 from tensorflow_datasets.core.download import resource
+
+from mpii_pose.annotations.sources import find_sources
 
 # How long a server may take to answer at all.
 _PATIENCE_S: Final = 30
@@ -49,7 +51,7 @@ def download_release(dl_manager: Any) -> list[epath.Path]:
 
     Raises:
         ConnectionError: The files cannot be had.
-        ValueError: The images' archive is not the published one.
+        ValueError: A file is not the published one.
     """
     try:
         _check_reachable(dl_manager.download_dir)
@@ -58,13 +60,23 @@ def download_release(dl_manager: Any) -> list[epath.Path]:
         raise ConnectionError(
             f"Cannot download MPII Human Pose ({error}).\n{HOW_TO_GET_IT}"
         ) from error
-    found = md5(archives[IMAGES_ARCHIVE])
-    if found != IMAGES_MD5:
+    _check_identity(archives[IMAGES_ARCHIVE], "MD5", md5, IMAGES_MD5)
+    folders = dl_manager.extract(archives)
+    for source in find_sources([folders[ANNOTATIONS_ARCHIVE]]):
+        for path in source.files.values():
+            _check_identity(path, "git blob id", git_blob_id, MATLAB_GIT_BLOB)
+    return list(folders.values())
+
+
+def _check_identity(
+    path: epath.Path, kind: str, identify: Callable[[epath.Path], str], expected: str
+) -> None:
+    found = identify(path)
+    if found != expected:
         raise ValueError(
-            f"{archives[IMAGES_ARCHIVE]}: expected MD5 {IMAGES_MD5}, found {found}; "
-            "the download is damaged: remove the file and try again"
+            f"{path}: expected {kind} {expected}, found {found}; the download is "
+            "damaged: remove the file and try again"
         )
-    return list(dl_manager.extract(archives).values())
 
 
 def _check_reachable(download_dir: epath.PathLike) -> None:
