@@ -17,6 +17,7 @@ from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 import mpii_pose
 from mpii_pose import AnnotationError
 from mpii_pose.annotations import download
+from mpii_pose.annotations.archives import ArchiveError
 from mpii_pose.records.images import ImageError
 from tests import builds, releases
 
@@ -177,7 +178,7 @@ def test_truncated_archive_is_named(tmp_path, release):
     archive = manual / "mpii_human_pose_v1.tar.gz"
     archive.write_bytes(archive.read_bytes()[:-5000])
 
-    text = assert_refused(tmp_path, manual, Exception, "Error while extracting")
+    text = assert_refused(tmp_path, manual, ArchiveError, "is truncated or damaged")
 
     assert str(archive) in text
 

@@ -8,6 +8,8 @@ import requests
 from etils import epath
 from tensorflow_datasets.core.download import resource
 
+from mpii_pose.annotations import archives as archives_lib
+
 # How long a server may take to answer at all.
 _PATIENCE_S: Final = 30
 
@@ -64,7 +66,14 @@ def download_release(dl_manager: Any) -> list[epath.Path]:
             f"{archives[IMAGES_ARCHIVE]}: expected MD5 {IMAGES_MD5}, found {found}; "
             "the download is damaged: remove the file and try again"
         )
-    return list(dl_manager.extract(archives).values())
+    folder = extract_dir(dl_manager)
+    return [archives_lib.extract(archive, folder) for archive in archives.values()]
+
+
+def extract_dir(dl_manager: Any) -> epath.Path:
+    """Returns the folder for extracted archives; TFDS has no public name for it."""
+    default = epath.Path(dl_manager.download_dir) / "extracted"
+    return epath.Path(getattr(dl_manager, "_extract_dir", default)) / "mpii_pose"
 
 
 def _check_reachable(download_dir: epath.PathLike) -> None:
