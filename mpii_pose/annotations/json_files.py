@@ -88,6 +88,22 @@ def read_cpm(path: epath.PathLike) -> Mapping[str, list[PersonAnnotation]]:
     return split_lib.in_order((split, person) for _, split, person in people)
 
 
+def read_cpm_image_sizes(path: epath.PathLike) -> Mapping[str, tuple[int, int]]:
+    """Returns (height, width) by image name; without those the file does not give.
+
+    Raises:
+        AnnotationError: The file is damaged or of another format.
+    """
+    return {
+        record["img_paths"]: (
+            _integer(f"{path}: record {i}", record, "img_height"),
+            _integer(f"{path}: record {i}", record, "img_width"),
+        )
+        for i, record in enumerate(load_records(path))
+        if {"img_paths", "img_height", "img_width"} <= record.keys()
+    }
+
+
 def _cpm_person(
     where: str, record: dict[str, Any]
 ) -> tuple[str, tuple[int, int], PersonAnnotation]:

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from etils import epath, epy
+from etils import epath
 
+from mpii_pose.annotations import matlab_structs as structs
 from mpii_pose.annotations import split as split_lib
 from mpii_pose.annotations.person import (
     UNKNOWN,
@@ -25,9 +26,6 @@ from mpii_pose.annotations.person import (
     person_from_source,
 )
 from mpii_pose.skeleton import NUM_KEYPOINTS, Visibility
-
-with epy.lazy_imports():  # SciPy takes longer to import than the whole package.
-    import scipy.io
 
 _VISIBILITY = {"0": Visibility.OCCLUDED, "1": Visibility.VISIBLE}
 
@@ -49,40 +47,42 @@ def read_matlab(path: epath.PathLike) -> Mapping[str, list[PersonAnnotation]]:
         if listed.exists()
         else split_lib.tompson()
     )
-    people = split_lib.in_order(_people(path, _load_release(path), validation))
+    people = split_lib.in_order(_people(path, structs.load_release(path), validation))
     if not people:
         raise AnnotationError(f"{path}: no image has a person with a center and scale")
     return people
 
 
-def _load_release(path: epath.Path) -> Any:
-    with path.open("rb") as file:
-        try:
-            # Squeezed objects take a third of the memory that record arrays take.
-            content = scipy.io.loadmat(
-                file,
-                variable_names=["RELEASE"],
-                squeeze_me=True,
-                struct_as_record=False,
-            )
-        except Exception as error:  # SciPy meets damage with errors of any kind.
+def read_points(
+    where: str, rect: Any
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int8]] | None:
+    """Returns keypoints [16, 2] and visibility [16], or None where there are none."""
+    points = structs.as_structs(
+        structs.field(structs.child(rect, "annopoints"), "point")
+    )
+    if not points:
+        return None
+    keypoints = np.zeros((NUM_KEYPOINTS, 2))
+    visibility = np.full(NUM_KEYPOINTS, Visibility.MISSING, np.int8)
+    for point in points:
+        number = structs.number(where, point, "id")
+        if number not in range(NUM_KEYPOINTS):
             raise AnnotationError(
-                f"{path}: not a MATLAB file SciPy can read ({error}); it may be "
-                "truncated, so compare its size with the original's or fetch it again"
-            ) from error
-    release = _structs(content.get("RELEASE"))
-    if len(release) != 1:
-        raise AnnotationError(
-            f"{path}: expected one struct named RELEASE and found none; is this "
-            "mpii_human_pose_v1_u12_1.mat?"
+                f"{where}: point id must be 0 to {NUM_KEYPOINTS - 1}, got {number:g}"
+            )
+        k = int(number)
+        keypoints[k] = (
+            structs.number(where, point, "x"),
+            structs.number(where, point, "y"),
         )
-    return release[0]
+        visibility[k] = _visibility(where, structs.field(point, "is_visible"))
+    return keypoints, visibility
 
 
 def _people(
     path: epath.Path, release: Any, validation: split_lib.ValidationPeople
 ) -> Iterator[tuple[str, PersonAnnotation]]:
-    images = _structs(_field(release, "annolist"))
+    images = structs.as_structs(structs.field(release, "annolist"))
     is_train = _one_per_image(path, release, "img_train", len(images))
     separated = _one_per_image(path, release, "single_person", len(images))
     activities = _one_per_image(path, release, "act", len(images))
@@ -92,29 +92,29 @@ def _people(
 
     for i, image in enumerate(images):
         where = f"{path}: annolist({i + 1})"
-        rects = _structs(_field(image, "annorect"))
+        rects = structs.as_structs(structs.field(image, "annorect"))
         if not rects:
             continue
-        image_name = _text(where, _child(image, "image"), "name")
+        image_name = structs.text(where, structs.child(image, "image"), "name")
         activity = None if activities is None else activities[i]
         about_image = {
-            "activity": _text(where, activity, "act_name"),
-            "category": _text(where, activity, "cat_name"),
+            "activity": structs.text(where, activity, "act_name"),
+            "category": structs.text(where, activity, "cat_name"),
             **_about_video(where, image, video_ids),
         }
         for j, rect in enumerate(rects):
             place = f"{where}.annorect({j + 1})"
-            center = _child(rect, "objpos")
-            points = _points(place, rect) if is_train[i] else (None, None)
-            if center is None or _field(rect, "scale") is None or points is None:
+            center = structs.child(rect, "objpos")
+            points = read_points(place, rect) if is_train[i] else (None, None)
+            if center is None or structs.field(rect, "scale") is None or points is None:
                 continue
             person = person_from_source(
                 place,
                 image_name=image_name,
                 points=points[0],
                 visibility=points[1],
-                center=[_number(place, center, axis) for axis in "xy"],
-                scale=_number(place, rect, "scale"),
+                center=[structs.number(place, center, axis) for axis in "xy"],
+                scale=structs.number(place, rect, "scale"),
                 head_box=_head_box(place, rect),
                 person_index=j,
                 separated=UNKNOWN
@@ -129,7 +129,7 @@ def _people(
 def _one_per_image(
     path: epath.Path, release: Any, name: str, num_images: int
 ) -> npt.NDArray[Any] | None:
-    values = _field(release, name)
+    values = structs.field(release, name)
     if values is None:
         return None
     values = np.atleast_1d(values)
@@ -145,38 +145,17 @@ def _about_video(
     where: str, image: Any, video_ids: npt.NDArray[Any]
 ) -> dict[str, str | int]:
     video_id, second = "", UNKNOWN
-    if _field(image, "vididx") is not None:
-        video = _number(where, image, "vididx")
+    if structs.field(image, "vididx") is not None:
+        video = structs.number(where, image, "vididx")
         if video not in range(1, len(video_ids) + 1):
             raise AnnotationError(
                 f"{where}: vididx must be 1 to {len(video_ids)}, the length of "
                 f"video_list, got {video:g}"
             )
         video_id = str(video_ids[int(video) - 1])
-    if _field(image, "frame_sec") is not None:
-        second = int(_number(where, image, "frame_sec"))
+    if structs.field(image, "frame_sec") is not None:
+        second = int(structs.number(where, image, "frame_sec"))
     return {"video_id": video_id, "frame_sec": second}
-
-
-def _points(
-    where: str, rect: Any
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int8]] | None:
-    """Returns keypoints [16, 2] and visibility [16], or None where there are none."""
-    points = _structs(_field(_child(rect, "annopoints"), "point"))
-    if not points:
-        return None
-    keypoints = np.zeros((NUM_KEYPOINTS, 2))
-    visibility = np.full(NUM_KEYPOINTS, Visibility.MISSING, np.int8)
-    for point in points:
-        number = _number(where, point, "id")
-        if number not in range(NUM_KEYPOINTS):
-            raise AnnotationError(
-                f"{where}: point id must be 0 to {NUM_KEYPOINTS - 1}, got {number:g}"
-            )
-        k = int(number)
-        keypoints[k] = _number(where, point, "x"), _number(where, point, "y")
-        visibility[k] = _visibility(where, _field(point, "is_visible"))
-    return keypoints, visibility
 
 
 def _visibility(where: str, flag: Any) -> Visibility:
@@ -192,45 +171,6 @@ def _visibility(where: str, flag: Any) -> Visibility:
 
 def _head_box(where: str, rect: Any) -> list[float] | None:
     sides = ("x1", "y1", "x2", "y2")
-    if any(_field(rect, side) is None for side in sides):
+    if any(structs.field(rect, side) is None for side in sides):
         return None
-    return [_number(where, rect, side) for side in sides]
-
-
-# SciPy squeezes: an array of one struct, number or text is that struct, number or text.
-
-
-def _structs(value: Any) -> list[Any]:
-    """Returns the structs of an array, or of one; none if it is anything else."""
-    struct_type = scipy.io.matlab.mat_struct
-    if isinstance(value, np.ndarray):
-        elements = value.ravel().tolist()
-        return elements if all(type(e) is struct_type for e in elements) else []
-    return [value] if type(value) is struct_type else []
-
-
-def _field(struct: Any, name: str) -> Any:
-    """Returns a field, or None where it is absent or empty."""
-    value = getattr(struct, name, None)
-    return None if isinstance(value, np.ndarray) and not value.size else value
-
-
-def _child(struct: Any, name: str) -> Any:
-    """Returns a field that is a struct, or None where it is absent or empty."""
-    return next(iter(_structs(_field(struct, name))), None)
-
-
-def _number(where: str, struct: Any, name: str) -> float:
-    value = _field(struct, name)
-    if not isinstance(value, int | float | np.number):
-        raise AnnotationError(f"{where}: {name} must be one number, got {value!r:.80}")
-    return float(value)
-
-
-def _text(where: str, struct: Any, name: str) -> str:
-    value = _field(struct, name)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise AnnotationError(f"{where}: {name} must be text, got {value!r:.80}")
-    return str(value)
+    return [structs.number(where, rect, side) for side in sides]

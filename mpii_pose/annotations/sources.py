@@ -59,6 +59,12 @@ class Source:
             case SourceKind.HRNET:
                 return json_files.read_hrnet(self.files)
 
+    def image_sizes(self) -> Mapping[str, tuple[int, int]]:
+        """Returns (height, width) by image name, where the files say it."""
+        if self.kind is SourceKind.CPM:
+            return json_files.read_cpm_image_sizes(self.files["all"])
+        return {}
+
     def __str__(self) -> str:
         files = ", ".join(str(path) for path in self.files.values())
         return f"{self.kind.value} ({files})"
@@ -81,15 +87,18 @@ def read_people(path: epath.PathLike) -> Mapping[str, list[PersonAnnotation]]:
         FileNotFoundError: Nothing there can be read.
         AnnotationError: A file is damaged or not what its name says.
     """
+    return find_source(path).read()
+
+
+def find_source(path: epath.PathLike) -> Source:
+    """Returns what `read_people` would read."""
     path = epath.Path(path)
-    if path.is_dir():
-        sources = find_sources([path])
-        if not sources:
-            raise FileNotFoundError(f"{path}: no annotations found. {EXPECTED_FILES}")
-        source = sources[0]
-    else:
-        source = _source_of_file(path)
-    return source.read()
+    if not path.is_dir():
+        return _source_of_file(path)
+    sources = find_sources([path])
+    if not sources:
+        raise FileNotFoundError(f"{path}: no annotations found. {EXPECTED_FILES}")
+    return sources[0]
 
 
 def _source_of_file(path: epath.Path) -> Source:

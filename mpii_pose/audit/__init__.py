@@ -1,0 +1,1 @@
+"""Looks for defects of the annotations and shows them."""

@@ -1,0 +1,1 @@
+"""The commands of `python -m mpii_pose`, each a thin layer over public functions."""

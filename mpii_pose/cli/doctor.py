@@ -1,0 +1,52 @@
+"""`python -m mpii_pose doctor`: what is wrong, in words."""
+
+import argparse
+import itertools
+from typing import Any
+
+_EXAMPLES = """\
+examples:
+  python -m mpii_pose doctor
+  python -m mpii_pose doctor ~/mpii --data_dir /data/tensorflow_datasets
+
+PATH is the folder that you would give to `tfds build --manual_dir`: it may hold the
+official archives, what is in them, or a JSON copy of the annotations with images/.
+Exit code: 0 if nothing is wrong, 1 if there is a problem.
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Adds the command."""
+    parser = commands.add_parser(
+        "doctor",
+        help="check the installation, and a copy of MPII",
+        description="Checks Python, packages and disk and, with PATH, whether that "
+        "copy of MPII is whole and the original.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("path", nargs="?", metavar="PATH", help="a copy of MPII")
+    parser.add_argument(
+        "--data_dir", metavar="DIR", help="where you will build (default: TFDS's)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints what was found, line by line, as it is found."""
+    from mpii_pose.doctor.diagnosis import count_problems
+    from mpii_pose.doctor.environment import check_environment
+    from mpii_pose.doctor.files import check_files
+
+    about_files = [] if args.path is None else check_files(args.path)
+    diagnoses = []
+    for diagnosis in itertools.chain(check_environment(args.data_dir), about_files):
+        print(diagnosis, flush=True)
+        diagnoses.append(diagnosis)
+    problems = count_problems(diagnoses)
+    print(
+        f"\n{problems} problem{'s' * (problems != 1)} found"
+        if problems
+        else "\nAll well"
+    )
+    return min(problems, 1)

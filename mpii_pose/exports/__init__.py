@@ -1,0 +1,1 @@
+"""Annotations and predictions in the formats other tools and MPII read."""
