@@ -18,6 +18,7 @@ from etils import epath
 import mpii_pose
 from mpii_pose import AnnotationError
 from mpii_pose.annotations import download
+from mpii_pose.annotations.archives import ArchiveError
 from mpii_pose.records.images import ImageError
 from tests import builds, releases
 
@@ -178,7 +179,7 @@ def test_truncated_archive_is_named(tmp_path, release):
     archive = manual / "mpii_human_pose_v1.tar.gz"
     archive.write_bytes(archive.read_bytes()[:-5000])
 
-    text = assert_refused(tmp_path, manual, Exception, "Error while extracting")
+    text = assert_refused(tmp_path, manual, ArchiveError, "is truncated or damaged")
 
     assert str(archive) in text
 
@@ -205,15 +206,15 @@ class Downloads:
         self.download_dir = download_dir
 
     def download(self, urls):
-        return {name: self.download_dir / name for name in urls}
-
-    def extract(self, archives):
-        return dict.fromkeys(archives, epath.Path(self.download_dir))
+        return {name: epath.Path(self.download_dir) / name for name in urls}
 
 
-def test_downloads_of_another_identity_are_refused(tmp_path, monkeypatch):
-    (tmp_path / download.IMAGES_ARCHIVE).write_bytes(b"other images")
-    (tmp_path / releases.MATLAB_FILE).write_bytes(b"other annotations")
+def test_downloads_of_another_identity_are_refused(
+    tmp_path, release, victim, monkeypatch
+):
+    shutil.make_archive(tmp_path / "mpii_human_pose_v1", "gztar", release, "images")
+    annotations = "mpii_human_pose_v1_u12_2"
+    shutil.make_archive(tmp_path / annotations, "zip", release, annotations)
     answer = requests.Response()
     answer.status_code = 200
     monkeypatch.setattr(requests, "head", lambda url, timeout: answer)
@@ -227,9 +228,10 @@ def test_downloads_of_another_identity_are_refused(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=message):
         download.download_release(Downloads(tmp_path))
 
-    blob = download.git_blob_id(tmp_path / releases.MATLAB_FILE)
-    monkeypatch.setattr(download, "MATLAB_GIT_BLOB", blob)
-    assert tmp_path in download.download_release(Downloads(tmp_path))
+    (mat,) = release.rglob("*.mat")
+    monkeypatch.setattr(download, "MATLAB_GIT_BLOB", download.git_blob_id(mat))
+    images, _ = download.download_release(Downloads(tmp_path))
+    assert (images / "images" / victim.image_name).exists()
 
 
 def test_git_blob_id_is_gits(tmp_path):

@@ -222,3 +222,31 @@ def test_image_that_changes_after_planning_stops_the_build(
 
     assert not builds.prepared(tmp_path / "data")
     assert not unfinished(tmp_path / "data")
+
+
+def test_missing_network_is_told_at_once(tmp_path):
+    without_network = ["unshare", "--net"]
+    try:
+        allowed = subprocess.run([*without_network, "true"], capture_output=True)
+    except OSError as error:
+        pytest.skip(f"cannot take the network away: {error}")
+    if allowed.returncode:
+        pytest.skip(f"cannot take the network away: {allowed.stderr!r}")
+
+    process = subprocess.run(
+        [
+            *without_network,
+            sys.executable,
+            "-c",
+            f"from tests import builds; builds.build({str(tmp_path)!r})",
+        ],
+        cwd=builds.ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+
+    assert process.returncode == 1
+    assert "Cannot download MPII Human Pose" in process.stderr
+    assert "Put the release into a folder" in process.stderr
+    assert not unfinished(tmp_path)

@@ -8,6 +8,7 @@ import requests
 from etils import epath
 from tensorflow_datasets.core.download import resource
 
+from mpii_pose.annotations import archives as archives_lib
 from mpii_pose.annotations.sources import find_sources
 
 # How long a server may take to answer at all.
@@ -61,11 +62,12 @@ def download_release(dl_manager: Any) -> list[epath.Path]:
             f"Cannot download MPII Human Pose ({error}).\n{HOW_TO_GET_IT}"
         ) from error
     _check_identity(archives[IMAGES_ARCHIVE], "MD5", md5, IMAGES_MD5)
-    folders = dl_manager.extract(archives)
-    for source in find_sources([folders[ANNOTATIONS_ARCHIVE]]):
+    folder = extract_dir(dl_manager)
+    folders = [archives_lib.extract(archive, folder) for archive in archives.values()]
+    for source in find_sources(folders):
         for path in source.files.values():
             _check_identity(path, "git blob id", git_blob_id, MATLAB_GIT_BLOB)
-    return list(folders.values())
+    return folders
 
 
 def _check_identity(
@@ -77,6 +79,12 @@ def _check_identity(
             f"{path}: expected {kind} {expected}, found {found}; the download is "
             "damaged: remove the file and try again"
         )
+
+
+def extract_dir(dl_manager: Any) -> epath.Path:
+    """Returns the folder for extracted archives; TFDS has no public name for it."""
+    default = epath.Path(dl_manager.download_dir) / "extracted"
+    return epath.Path(getattr(dl_manager, "_extract_dir", default)) / "mpii_pose"
 
 
 def _check_reachable(download_dir: epath.PathLike) -> None:
