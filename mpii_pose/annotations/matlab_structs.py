@@ -82,7 +82,7 @@ def child(struct: Any, name: str) -> Any:
 def number(where: str, struct: Any, name: str) -> float:
     """Returns a field that must be one number."""
     value = field(struct, name)
-    if not isinstance(value, int | float | np.number):
+    if not isinstance(value, (int, float)):
         raise AnnotationError(f"{where}: {name} must be one number, got {value!r:.80}")
     return float(value)
 
