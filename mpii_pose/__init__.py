@@ -18,6 +18,7 @@ with epy.lazy_api_imports(globals()):
     from mpii_pose.evaluation.metric import PCKh
     from mpii_pose.evaluation.pckh import pckh, pckh_auc, pckh_curve, pckh_slices
     from mpii_pose.evaluation.scores import PCKhScores, pckh_table
+    from mpii_pose.example_pictures import draw_example
     from mpii_pose.inputs.augmentation import Augmentation
     from mpii_pose.inputs.heatmaps import encode_heatmaps
     from mpii_pose.inputs.keras_heatmaps import HeatmapEncoder, HeatmapLoss
@@ -44,6 +45,7 @@ __all__ = [
     "Preprocessor",
     "contact_sheet",
     "decode_heatmaps",
+    "draw_example",
     "draw_heatmaps",
     "draw_pose",
     "encode_heatmaps",

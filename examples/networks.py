@@ -1,0 +1,100 @@
+"""Networks from crops to heatmaps, and a loss that teaches them in few steps.
+
+A network takes images float [-1, 1] [B, H, W, 3] and returns heatmaps
+[B, H / 4, W / 4, 16]. Each heatmap is a probability distribution over its cells: the
+network says where one keypoint is, and cannot say that it is nowhere.
+"""
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+from mpii_pose.skeleton import NUM_KEYPOINTS
+
+# The networks of `keras.applications` that take images in [-1, 1] and halve them five
+# times.
+BACKBONES = ("MobileNet", "MobileNetV2", "ResNet50V2", "ResNet101V2", "ResNet152V2")
+
+
+def unet(image_size: tuple[int, int] = (128, 128), *, width: int = 24) -> keras.Model:
+    """Returns a small U-Net: down to 1/32 of the image's size and up again to 1/4.
+
+    Args:
+        image_size: Height and width of the crops, multiples of 32.
+        width: Channels after the first layer; later ones have up to 4 times as many.
+    """
+    images = keras.Input((*image_size, 3))
+    x = _convolve(images, width, kernel=5, stride=2)
+    x = _convolve(x, 2 * width, stride=2)
+    skipped = []
+    for factor in (2, 3, 4):
+        x = _convolve(x, factor * width)
+        skipped.append(x)
+        x = _convolve(x, factor * width, stride=2)
+    x = _convolve(x, 4 * width)
+    for factor in (4, 3, 2):
+        x = layers.UpSampling2D(interpolation="bilinear")(x)
+        x = layers.Concatenate()([x, skipped.pop()])
+        x = _convolve(x, factor * width)
+    return keras.Model(images, _heatmaps(x), name="unet")
+
+
+def on_backbone(
+    name: str,
+    image_size: tuple[int, int] = (256, 256),
+    *,
+    weights: str | None = None,
+) -> keras.Model:
+    """Returns a classifier without its head, and three transposed convolutions.
+
+    That is the design of "Simple Baselines" (Xiao et al., arXiv 1804.06208).
+
+    Args:
+        name: One of `BACKBONES`.
+        image_size: Height and width of the crops, multiples of 32.
+        weights: None to begin at random, "imagenet" (downloaded), or a path.
+    """
+    if name not in BACKBONES:
+        raise ValueError(f"name must be one of {', '.join(BACKBONES)}, got {name!r}")
+    backbone = getattr(keras.applications, name)(
+        include_top=False, weights=weights, input_shape=(*image_size, 3)
+    )
+    x = backbone.output
+    for _ in range(3):
+        x = layers.Conv2DTranspose(256, 4, strides=2, padding="same", use_bias=False)(x)
+        x = layers.ReLU()(layers.BatchNormalization()(x))
+    return keras.Model(backbone.input, _heatmaps(x), name=name.lower())
+
+
+class HeatmapDivergence(keras.losses.Loss):
+    """Kullback-Leibler divergence of predicted heatmaps from the true ones.
+
+    Both are read as distributions over the cells of a map; 0 is a perfect prediction.
+    Squared errors instead are smallest, for long, where all maps are empty: of a
+    thousand cells a handful is not. Weights [B, 16] count keypoint by keypoint.
+    """
+
+    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
+        """Returns the divergence of each map [B, 16] of [B, h, w, 16]."""
+        y_true = tf.cast(y_true, y_pred.dtype)
+        total = tf.reduce_sum(y_true, axis=(1, 2), keepdims=True)
+        truth = tf.math.divide_no_nan(y_true, total)
+        floor = keras.backend.epsilon()
+        ratio = tf.maximum(truth, floor) / tf.maximum(y_pred, floor)
+        return tf.reduce_sum(truth * tf.math.log(ratio), axis=(1, 2))
+
+
+def _convolve(
+    x: keras.KerasTensor, channels: int, *, kernel: int = 3, stride: int = 1
+) -> keras.KerasTensor:
+    x = layers.Conv2D(channels, kernel, strides=stride, padding="same", use_bias=False)(
+        x
+    )
+    # Statistics that follow fast enough for trainings of a few hundred steps.
+    return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
+
+
+def _heatmaps(x: keras.KerasTensor) -> keras.KerasTensor:
+    x = layers.Conv2D(NUM_KEYPOINTS, 1)(x)
+    # In float32 also under mixed precision: a cell's share of a map may be 1e-6.
+    return layers.Softmax(axis=(1, 2), dtype="float32", name="heatmaps")(x)

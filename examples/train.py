@@ -1,0 +1,204 @@
+"""Trains a network that finds keypoints, and prints its PCKh.
+
+On drawn people, a small U-Net, minutes on a CPU:
+
+    python examples/train.py
+
+On MPII, "Simple Baselines" on a GPU:
+
+    python examples/train.py --config person --network ResNet50V2 --weights imagenet \
+        --image_size 256 --sigma 2 --augmentation hrnet --batch_size 64 --epochs 140 \
+        --learning_rate 1e-3 --precision mixed_float16
+
+The same command again goes on after the last whole epoch in --output_dir. There are
+afterwards: log.csv, tensorboard/, best.keras (by PCKh while training), pckh.md and
+pred.mat (of the last epoch), and backup/, from which it goes on.
+"""
+
+import argparse
+import pathlib
+from collections.abc import Sequence
+
+import keras
+import networks
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+import mpii_pose
+from mpii_pose.exports.predictions import write_predictions
+from mpii_pose.inputs.geometry import apply_affine
+
+AUGMENTATIONS = {
+    "none": None,
+    "light": mpii_pose.Augmentation(rotation=15.0, scale=0.1, flip=0.5),
+    "hrnet": mpii_pose.Augmentation.hrnet(),
+    "hourglass": mpii_pose.Augmentation.hourglass(),
+}
+LOSSES = {
+    "divergence": networks.HeatmapDivergence,
+    "squared": mpii_pose.HeatmapLoss,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> mpii_pose.PCKhScores:
+    """Trains, evaluates and returns the scores of the validation people."""
+    options = parse(arguments)
+    keras.utils.set_random_seed(options.seed)
+    keras.mixed_precision.set_global_policy(options.precision)
+    builder = tfds.builder(f"mpii_pose/{options.config}", data_dir=options.data_dir)
+    builder.download_and_prepare()
+    people = builder.info.splits["train"].num_examples
+    steps = options.steps_per_epoch or max(1, people // options.batch_size)
+    with strategy(options).scope():
+        model = compiled_network(options, num_steps=steps * options.epochs)
+    transform = crops(options)
+    model.fit(
+        mpii_pose.input_pipeline(
+            "train",
+            options.batch_size,
+            transform=crops(options, training=True).supervised,
+            dataset=builder,
+            seed=options.seed,
+        ),
+        steps_per_epoch=steps,
+        epochs=options.epochs,
+        validation_data=mpii_pose.input_pipeline(
+            "validation",
+            options.batch_size,
+            transform=transform.supervised,
+            dataset=builder,
+        ),
+        callbacks=callbacks(options.output_dir),
+        verbose=options.verbose,
+    )
+    validation = mpii_pose.input_pipeline(
+        "validation", options.batch_size, transform=transform, dataset=builder
+    )
+    scores, predicted = evaluate(model, validation, options)
+    write_predictions(options.output_dir / "pred.mat", predicted)
+    (options.output_dir / "pckh.md").write_text(f"{scores}\n")
+    print(scores)
+    return scores
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Returns the options of the command line; the defaults are the notebook's."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--config", default="synthetic", help="of the dataset; MPII itself is person")
+    add("--data_dir", help="where TFDS keeps datasets (default: ~/tensorflow_datasets)")
+    add("--output_dir", type=pathlib.Path, default=pathlib.Path("runs/mpii_pose"))
+    add("--network", choices=("unet", *networks.BACKBONES), default="unet")
+    add("--weights", help="of the backbone: imagenet, or a file (default: random)")
+    add("--loss", choices=LOSSES, default="divergence")
+    add("--augmentation", choices=AUGMENTATIONS, default="light")
+    add("--image_size", type=int, default=128, help="of the crop; a multiple of 32")
+    add("--sigma", type=float, default=1.5, help="of the targets, in heatmap cells")
+    add("--batch_size", type=int, default=32, help="over all replicas")
+    add("--epochs", type=int, default=20)
+    add("--steps_per_epoch", type=int, help="default: each person once")
+    add("--learning_rate", type=float, default=2e-3, help="at first; falls to 0")
+    add("--seed", type=int, default=0)
+    add("--precision", default="float32", help="or mixed_float16, mixed_bfloat16")
+    add("--distribute", action="store_true", help="over all GPUs (MirroredStrategy)")
+    add(
+        "--xla",
+        action=argparse.BooleanOptionalAction,
+        default=bool(tf.config.list_physical_devices("GPU")),
+        help="compile the network; pays on GPUs, not on CPUs",
+    )
+    add("--flip_test", action="store_true", help="evaluate on mirrored crops too")
+    add("--verbose", type=int, default=1, help="2 prints one line for each epoch")
+    options = parser.parse_args(arguments)
+    if options.image_size % 32:
+        parser.error(f"--image_size must be a multiple of 32, got {options.image_size}")
+    return options
+
+
+def crops(
+    options: argparse.Namespace, *, training: bool = False
+) -> mpii_pose.PoseTransform:
+    """Returns the transform to crops and heatmaps a quarter of their size."""
+    return mpii_pose.PoseTransform(
+        image_size=(options.image_size, options.image_size),
+        heatmap_size=(options.image_size // 4, options.image_size // 4),
+        sigma=options.sigma,
+        augmentation=AUGMENTATIONS[options.augmentation] if training else None,
+        seed=options.seed,
+    )
+
+
+def strategy(options: argparse.Namespace) -> tf.distribute.Strategy:
+    """Returns where the network is trained."""
+    if options.distribute:
+        return tf.distribute.MirroredStrategy()
+    return tf.distribute.get_strategy()
+
+
+def compiled_network(options: argparse.Namespace, *, num_steps: int) -> keras.Model:
+    """Returns the network with loss, metric and a learning rate that falls to 0."""
+    image_size = (options.image_size, options.image_size)
+    if options.network == "unet":
+        model = networks.unet(image_size)
+    else:
+        model = networks.on_backbone(
+            options.network, image_size, weights=options.weights
+        )
+    rate = keras.optimizers.schedules.CosineDecay(options.learning_rate, num_steps)
+    model.compile(
+        optimizer=keras.optimizers.Adam(rate),
+        loss=LOSSES[options.loss](),
+        metrics=[mpii_pose.PCKh(image_size=image_size)],
+        jit_compile=options.xla,
+    )
+    return model
+
+
+def callbacks(folder: pathlib.Path) -> list[keras.callbacks.Callback]:
+    """Returns what keeps checkpoints and logs in a folder, and goes on from them."""
+    return [
+        keras.callbacks.BackupAndRestore(folder / "backup", delete_checkpoint=False),
+        keras.callbacks.ModelCheckpoint(
+            folder / "best.keras", monitor="val_pckh", mode="max", save_best_only=True
+        ),
+        keras.callbacks.CSVLogger(folder / "log.csv", append=True),
+        keras.callbacks.TensorBoard(folder / "tensorboard"),
+    ]
+
+
+def evaluate(
+    model: keras.Model, examples: tf.data.Dataset, options: argparse.Namespace
+) -> tuple[mpii_pose.PCKhScores, np.ndarray]:
+    """Scores a network on people of known head size.
+
+    Args:
+        model: From crops to heatmaps.
+        examples: Batches of what a `PoseTransform` without augmentation returns.
+        options: Of the command line.
+
+    Returns:
+        The scores, and keypoints float32 [N, 16, 2], (x, y) in pixels of the full
+        image, in `index` order.
+    """
+    image_size = (options.image_size, options.image_size)
+    metric = mpii_pose.PCKh(image_size=image_size)
+    network = tf.function(lambda images: model(images, training=False))
+    indices, predicted = [], []
+    for batch in examples:
+        if options.flip_test:
+            heatmaps = mpii_pose.flip_test(network, batch["image"])
+        else:
+            heatmaps = network(batch["image"])
+        keypoints, _ = mpii_pose.decode_heatmaps(heatmaps, image_size=image_size)
+        metric.update_state(batch, keypoints)
+        indices.append(batch["index"])
+        predicted.append(apply_affine(batch["crop_to_image"], keypoints))
+    order = np.argsort(np.concatenate(indices))
+    return metric.scores(), np.concatenate(predicted)[order]
+
+
+if __name__ == "__main__":
+    main()
