@@ -31,7 +31,7 @@ from mpii_pose.skeleton import NUM_KEYPOINTS, Visibility
 # code skips by name. None of them is in any copy of the annotations.
 UNRELEASED_IMAGES = frozenset({"002878268.jpg", "013401523.jpg", "040348287.jpg"})
 
-_VISIBILITY = {"0": Visibility.OCCLUDED, "1": Visibility.VISIBLE}
+_VISIBILITY = {0.0: Visibility.OCCLUDED, 1.0: Visibility.VISIBLE}
 
 
 def read_matlab(path: epath.PathLike) -> Mapping[str, list[PersonAnnotation]]:
@@ -167,12 +167,12 @@ def _about_video(
 def _visibility(where: str, flag: Any) -> Visibility:
     if flag is None:
         return Visibility.VISIBLE
-    state = _VISIBILITY.get(str(flag))
-    if state is None:
+    try:
+        return _VISIBILITY[float(flag)]  # A number or a character.
+    except (KeyError, TypeError, ValueError):
         raise AnnotationError(
             f"{where}: is_visible must be empty, 0 or 1, got {flag!r:.80}"
-        )
-    return state
+        ) from None
 
 
 def _head_box(where: str, rect: Any) -> list[float] | None:
