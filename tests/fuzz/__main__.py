@@ -22,7 +22,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as corpus:
         for i, data in enumerate(seeds(target)):
             (pathlib.Path(corpus) / f"seed_{i}").write_bytes(data)
-        options += ["-rss_limit_mb=3000", "-timeout=20", "-max_len=20000"]
+        options += [
+            "-rss_limit_mb=3000",
+            "-timeout=20",
+            "-max_len=20000",
+            "-len_control=0",
+        ]
         atheris.Setup([program, corpus, *options], TARGETS[target])
         atheris.Fuzz()
 
