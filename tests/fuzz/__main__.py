@@ -12,7 +12,7 @@ import tempfile
 
 import atheris
 
-with atheris.instrument_imports(include=["mpii_pose"]):
+with atheris.instrument_imports(include=["mpii_pose", "PIL"]):
     from tests.fuzz.targets import TARGETS, seeds
 
 
