@@ -1,7 +1,7 @@
 """The MPII Human Pose dataset: people in everyday activities, with 16 keypoints."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -75,7 +75,7 @@ class Builder(PlannedShardsBuilder):
 
     def _split_generators(
         self, dl_manager: tfds.download.DownloadManager
-    ) -> dict[str, Iterator[tuple[str, dict[str, Any]]]]:
+    ) -> dict[str, Sequence[tuple[str, dict[str, Any]]]]:
         config = self.builder_config
         if config.num_people:
             folders = [
@@ -97,13 +97,27 @@ class Builder(PlannedShardsBuilder):
 
     def _generate_examples(
         self, people: Sequence[PersonAnnotation], images: Mapping[str, ImageFile]
-    ) -> Iterator[tuple[str, dict[str, Any]]]:
-        for person in people:
-            example = {
-                field.name: getattr(person, field.name)
-                for field in dataclasses.fields(person)
-            }
-            yield _key(person), {"image": images[person.image_name], **example}
+    ) -> Sequence[tuple[str, dict[str, Any]]]:
+        return _Examples(people, images)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Examples(Sequence[tuple[str, dict[str, Any]]]):
+    """People as (key, example) pairs, each made when it is asked for."""
+
+    people: Sequence[PersonAnnotation]
+    images: Mapping[str, ImageFile]
+
+    def __len__(self) -> int:
+        return len(self.people)
+
+    def __getitem__(self, i: Any) -> Any:
+        person = self.people[i]
+        example = {name: getattr(person, name) for name in _PERSON_FEATURES}
+        return _key(person), {"image": self.images[person.image_name], **example}
+
+
+_PERSON_FEATURES = [field.name for field in dataclasses.fields(PersonAnnotation)]
 
 
 def _drawn_release(

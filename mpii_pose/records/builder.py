@@ -16,10 +16,11 @@ from mpii_pose.records.shards import Shard, plan_split
 class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
     """Builder of examples that are small until they are encoded.
 
-    `_generate_examples` is a plain generator, as in any builder, whose images are
-    `ImageFile`s. Shards are written by Beam workers if the user chose a runner or
-    pipeline options, and by this process otherwise. Should TFDS stop calling
-    `_generate_splits`, its own writers would build the same dataset.
+    `_generate_examples` is a generator, as in any builder, or a sequence that makes
+    examples when asked; their images are `ImageFile`s. Shards are written by Beam
+    workers if the user chose a runner or pipeline options, and by this process
+    otherwise. Should TFDS stop calling `_generate_splits`, its own writers would build
+    the same dataset.
     """
 
     def download_and_prepare(self, **kwargs: Any) -> None:

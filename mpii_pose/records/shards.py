@@ -13,9 +13,13 @@ import dataclasses
 import itertools
 import math
 import os
+import pickle
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import tensorflow_datasets as tfds
 from etils import epath
 from tensorflow_datasets.core import hashing
@@ -115,6 +119,33 @@ def _map_ahead(
                 future.cancel()
 
 
+class Selection(Sequence[KeyExample]):
+    """Examples of a split, made when they are asked for.
+
+    A plan holds positions, 24 bytes an example. Workers elsewhere are sent the examples
+    themselves: those of their shard, not the split.
+    """
+
+    def __init__(self, examples: Sequence[KeyExample], positions: npt.NDArray[Any]):
+        self._examples = examples
+        self._positions = positions
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    def __getitem__(self, i: Any) -> Any:
+        if isinstance(i, slice):
+            return Selection(self._examples, self._positions[i])
+        return self._examples[self._positions[i]]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpack, (zlib.compress(pickle.dumps(list(self)), level=1),)
+
+
+def _unpack(data: bytes) -> list[KeyExample]:
+    return pickle.loads(zlib.decompress(data))
+
+
 def plan_split(
     name: str,
     examples: Iterable[KeyExample],
@@ -125,7 +156,8 @@ def plan_split(
 
     Args:
         name: Name of the split.
-        examples: Its (key, example) pairs.
+        examples: Its (key, example) pairs; a sequence may make them when asked, others
+            are held in memory.
         filename_template: The builder's `tfds.core.ShardedFileTemplate` for the split.
         config: What the user asked for; `num_shards`, `min_shard_size`,
             `max_shard_size`, `max_examples_per_split` and `ignore_duplicates` count.
@@ -136,47 +168,65 @@ def plan_split(
     Raises:
         ValueError: There are no examples, or two have the same key.
     """
-    ordered = in_tfds_order(
-        name,
-        itertools.islice(examples, config.max_examples_per_split),
-        ignore_duplicates=config.ignore_duplicates,
-    )
-    if not ordered:
+    if not isinstance(examples, Sequence):
+        examples = list(examples)
+    keys: list[str] = []
+    num_bytes = 0
+    for key, example in itertools.islice(examples, config.max_examples_per_split):
+        keys.append(key)
+        num_bytes += _num_bytes(example)
+    ordered = in_tfds_order(name, keys, ignore_duplicates=config.ignore_duplicates)
+    if not ordered.size:
         raise ValueError(f"Split {name!r} has no examples")
-    num_bytes = sum(_num_bytes(example) for _, example in ordered)
     num_shards = shard_count(len(ordered), num_bytes, config)
     ends = [0, *shard_utils.get_shard_boundaries(len(ordered), num_shards)]
-    slices = [slice(a, b) for a, b in itertools.pairwise(ends)]
     split = tfds.core.SplitInfo(
         name=name,
-        shard_lengths=[part.stop - part.start for part in slices],
+        shard_lengths=[stop - start for start, stop in itertools.pairwise(ends)],
         num_bytes=num_bytes,
         filename_template=filename_template,
     )
-    paths = filename_template.sharded_filepaths(num_shards)
     shards = [
-        Shard(os.fspath(path), ordered[part])
-        for path, part in zip(paths, slices, strict=True)
+        Shard(os.fspath(path), Selection(examples, ordered[start:stop]))
+        for path, (start, stop) in zip(
+            filename_template.sharded_filepaths(num_shards),
+            itertools.pairwise(ends),
+            strict=True,
+        )
     ]
     return split, shards
 
 
 def in_tfds_order(
-    split: str, examples: Iterable[KeyExample], *, ignore_duplicates: bool = False
-) -> list[KeyExample]:
+    split: str, keys: Iterable[str], *, ignore_duplicates: bool = False
+) -> npt.NDArray[np.int64]:
     """Sorts examples as TFDS does, by the hash of the key salted with the split.
+
+    Args:
+        split: Name of the split.
+        keys: Keys of its examples.
+        ignore_duplicates: Leave out all but the first of equal keys.
+
+    Returns:
+        int64 [N], positions in `keys`.
 
     Raises:
         ValueError: Two examples have the same key.
     """
+    keys = list(keys)
     hasher = hashing.Hasher(split)
-    by_hash: dict[int, KeyExample] = {}
-    for key, example in examples:
-        digest = hasher.hash_key(key)
-        if digest in by_hash and not ignore_duplicates:
-            raise ValueError(f"Two examples of split {split!r} have the key {key!r}")
-        by_hash.setdefault(digest, (key, example))
-    return [by_hash[digest] for digest in sorted(by_hash)]
+    digests = np.fromiter(
+        (divmod(hasher.hash_key(key), 1 << 64) for key in keys),
+        dtype=[("high", np.uint64), ("low", np.uint64)],
+        count=len(keys),
+    )
+    order = np.lexsort((digests["low"], digests["high"]))
+    is_first = np.ones(len(keys), bool)
+    is_first[1:] = digests[order][1:] != digests[order][:-1]
+    if not (ignore_duplicates or is_first.all()):
+        key = keys[order[~is_first][0]]
+        raise ValueError(f"Two examples of split {split!r} have the key {key!r}")
+    return order[is_first]
 
 
 def shard_count(

@@ -12,7 +12,7 @@ import tempfile
 
 import atheris
 
-with atheris.instrument_imports(include=["mpii_pose"]):
+with atheris.instrument_imports(include=["mpii_pose", "PIL"]):
     from tests.fuzz.targets import TARGETS, seeds
 
 
@@ -22,7 +22,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as corpus:
         for i, data in enumerate(seeds(target)):
             (pathlib.Path(corpus) / f"seed_{i}").write_bytes(data)
-        options += ["-rss_limit_mb=3000", "-timeout=20", "-max_len=20000"]
+        options += [
+            "-rss_limit_mb=3000",
+            "-timeout=20",
+            "-max_len=20000",
+            "-len_control=0",
+        ]
         atheris.Setup([program, corpus, *options], TARGETS[target])
         atheris.Fuzz()
 

@@ -1,5 +1,8 @@
 """Shards are cut, ordered and written as TFDS would."""
 
+import dataclasses
+import pickle
+
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
@@ -62,20 +65,50 @@ def test_order_is_that_of_tfdss_shuffler(tmp_path):
     for key in keys:
         shuffler.add(key, key.encode())
 
-    found = shards.in_tfds_order("train", [(key, {}) for key in keys])
+    found = [keys[i] for i in shards.in_tfds_order("train", keys)]
 
-    assert [key.encode() for key, _ in found] == [data for _, data in shuffler]
-    assert [key for key, _ in found] != keys
+    assert [key.encode() for key in found] == [data for _, data in shuffler]
+    assert found != keys
 
 
 def test_two_examples_with_one_key_are_refused():
-    examples = [("a", {"x": 1}), ("b", {}), ("a", {"x": 2})]
+    keys = ["a", "b", "c", "a"]
 
-    with pytest.raises(ValueError, match=r"Two examples of split 'train' have the key"):
-        shards.in_tfds_order("train", examples)
+    with pytest.raises(ValueError, match=r"Two examples of split 'train' .* key 'a'"):
+        shards.in_tfds_order("train", keys)
 
-    kept = shards.in_tfds_order("train", examples, ignore_duplicates=True)
-    assert sorted(kept) == [("a", {"x": 1}), ("b", {})]
+    kept = shards.in_tfds_order("train", keys, ignore_duplicates=True)
+    assert sorted(kept) == [0, 1, 2]
+
+
+def test_selection_makes_examples_when_asked_and_is_pickled_with_its_own():
+    made = []
+
+    class Examples(list):
+        def __getitem__(self, i):
+            made.append(i)
+            return super().__getitem__(i)
+
+    examples = Examples((f"{i}.jpg/0", {"text": "x" * 1000}) for i in range(100))
+
+    selection = shards.Selection(examples, np.array([7, 3, 50]))
+    assert made == []
+    assert selection[1] == examples[3]
+    pickled = pickle.dumps(selection)
+
+    assert pickle.loads(pickled) == [examples[i] for i in (7, 3, 50)]
+    assert len(pickled) < 1000
+
+
+def test_plan_of_large_images_is_as_small_as_that_of_small_ones(example):
+    sizes = []
+    for num_bytes in (1_000, 10_000_000):
+        image = dataclasses.replace(example["image"], num_bytes=num_bytes)
+        examples = [(f"{i}", {**example, "image": image}) for i in range(100)]
+        selection = shards.Selection(examples, np.arange(100))
+        sizes.append(len(pickle.dumps(shards.Shard("x", selection))))
+
+    assert abs(sizes[1] - sizes[0]) < 100
 
 
 @pytest.mark.parametrize(
