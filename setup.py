@@ -28,7 +28,6 @@ setuptools.setup(
     classifiers=[
         "Intended Audience :: Science/Research",
         "Programming Language :: Python :: 3.11",
-        "Programming Language :: Python :: 3.12",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
     ],
     python_requires=">=3.11",
@@ -36,10 +35,13 @@ setuptools.setup(
     package_data={
         "mpii_pose": ["*.bib", "*.md", "*.tsv", "*.txt", "py.typed"],
         "mpii_pose.annotations": ["*.csv"],
+        "mpii_pose.audit": ["*.jinja"],
     },
     install_requires=[
         "etils[epath,epy]",
+        "jinja2",
         "numpy>=1.26",
+        "packaging",
         "pillow>=10.1",
         "scipy>=1.11",
         "tensorflow>=2.18",
@@ -57,6 +59,7 @@ setuptools.setup(
             "mypy",
             "pandas",  # tfds.as_dataframe
             "pyarrow",  # --file_format parquet
+            "pycocotools",  # reads our COCO export
             "pytest",
             "pytest-xdist",
             "ruff",

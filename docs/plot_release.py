@@ -87,7 +87,7 @@ def plot_visibility(people: Sequence[PersonAnnotation]) -> Figure:
 def plot_person_size(people: Sequence[PersonAnnotation]) -> Figure:
     """Shows how large people are, and with them heads and crops."""
     scale = np.array([person.scale for person in people])
-    edges = np.geomspace(90, 3600, 42)
+    edges = np.geomspace(90, 5200, 46)
     figure, axes = pyplot.subplots(figsize=(8, 4.4), layout="constrained")
     axes.hist(200 * scale, edges, color=BLUE, edgecolor="white", linewidth=0.5)
     axes.set_xscale("log")
@@ -137,7 +137,7 @@ def plot_images(
     bars = right.barh(labels, 100 * np.array(numbers) / len(in_image), color=BLUE)
     right.bar_label(bars, [f"{n:,}" for n in numbers], padding=4, fontsize=10)
     right.invert_yaxis()
-    right.set_title("Images by number of labelled people", pad=10)
+    right.set_title("Images by labelled people", pad=10)
     for axes in (left, right):
         axes.set_xticks([])
         axes.spines["bottom"].set_visible(False)

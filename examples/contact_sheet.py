@@ -28,7 +28,8 @@ def main() -> None:
             f"  {name}: {split.num_examples} people in {split.num_shards} shards, "
             f"{split.num_bytes / 1e6:.1f} MB"
         )
-    dataset = builder.as_dataset(split=f"{options.split}[:{options.count}]")
+    count = min(options.count, builder.info.splits[options.split].num_examples)
+    dataset = builder.as_dataset(split=f"{options.split}[:{count}]")
     examples = list(tfds.as_numpy(dataset))
     sheet = mpii_pose.contact_sheet(
         [

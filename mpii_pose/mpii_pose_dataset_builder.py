@@ -9,8 +9,9 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 import mpii_pose
+from mpii_pose import unfinished
+from mpii_pose.annotations import download
 from mpii_pose.annotations import release as release_lib
-from mpii_pose.annotations.download import HOW_TO_GET_IT, IMAGES_ARCHIVE
 from mpii_pose.annotations.person import UNKNOWN, PersonAnnotation
 from mpii_pose.records.builder import PlannedShardsBuilder
 from mpii_pose.records.images import ImageError, ImageFile, find_image_files
@@ -41,7 +42,7 @@ class Builder(PlannedShardsBuilder):
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "First release."}
-    MANUAL_DOWNLOAD_INSTRUCTIONS = HOW_TO_GET_IT
+    MANUAL_DOWNLOAD_INSTRUCTIONS = download.HOW_TO_GET_IT
     BUILDER_CONFIGS = [
         PoseConfig(
             name="person",
@@ -110,14 +111,15 @@ def _drawn_release(
 ) -> epath.Path:
     """Returns the folder of a drawn release, which is kept like a download."""
     name = f"{num_people}_people_seed_{seed}_v{mpii_pose.__version__}"
-    folder = epath.Path(download_dir) / "mpii_pose_synthetic" / name
-    if not folder.exists():
+
+    def draw(folder: epath.Path) -> None:
         from mpii_pose import synthetic  # Of use to this config only.
 
-        print(f"Drawing {num_people} people in {folder}")
-        with tfds.core.utils.incomplete_dir(folder) as partial:
-            synthetic.write_release(partial, num_people=num_people, seed=seed)
-    return folder
+        print(f"Drawing {num_people} people in {download_dir}")
+        synthetic.write_release(folder, num_people=num_people, seed=seed)
+
+    folder = epath.Path(download_dir) / "mpii_pose_synthetic" / name
+    return unfinished.make_once(folder, draw)
 
 
 def _image_files(release: release_lib.Release) -> Mapping[str, ImageFile]:
@@ -131,7 +133,8 @@ def _image_files(release: release_lib.Release) -> Mapping[str, ImageFile]:
             f"{num_images} of {len(release.image_names)} images are missing in "
             f"{release.image_folder}, where the annotations have people in them, the "
             f"first of {len(keys)} being {', '.join(keys[:5])} (image/person). Extract "
-            f"{IMAGES_ARCHIVE} again, or take the people out of the annotations"
+            f"{download.IMAGES_ARCHIVE} again, or take the people out of the "
+            "annotations"
         )
     return files
 
@@ -208,7 +211,12 @@ def _key(person: PersonAnnotation) -> str:
 def _metadata(release: release_lib.Release) -> dict[str, Any]:
     return {
         "source": release.source.kind.value,
-        "annotation_files": [path.name for path in release.source.files.values()],
+        # Name and git's id of each file: the official .mat is
+        # `download.MATLAB_GIT_BLOB`.
+        "annotation_files": {
+            path.name: download.git_blob_id(path)
+            for path in release.source.files.values()
+        },
         "tells_occluded_from_visible": release.source.kind.has_occlusion,
         "people": {split: len(people) for split, people in release.people.items()},
         "images": {

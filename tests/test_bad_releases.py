@@ -13,10 +13,12 @@ import requests
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
+from etils import epath
 
 import mpii_pose
 from mpii_pose import AnnotationError
 from mpii_pose.annotations import download
+from mpii_pose.annotations.archives import ArchiveError
 from mpii_pose.records.images import ImageError
 from tests import builds, releases
 
@@ -177,7 +179,7 @@ def test_truncated_archive_is_named(tmp_path, release):
     archive = manual / "mpii_human_pose_v1.tar.gz"
     archive.write_bytes(archive.read_bytes()[:-5000])
 
-    text = assert_refused(tmp_path, manual, Exception, "Error while extracting")
+    text = assert_refused(tmp_path, manual, ArchiveError, "is truncated or damaged")
 
     assert str(archive) in text
 
@@ -197,20 +199,39 @@ def test_no_network_and_no_files_tell_what_to_put_where(tmp_path, monkeypatch):
         assert hint in text
 
 
-def test_downloaded_archive_of_another_identity_is_refused(tmp_path, monkeypatch):
-    path = tmp_path / download.IMAGES_ARCHIVE
-    path.write_bytes(b"something else")
+class Downloads:
+    """Stands for TFDS's download manager, with the files already there."""
 
-    class Downloads:
-        download_dir = tmp_path
+    def __init__(self, download_dir):
+        self.download_dir = download_dir
 
-        def download(self, urls):
-            return dict.fromkeys(urls, path)
+    def download(self, urls):
+        return {name: epath.Path(self.download_dir) / name for name in urls}
 
-    monkeypatch.setattr(requests, "head", lambda url, timeout: requests.Response())
-    monkeypatch.setattr(requests.Response, "raise_for_status", lambda self: None)
+
+def test_downloads_of_another_identity_are_refused(
+    tmp_path, release, victim, monkeypatch
+):
+    shutil.make_archive(tmp_path / "mpii_human_pose_v1", "gztar", release, "images")
+    annotations = "mpii_human_pose_v1_u12_2"
+    shutil.make_archive(tmp_path / annotations, "zip", release, annotations)
+    answer = requests.Response()
+    answer.status_code = 200
+    monkeypatch.setattr(requests, "head", lambda url, timeout: answer)
+
     with pytest.raises(ValueError, match=f"expected MD5 {download.IMAGES_MD5}, found"):
-        download.download_release(Downloads())
+        download.download_release(Downloads(tmp_path))
+
+    md5 = download.md5(tmp_path / download.IMAGES_ARCHIVE)
+    monkeypatch.setattr(download, "IMAGES_MD5", md5)
+    message = f"expected git blob id {download.MATLAB_GIT_BLOB}, found"
+    with pytest.raises(ValueError, match=message):
+        download.download_release(Downloads(tmp_path))
+
+    (mat,) = release.rglob("*.mat")
+    monkeypatch.setattr(download, "MATLAB_GIT_BLOB", download.git_blob_id(mat))
+    images, _ = download.download_release(Downloads(tmp_path))
+    assert (images / "images" / victim.image_name).exists()
 
 
 def test_git_blob_id_is_gits(tmp_path):

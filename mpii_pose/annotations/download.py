@@ -1,12 +1,15 @@
 """The official downloads, and how to tell that they are the real ones."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import requests
 from etils import epath
 from tensorflow_datasets.core.download import resource
+
+from mpii_pose.annotations import archives as archives_lib
+from mpii_pose.annotations.sources import find_sources
 
 # How long a server may take to answer at all.
 _PATIENCE_S: Final = 30
@@ -49,7 +52,7 @@ def download_release(dl_manager: Any) -> list[epath.Path]:
 
     Raises:
         ConnectionError: The files cannot be had.
-        ValueError: The images' archive is not the published one.
+        ValueError: A file is not the published one.
     """
     try:
         _check_reachable(dl_manager.download_dir)
@@ -58,13 +61,30 @@ def download_release(dl_manager: Any) -> list[epath.Path]:
         raise ConnectionError(
             f"Cannot download MPII Human Pose ({error}).\n{HOW_TO_GET_IT}"
         ) from error
-    found = md5(archives[IMAGES_ARCHIVE])
-    if found != IMAGES_MD5:
+    _check_identity(archives[IMAGES_ARCHIVE], "MD5", md5, IMAGES_MD5)
+    folder = extract_dir(dl_manager)
+    folders = [archives_lib.extract(archive, folder) for archive in archives.values()]
+    for source in find_sources(folders):
+        for path in source.files.values():
+            _check_identity(path, "git blob id", git_blob_id, MATLAB_GIT_BLOB)
+    return folders
+
+
+def _check_identity(
+    path: epath.Path, kind: str, identify: Callable[[epath.Path], str], expected: str
+) -> None:
+    found = identify(path)
+    if found != expected:
         raise ValueError(
-            f"{archives[IMAGES_ARCHIVE]}: expected MD5 {IMAGES_MD5}, found {found}; "
-            "the download is damaged: remove the file and try again"
+            f"{path}: expected {kind} {expected}, found {found}; the download is "
+            "damaged: remove the file and try again"
         )
-    return list(dl_manager.extract(archives).values())
+
+
+def extract_dir(dl_manager: Any) -> epath.Path:
+    """Returns the folder for extracted archives; TFDS has no public name for it."""
+    default = epath.Path(dl_manager.download_dir) / "extracted"
+    return epath.Path(getattr(dl_manager, "_extract_dir", default)) / "mpii_pose"
 
 
 def _check_reachable(download_dir: epath.PathLike) -> None:

@@ -10,6 +10,7 @@ lost part of it:
 """
 
 import gzip
+import io
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -25,6 +26,9 @@ from mpii_pose.annotations.person import (
 )
 from mpii_pose.skeleton import Visibility
 
+# The annotations of MPII unpack to 8 times their size.
+_MAX_RATIO = 100
+
 
 def load_records(path: epath.PathLike) -> list[dict[str, Any]]:
     """Loads a file that holds a list of people, one JSON object each.
@@ -39,7 +43,7 @@ def load_records(path: epath.PathLike) -> list[dict[str, Any]]:
     data = path.read_bytes()
     try:
         if data.startswith(b"\x1f\x8b"):
-            data = gzip.decompress(data)
+            data = _gunzip(data)
         records = json.loads(data)
     except (ValueError, EOFError, OSError, RecursionError) as error:
         raise AnnotationError(f"{path}: not a JSON file ({error})") from error
@@ -57,6 +61,15 @@ def load_records(path: epath.PathLike) -> list[dict[str, Any]]:
                 f"{path}: record {i}: expected an object, found {record!r:.80}"
             )
     return records
+
+
+def _gunzip(data: bytes) -> bytes:
+    limit = _MAX_RATIO * len(data)
+    with gzip.open(io.BytesIO(data)) as file:
+        unpacked = file.read(limit + 1)
+    if len(unpacked) > limit:
+        raise ValueError(f"unpacks to more than {_MAX_RATIO} times its size")
+    return unpacked
 
 
 def is_cpm(path: epath.PathLike) -> bool:

@@ -5,11 +5,13 @@ A field may be absent or empty, which mean the same. `where` is the file and the
 in it, for messages.
 """
 
+import io
 from typing import Any
 
 import numpy as np
 from etils import epath, epy
 
+from mpii_pose.annotations import matlab_file
 from mpii_pose.annotations.person import AnnotationError
 
 with epy.lazy_imports():  # SciPy takes longer to import than the whole package.
@@ -28,19 +30,18 @@ def load_variable(path: epath.PathLike, name: str, *, squeeze: bool = True) -> A
     Raises:
         AnnotationError: The file is damaged.
     """
-    with epath.Path(path).open("rb") as file:
-        try:
-            content = scipy.io.loadmat(
-                file,
-                variable_names=[name],
-                squeeze_me=squeeze,
-                struct_as_record=not squeeze,
-            )
-        except Exception as error:  # SciPy meets damage with errors of any kind.
-            raise AnnotationError(
-                f"{path}: not a MATLAB file SciPy can read ({error}); it may be "
-                "truncated, so compare its size with the original's or fetch it again"
-            ) from error
+    data = epath.Path(path).read_bytes()
+    try:
+        content = scipy.io.loadmat(
+            io.BytesIO(matlab_file.cut_out(data, name)),
+            squeeze_me=squeeze,
+            struct_as_record=not squeeze,
+        )
+    except Exception as error:  # SciPy meets damage with errors of any kind.
+        raise AnnotationError(
+            f"{path}: not a MATLAB file SciPy can read ({error}); it may be "
+            "truncated, so compare its size with the original's or fetch it again"
+        ) from error
     return content.get(name)
 
 
@@ -82,7 +83,7 @@ def child(struct: Any, name: str) -> Any:
 def number(where: str, struct: Any, name: str) -> float:
     """Returns a field that must be one number."""
     value = field(struct, name)
-    if not isinstance(value, int | float | np.number):
+    if not isinstance(value, (int, float)):
         raise AnnotationError(f"{where}: {name} must be one number, got {value!r:.80}")
     return float(value)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from etils import epath
 
+from mpii_pose.annotations import archives as archives_lib
 from mpii_pose.annotations import download, sources
 from mpii_pose.annotations.person import PersonAnnotation
 
@@ -73,7 +74,9 @@ def release_folders(dl_manager: Any) -> list[epath.Path]:
         archives.append(manual_dir / download.ANNOTATIONS_ARCHIVE)
     if not _any_exists(manual_dir / sub for sub in sources.IMAGE_FOLDERS if sub):
         archives.append(manual_dir / download.IMAGES_ARCHIVE)
-    return [manual_dir, *dl_manager.extract([a for a in archives if a.exists()])]
+    extract_dir = download.extract_dir(dl_manager)
+    extracted = [archives_lib.extract(a, extract_dir) for a in archives if a.exists()]
+    return [manual_dir, *extracted]
 
 
 def check_manual_dir(manual_dir: epath.PathLike) -> None:

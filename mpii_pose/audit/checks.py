@@ -16,7 +16,7 @@ from mpii_pose.annotations.person import (
     HEAD_SIZE_PER_SCALE,
     PersonAnnotation,
 )
-from mpii_pose.inputs.geometry import CENTER_SHIFT_PER_SCALE, SQUARE_PER_SCALE
+from mpii_pose.inputs.person_square import person_square
 from mpii_pose.skeleton import KEYPOINTS, NUM_KEYPOINTS, Visibility
 
 # |upper neck - head top| divided by the head box's diagonal, whose corners they are
@@ -104,9 +104,9 @@ def outside_crop(poses: Poses) -> Floats:
     HRNet's crop, which nearly everybody uses: a square of 250 x scale px whose middle
     lies 15 x scale px below the center.
     """
-    middle = poses.center + poses.scale[:, None] * [0, CENTER_SHIFT_PER_SCALE]
+    middle, side = person_square(poses.center, poses.scale)
     from_middle = np.abs(poses.keypoints - middle[:, None]).max(axis=2)
-    beyond = from_middle - SQUARE_PER_SCALE / 2 * poses.scale[:, None]
+    beyond = from_middle - side[:, None] / 2
     return _where(poses.labelled & (beyond > 0), beyond / poses.head_size[:, None])
 
 

@@ -6,11 +6,19 @@ import importlib.resources
 import jinja2
 from etils import epath
 
+from mpii_pose import visualize
 from mpii_pose.audit import thumbnails
 from mpii_pose.audit.report import Audit, Defect, Finding
 from mpii_pose.skeleton import KEYPOINTS
 
 MAX_EXAMPLES = 12
+_LEGEND = (
+    ("right", visualize.RIGHT),
+    ("left", visualize.LEFT),
+    ("middle", visualize.MIDDLE),
+    ("head box", visualize.HEAD_BOX),
+    ("crop", visualize.CROP),
+)
 _TEMPLATE = "page.html.jinja"
 
 
@@ -34,6 +42,7 @@ def render_page(audit: Audit, *, max_examples: int = MAX_EXAMPLES) -> str:
         raise ValueError(f"max_examples must be 0 or more, got {max_examples}")
     return _template().render(
         audit=audit,
+        legend=_LEGEND,
         defects=[
             (defect, _examples(audit, defect, max_examples)) for defect in audit.defects
         ],
@@ -53,9 +62,7 @@ def _template() -> jinja2.Template:
     return environment.from_string(text.read_text())
 
 
-def _examples(
-    audit: Audit, defect: Defect, max_examples: int
-) -> list[dict[str, str | bool]]:
+def _examples(audit: Audit, defect: Defect, max_examples: int) -> list[dict[str, str]]:
     findings = sorted(
         defect.findings, key=lambda finding: not _has_image(audit, finding)
     )
@@ -67,7 +74,7 @@ def _has_image(audit: Audit, finding: Finding) -> bool:
     return folder is not None and (folder / finding.person.image_name).exists()
 
 
-def _example(audit: Audit, defect: Defect, finding: Finding) -> dict[str, str | bool]:
+def _example(audit: Audit, defect: Defect, finding: Finding) -> dict[str, str]:
     person = finding.person
     picture = thumbnails.draw_finding(
         finding,

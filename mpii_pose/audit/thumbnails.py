@@ -10,7 +10,7 @@ from PIL import Image
 
 from mpii_pose.annotations.person import UNKNOWN, PersonAnnotation
 from mpii_pose.audit.report import Finding
-from mpii_pose.inputs.geometry import CENTER_SHIFT_PER_SCALE, SQUARE_PER_SCALE
+from mpii_pose.inputs.person_square import person_square
 from mpii_pose.skeleton import Visibility
 from mpii_pose.strokes import Color, Stroke, draw_strokes
 from mpii_pose.visualize import as_image, draw_pose
@@ -55,7 +55,8 @@ def draw_finding(
         """Takes pixels of the image to pixels of the picture."""
         return (np.asarray(points, np.float64) - (left, top) + 0.5) * zoom - 0.5
 
-    dots = place(person.keypoints[list(finding.keypoints)])
+    concerned = [k for k in finding.keypoints if _labelled(person)[k]]
+    dots = place(person.keypoints[concerned])
     picture = draw_strokes(
         picture, [Stroke(dot, dot, _HALO_WIDTH, _HALO) for dot in dots]
     )
@@ -98,9 +99,8 @@ def _labelled(person: PersonAnnotation) -> npt.NDArray[np.bool_]:
 
 def _crop_corners(person: PersonAnnotation) -> npt.NDArray[np.float64]:
     """Returns the low and high corner of the usual crop."""
-    middle = person.center + np.array([0, CENTER_SHIFT_PER_SCALE * person.scale])
-    half = SQUARE_PER_SCALE / 2 * person.scale
-    return np.stack([middle - half, middle + half])
+    middle, side = person_square(person.center, np.float64(person.scale))
+    return np.stack([middle - side / 2, middle + side / 2])
 
 
 def _window(
@@ -110,7 +110,7 @@ def _window(
 
     These are edges: the first pixel's left edge is 0, and its center 0.5.
     """
-    shown = [*person.keypoints[_labelled(person)]]
+    shown = [person.center, *person.keypoints[_labelled(person)]]
     if (person.head_box != UNKNOWN).any():
         shown += [*person.head_box.reshape(2, 2)]
     if crop is not None:

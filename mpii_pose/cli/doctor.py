@@ -11,6 +11,7 @@ examples:
 
 PATH is the folder that you would give to `tfds build --manual_dir`: it may hold the
 official archives, what is in them, or a JSON copy of the annotations with images/.
+An archive of images is read through to compare its MD5, which takes a minute or two.
 Exit code: 0 if nothing is wrong, 1 if there is a problem.
 """
 

@@ -6,7 +6,6 @@ they run it, so that `--help` is quick.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
@@ -32,7 +31,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: Those of the command line, by default.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Nobody asked TensorFlow.
     args = make_parser().parse_args(arguments)
     try:
         return args.run(args)

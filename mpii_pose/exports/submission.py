@@ -105,15 +105,20 @@ def check_submission(path: epath.PathLike, *, matlab_file: epath.PathLike) -> li
     """
     points = read_submission(path, matlab_file=matlab_file)
     people = read_matlab(matlab_file).get(split.TEST, [])
-    evaluated = [person for person in people if person.separated]
+    evaluated = [person for person in people if person.separated != 0]
     return check_predictions(points[[person.index for person in evaluated]], evaluated)
 
 
 def _test_images(matlab_file: epath.PathLike) -> npt.NDArray[np.void]:
     """Returns annolist(RELEASE.img_train == 0) as a record array."""
-    structs.load_release(matlab_file)  # Says in words what is wrong with the file.
-    release = structs.load_variable(matlab_file, "RELEASE", squeeze=False)[0, 0]
-    return release["annolist"].ravel()[release["img_train"].ravel() == 0]
+    release = structs.load_variable(matlab_file, "RELEASE", squeeze=False)
+    fields = set(() if release is None else release.dtype.names or ())
+    if not {"annolist", "img_train"} <= fields:
+        raise AnnotationError(
+            f"{matlab_file}: expected a struct RELEASE with annolist and img_train"
+        )
+    images, is_train = release["annolist"][0, 0], release["img_train"][0, 0]
+    return images.ravel()[is_train.ravel() == 0]
 
 
 def _located(images: npt.NDArray[np.void]) -> Iterator[tuple[int, int]]:

@@ -11,11 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from mpii_pose import skeleton
-
-# HRNet's crop, `lib/dataset/mpii.py`: a square of 200 x scale x 1.25 px ...
-SQUARE_PER_SCALE = 250.0
-# ... around a center that is moved down, from the chest to the middle of the body.
-CENTER_SHIFT_PER_SCALE = 15.0
+from mpii_pose.inputs.person_square import SQUARE_PER_SCALE as SQUARE_PER_SCALE
+from mpii_pose.inputs.person_square import person_square as person_square
 
 # Coordinate of a missing keypoint, in x and in y.
 MISSING_COORDINATE = -1.0
@@ -124,23 +121,6 @@ ALIGNMENTS = {
         Alignment("legacy", offset=0.0, shrink=0),
     )
 }
-
-
-def person_square(center: tf.Tensor, scale: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the square around a person that HRNet's crop shows.
-
-    HRNet's own center is one pixel off, as it subtracts the 1 of MPII's 1-based
-    pixels from `center` and from the keypoints at different places.
-
-    Args:
-        center: float32 [..., 2], the release's rough middle of the person, in pixels.
-        scale: float32 [...], person height divided by 200 px.
-
-    Returns:
-        Center float32 [..., 2] and side float32 [...] of the square, in image pixels.
-    """
-    shift = tf.stack([tf.zeros_like(scale), CENTER_SHIFT_PER_SCALE * scale], axis=-1)
-    return center + shift, SQUARE_PER_SCALE * scale
 
 
 def crop_to_image_matrix(

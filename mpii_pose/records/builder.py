@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow_datasets as tfds
 from etils import epath
 
+from mpii_pose import unfinished
 from mpii_pose.records.encoding import ExampleEncoder
 from mpii_pose.records.shards import Shard, plan_split
 
@@ -21,11 +22,28 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
     `_generate_splits`, its own writers would build the same dataset.
     """
 
+    def download_and_prepare(self, **kwargs: Any) -> None:
+        """Builds the dataset unless it is built; see the method of TFDS.
+
+        Raises:
+            BlockingIOError: Another process is building it.
+        """
+        try:
+            with contextlib.ExitStack() as self._until_built:
+                super().download_and_prepare(**kwargs)
+        except KeyboardInterrupt:
+            raise SystemExit(
+                f"Stopped building {self.name}; what was written of it is removed"
+            ) from None
+
     def _generate_splits(
         self,
         dl_manager: tfds.download.DownloadManager,
         download_config: tfds.download.DownloadConfig,
     ) -> Sequence[tfds.core.SplitInfo]:
+        # TFDS's folder for this build stands beside those of builds that were killed.
+        folder = epath.Path(self.data_dir)
+        self._until_built.enter_context(unfinished.alone_in(folder.parent, mine=folder))
         self._check_order(download_config)
         splits: list[tfds.core.SplitInfo] = []
         shards: list[Shard] = []
@@ -81,7 +99,11 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
             | "WriteShard" >> beam.Map(Shard.write, encoder, writer)
         )
         result = pipeline.run()
-        result.wait_until_finish()
+        try:
+            result.wait_until_finish()
+        except KeyboardInterrupt:
+            result.cancel()
+            raise
         self._process_pipeline_result(result)
 
 

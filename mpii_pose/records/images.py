@@ -1,12 +1,15 @@
 """Image files: found before a build, read and checked as their examples are encoded."""
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import io
 import os
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping
 
 import PIL.Image
+import PIL.ImageFile
 from etils import epath
 
 # What a file that is no whole RGB JPEG is converted to.
@@ -17,6 +20,8 @@ _UNDECODABLE = (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombErr
 
 # Asking a remote file system for sizes is all waiting.
 _STAT_THREADS = 16
+
+_PILLOWS_FLAG = threading.Lock()
 
 
 class ImageError(ValueError):
@@ -62,12 +67,25 @@ class ImageFile:
                     and data.endswith(_JPEG_END)
                 ):
                     return data
-                return _encode_jpeg(image)
+                with _refusing_truncated_files():
+                    return _encode_jpeg(image)
         except _UNDECODABLE as error:
             raise ImageError(
                 f"Image {self.path} cannot be decoded ({error}); fetch it again or "
                 "take its people out of the annotations"
             ) from error
+
+
+@contextlib.contextmanager
+def _refusing_truncated_files() -> Iterator[None]:
+    """Undoes what TFDS does to all of Pillow once it has shown an image."""
+    with _PILLOWS_FLAG:
+        before = PIL.ImageFile.LOAD_TRUNCATED_IMAGES
+        PIL.ImageFile.LOAD_TRUNCATED_IMAGES = False
+        try:
+            yield
+        finally:
+            PIL.ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
 def _encode_jpeg(image: PIL.Image.Image) -> bytes:

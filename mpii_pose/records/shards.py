@@ -32,7 +32,8 @@ SHARD_BYTES = 128 << 20
 # What an example takes besides its image: 16 keypoints, names, record framing.
 EXAMPLE_BYTES = 800
 
-_READING_THREADS = 4
+# Threads only read: encoding on them as well would have them wait for each other.
+_READING_THREADS = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,15 +65,9 @@ class Shard:
             ImageError: An image cannot be read; the message names the example.
         """
 
-        def encode(keyed: KeyExample) -> tuple[str, bytes]:
-            key, example = keyed
-            try:
-                return key, encoder(example)
-            except ImageError as error:
-                raise ImageError(f"Person {key}: {error}") from error
-
         def encoded() -> Iterator[tuple[str, bytes]]:
-            for key, record in _map_ahead(encode, self.examples):
+            for key, example in _map_ahead(_read_images, self.examples):
+                record = encoder(example)
                 on_written(len(record))
                 yield key, record
 
@@ -86,6 +81,20 @@ class Shard:
             writer.write(partial, records)
 
 
+def _read_images(keyed: KeyExample) -> KeyExample:
+    """Returns an example with the bytes of its images in the place of their files."""
+    key, example = keyed
+    try:
+        images = {
+            name: value.read()
+            for name, value in example.items()
+            if isinstance(value, ImageFile)
+        }
+    except ImageError as error:
+        raise ImageError(f"Person {key}: {error}") from error
+    return key, example | images
+
+
 def _map_ahead(
     function: Callable[[Any], Any],
     items: Iterable[Any],
@@ -97,7 +106,7 @@ def _map_ahead(
         try:
             for item in items:
                 pending.append(pool.submit(function, item))
-                if len(pending) > 2 * threads:
+                if len(pending) > 4 * threads:
                     yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()

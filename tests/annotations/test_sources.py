@@ -1,5 +1,6 @@
 """Sources agree with each other and with the published counts."""
 
+import dataclasses
 import gzip
 import json
 import shutil
@@ -155,6 +156,18 @@ def test_image_and_person_number_name_a_person(drawn_release):
     keys = {(person.image_name, person.person_index) for person in everyone}
 
     assert len(keys) == len(everyone)
+
+
+def test_images_that_mpii_lists_but_does_not_ship_are_left_out(drawn_release, tmp_path):
+    people = mpii_pose.read_people(drawn_release)["train"]
+    lost = "040348287.jpg"
+    unreleased = dataclasses.replace(people[0], image_name=lost)
+    releases.write_matlab(tmp_path, {"train": [unreleased, *people[1:]]})
+
+    found = mpii_pose.read_people(tmp_path)["train"]
+
+    assert [p.image_name for p in found] == [p.image_name for p in people[1:]]
+    assert [p.index for p in found] == list(range(len(people) - 1))
 
 
 def test_richest_source_comes_first(drawn_release, tmp_path):

@@ -128,3 +128,12 @@ def test_a_file_that_is_not_the_test_images_is_refused(
 
     with pytest.raises(mpii_pose.AnnotationError, match=message):
         submission.check_submission(path, matlab_file=matlab_file)
+
+
+def test_annotations_that_are_not_the_release_are_refused(predicted, tmp_path):
+    scipy.io.savemat(tmp_path / "other.mat", {"RELEASE": np.zeros(3)})
+
+    with pytest.raises(mpii_pose.AnnotationError, match="annolist and img_train"):
+        submission.write_submission(
+            tmp_path / "pred.mat", predicted, matlab_file=tmp_path / "other.mat"
+        )

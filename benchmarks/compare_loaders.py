@@ -1,0 +1,230 @@
+"""Compares loaders of MPII examples: CPU time for each image, all threads and workers.
+
+    python benchmarks/compare_loaders.py --folder /tmp/mpii_pose_benchmark
+
+Each contestant runs in a process of its own; they take turns in one run, in an order
+that is reversed every other round, so that whatever else the machine does meets all of
+them alike. CPU time is taken over the process and its workers from rest to rest, since
+pipelines work ahead. `--help` lists the options; README.md explains the contestants.
+"""
+
+import argparse
+import dataclasses
+import importlib
+import importlib.metadata
+import json
+import multiprocessing
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import psutil
+from loaders.corpus import BATCH_SIZE, Corpus
+
+# Name: module and function, and which contestant its cost is compared with.
+CONTESTANTS = {
+    "training, from memory": {
+        "cv2, 2 workers": "with_opencv.training_in_memory",
+        "grain + cv2": "with_opencv.training_with_grain",
+        "tutorial's Preprocessor": "with_tensorflow.tutorial",
+        "full decode + projective transform": "with_tensorflow.projective_transform",
+        "mpii_pose": "with_mpii_pose.training_in_memory",
+        "mpii_pose, float32 images": "with_mpii_pose.training_in_memory_float",
+        "limit: decoding those windows": "with_mpii_pose.training_windows_only",
+    },
+    "training, from files": {
+        "cv2, 2 workers": "with_opencv.training_from_files",
+        "mpii_pose.input_pipeline": "with_mpii_pose.training_from_files",
+    },
+    "evaluation, from memory": {
+        "cv2, 2 workers": "with_opencv.evaluation_in_memory",
+        "mpii_pose": "with_mpii_pose.evaluation_in_memory",
+        "limit: decoding those windows": "with_mpii_pose.evaluation_windows_only",
+    },
+}
+# A process is at rest when it takes less than this part of a core ...
+REST_LOAD = 0.1
+# ... for so many seconds.
+REST_SECONDS = 0.3
+
+
+@dataclasses.dataclass
+class Contestant:
+    """One loader in its own process, which waits to be told to read batches."""
+
+    function: str
+    process: subprocess.Popen
+    milliseconds_cpu: list[float] = dataclasses.field(default_factory=list)
+    milliseconds_wall: list[float] = dataclasses.field(default_factory=list)
+
+    @classmethod
+    def start(cls, function: str, corpus: Corpus) -> "Contestant":
+        """Starts the process and lets it read a first batch."""
+        arguments = [str(corpus.folder), str(corpus.num_people), function]
+        process = subprocess.Popen(
+            [sys.executable, __file__, "--serve", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        contestant = cls(function, process)
+        contestant.read(1)
+        return contestant
+
+    def read(self, num_batches: int) -> dict[str, float]:
+        """Lets the process read; returns seconds of wall time and peak memory."""
+        self.process.stdin.write(f"{num_batches}\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"{self.function} ended: see its message above")
+        return json.loads(answer)
+
+    def measure(self, num_batches: int) -> None:
+        """Adds one measurement."""
+        before = self.cpu_seconds_at_rest()
+        wall = self.read(num_batches)["wall_seconds"]
+        cpu = self.cpu_seconds_at_rest() - before
+        images = num_batches * BATCH_SIZE
+        self.milliseconds_cpu.append(1000 * cpu / images)
+        self.milliseconds_wall.append(1000 * wall / images)
+
+    def cpu_seconds_at_rest(self) -> float:
+        """Waits until all work ahead is done; returns the CPU time taken so far."""
+        seconds = self._cpu_seconds()
+        while True:
+            time.sleep(REST_SECONDS)
+            now = self._cpu_seconds()
+            if now - seconds < REST_LOAD * REST_SECONDS:
+                return now
+            seconds = now
+
+    def stop(self) -> None:
+        """Ends the process, which ends its workers."""
+        self.process.stdin.close()
+        self.process.wait()
+
+    def _cpu_seconds(self) -> float:
+        parent = psutil.Process(self.process.pid)
+        times = [p.cpu_times() for p in (parent, *parent.children(recursive=True))]
+        return sum(t.user + t.system for t in times)
+
+
+def serve(folder: str, num_people: str, function: str) -> None:
+    """Is what a contestant's process does: reads as many batches as it is told."""
+    import resource
+
+    module, name = function.split(".")
+    corpus = Corpus(pathlib.Path(folder), int(num_people))
+    batches = getattr(importlib.import_module(f"loaders.{module}"), name)(corpus)
+    for line in sys.stdin:
+        start = time.perf_counter()
+        for _ in range(int(line)):
+            next(batches)
+        answer = {
+            "wall_seconds": time.perf_counter() - start,
+            "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        }
+        print(json.dumps(answer), flush=True)
+    for worker in multiprocessing.active_children():
+        worker.terminate()
+    os._exit(0)  # Threads of grain and TensorFlow would keep it from ending.
+
+
+def compare(
+    functions: dict[str, str], corpus: Corpus, *, rounds: int, num_batches: int
+) -> dict[str, Contestant]:
+    """Measures contestants in turns; the first round only warms up."""
+    contestants = {
+        name: Contestant.start(function, corpus) for name, function in functions.items()
+    }
+    for contestant in contestants.values():
+        contestant.read(num_batches)
+    for number in range(rounds):
+        order = list(contestants.values())
+        for contestant in order if number % 2 == 0 else order[::-1]:
+            contestant.measure(num_batches)
+    for contestant in contestants.values():
+        contestant.stop()
+    return contestants
+
+
+def table(contestants: dict[str, Contestant]) -> list[str]:
+    """Returns rows of Markdown: cost, spread, and cost of the first over this one's."""
+    base = next(iter(contestants.values()))
+    rows = [
+        "| | CPU ms an image | lowest to highest | wall ms | cv2's CPU / its |",
+        "|---|---|---|---|---|",
+    ]
+    for name, contestant in contestants.items():
+        cpu = np.array(contestant.milliseconds_cpu)
+        ratio = np.median(np.array(base.milliseconds_cpu) / cpu)
+        rows.append(
+            f"| {name} | {np.median(cpu):.2f} | {cpu.min():.2f} to {cpu.max():.2f} "
+            f"| {np.median(contestant.milliseconds_wall):.2f} | {ratio:.2f} |"
+        )
+    return rows
+
+
+def peak_memory(corpus: Corpus) -> float:
+    """Returns the peak memory in MB of reading the files of a corpus twice."""
+    contestant = Contestant.start("with_mpii_pose.training_from_files", corpus)
+    answer = contestant.read(2 * corpus.num_people // BATCH_SIZE)
+    contestant.stop()
+    return answer["peak_mb"]
+
+
+def machine() -> str:
+    """Says what the numbers depend on."""
+    versions = [
+        f"{name} {importlib.import_module(name).__version__}"
+        for name in ("tensorflow", "numpy", "cv2")
+    ]
+    versions.append(f"grain {importlib.metadata.version('grain')}")
+    cpu = platform.processor() or platform.machine()
+    if pathlib.Path("/proc/cpuinfo").exists():
+        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+        cpu = next(x.split(":")[1].strip() for x in lines if x.startswith("model name"))
+    python = f"Python {platform.python_version()}"
+    return "; ".join([f"{cpu}, {os.cpu_count()} cores", python, *versions])
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Makes the corpus, compares, prints tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=pathlib.Path, required=True)
+    parser.add_argument("--num_people", type=int, default=400)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--only", help="groups whose name contains this")
+    parser.add_argument("--without_memory", action="store_true")
+    options = parser.parse_args(arguments)
+
+    corpus = Corpus(options.folder / str(options.num_people), options.num_people)
+    corpus.make()
+    print(machine())
+    print(corpus.describe(), flush=True)
+    for group, functions in CONTESTANTS.items():
+        if options.only is None or options.only in group:
+            num_batches = len(corpus.examples()) // BATCH_SIZE
+            contestants = compare(
+                functions, corpus, rounds=options.rounds, num_batches=num_batches
+            )
+            print("", f"**{group}**", "", *table(contestants), sep="\n", flush=True)
+    if not options.without_memory:
+        for factor in (1, 4):
+            people = factor * options.num_people
+            larger = Corpus(options.folder / str(people), people)
+            larger.make()
+            print(f"Peak memory with {people} people: {peak_memory(larger):.0f} MB")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--serve"]:
+        serve(*sys.argv[2:])
+    else:
+        main(sys.argv[1:])

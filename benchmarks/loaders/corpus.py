@@ -1,0 +1,107 @@
+"""Examples with MPII's image sizes and JPEG bytes, as files and in memory.
+
+People are drawn by `mpii_pose.synthetic`, which compresses well; grain like a camera's
+is added until files are as large as MPII's, 516 kB on average: decoding takes as long
+as there are bits. Made once, kept in the folder it is told.
+"""
+
+import dataclasses
+import pathlib
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+from PIL import Image
+
+import mpii_pose
+
+BATCH_SIZE = 32
+SPLIT = "train"
+
+# Height and width of MPII's images, about as often as they occur there.
+IMAGE_SIZES = (
+    *[(720, 1280)] * 10,
+    *[(1080, 1920)] * 6,
+    *[(480, 640)] * 3,
+    (480, 854),
+)
+# Standard deviations of the grain; measured to give 516 kB.
+GRAIN_LEVELS = (4.0, 17.0)
+JPEG_QUALITY = 92
+
+FEATURES = (
+    "image",
+    "image_name",
+    "index",
+    "keypoints",
+    "visibility",
+    "center",
+    "scale",
+    "head_size",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Corpus:
+    """People on disk, in the official layout and as a prepared dataset.
+
+    Attributes:
+        folder: Where both are.
+        num_people: Number of people drawn; 0.9 of them are in `train`.
+    """
+
+    folder: pathlib.Path
+    num_people: int
+
+    @property
+    def images(self) -> pathlib.Path:
+        """Folder of the JPEG files."""
+        return self.folder / "release" / "images"
+
+    def builder(self) -> tfds.core.DatasetBuilder:
+        """Returns the builder of the dataset, which is prepared if it is not yet."""
+        builder = mpii_pose.Builder(data_dir=self.folder / "data")
+        config = tfds.download.DownloadConfig(manual_dir=self.folder / "release")
+        builder.download_and_prepare(download_config=config)
+        return builder
+
+    def examples(self) -> list[dict[str, Any]]:
+        """Returns the examples, images as JPEG bytes: full batches in a fixed order."""
+        dataset = self.builder().as_dataset(
+            split=SPLIT, decoders={"image": tfds.decode.SkipDecoding()}
+        )
+        examples = [
+            {name: example[name] for name in FEATURES}
+            for example in dataset.as_numpy_iterator()
+        ]
+        return examples[: len(examples) // BATCH_SIZE * BATCH_SIZE]
+
+    def make(self) -> None:
+        """Draws the people, unless that was done before."""
+        if not self.images.is_dir():
+            mpii_pose.synthetic.write_release(
+                self.folder / "release",
+                num_people=self.num_people,
+                image_sizes=IMAGE_SIZES,
+            )
+            for number, path in enumerate(sorted(self.images.iterdir())):
+                _add_grain(path, seed=number)
+        self.builder()
+
+    def describe(self) -> str:
+        """Says what the contestants have to read."""
+        examples = self.examples()
+        kilobytes = np.array([len(example["image"]) for example in examples]) / 1000
+        scales = np.array([example["scale"] for example in examples])
+        return (
+            f"{len(examples)} people; JPEG kB mean {kilobytes.mean():.0f}, median "
+            f"{np.median(kilobytes):.0f}; scale median {np.median(scales):.2f}"
+        )
+
+
+def _add_grain(path: pathlib.Path, *, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    pixels = np.asarray(Image.open(path).convert("RGB"), np.float32)
+    grain = rng.normal(size=(*pixels.shape[:2], 1)) * rng.uniform(*GRAIN_LEVELS)
+    noisy = np.clip(pixels + grain, 0, 255).astype(np.uint8)
+    Image.fromarray(noisy).save(path, quality=JPEG_QUALITY)

@@ -1,0 +1,240 @@
+"""Engines on this machine that run Beam pipelines, each with two workers.
+
+Everything that `with ENGINES[name](folder) as engine:` starts is stopped on leaving, by
+process id. `folder` gets the logs.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+from tests.builds import ROOT
+from tests.clusters import parts
+from tests.clusters.processes import children, free_port, listens, running, wait_until
+
+NUM_WORKERS = 2
+# Workers run this Python and import the package.
+_ENV = {
+    "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
+    "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Engine:
+    """An engine that is running.
+
+    Attributes:
+        options: What it needs as `--beam_pipeline_options`.
+        workers: Returns the ids of the processes that do the work now.
+        env: Environment variables that the build needs.
+    """
+
+    options: Mapping[str, object]
+    workers: Callable[[], list[int]]
+    env: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+@contextlib.contextmanager
+def dask(folder: pathlib.Path) -> Iterator[Engine]:
+    """Dask: a scheduler and workers that nobody restarts."""
+    parts.need_packages("dask", "distributed")
+    port, log = free_port(), folder / "scheduler.log"
+    address = f"tcp://localhost:{port}"
+    with contextlib.ExitStack() as stack:
+        start = _starter(stack, folder)
+        start("scheduler", *_python("distributed.cli.dask_scheduler"), f"--port={port}")
+        wait_until(lambda: listens(port), "Dask scheduler", log=log)
+        options = ("--no-nanny", "--nthreads=1", "--no-dashboard")
+        workers = [
+            start(
+                f"worker_{i}",
+                *_python("distributed.cli.dask_worker"),
+                address,
+                *options,
+            )
+            for i in range(NUM_WORKERS)
+        ]
+        _wait_for_text(log, "Register worker", NUM_WORKERS)
+        # A partition is a shard: Dask's own guess makes partitions of many.
+        yield Engine(
+            {
+                "runner": "apache_beam.runners.dask.dask_runner.DaskRunner",
+                "dask_client_address": address,
+                "dask_partition_size": 1,
+            },
+            lambda: [worker.pid for worker in workers],
+        )
+
+
+@contextlib.contextmanager
+def spark(folder: pathlib.Path) -> Iterator[Engine]:
+    """Spark standalone, by the third-party package beam-pyspark-runner.
+
+    Beam's own runner takes `job_server_jar("spark-3")`.
+    """
+    parts.need_packages("pyspark", "beam_pyspark_runner")
+    parts.need_commands("java")
+    import pyspark
+
+    home = pathlib.Path(pyspark.__file__).parent
+    port, log = free_port(), folder / "master.log"
+    url = f"spark://localhost:{port}"
+    env = {
+        "SPARK_HOME": str(home),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_SUBMIT_ARGS": f"--master {url} --conf spark.eventLog.enabled=true "
+        f"--conf spark.eventLog.dir={folder} pyspark-shell",
+    }
+    spark_class = (home / "bin" / "spark-class", "org.apache.spark.deploy")
+    with contextlib.ExitStack() as stack:
+        start = _starter(stack, folder, env)
+        options = ("--host", "localhost", "--webui-port", "0")
+        start(
+            *("master", spark_class[0], f"{spark_class[1]}.master.Master"),
+            *(*options, "--port", str(port)),
+        )
+        wait_until(lambda: listens(port), "Spark master", log=log)
+        workers = [
+            start(
+                *(f"worker_{i}", spark_class[0], f"{spark_class[1]}.worker.Worker"),
+                *(*options, "--cores", "1", "--work-dir", folder / f"work_{i}", url),
+            )
+            for i in range(NUM_WORKERS)
+        ]
+        _wait_for_text(log, "Registering worker", NUM_WORKERS)
+        runner = "beam_pyspark_runner.pyspark_runner.PySparkRunner"
+        yield Engine(
+            {"runner": runner}, lambda: [worker.pid for worker in workers], env
+        )
+
+
+@contextlib.contextmanager
+def prism(folder: pathlib.Path) -> Iterator[Engine]:
+    """Beam's own engine, with workers in a pool as Flink and Spark have them."""
+    binary = parts.prism()
+    with contextlib.ExitStack() as stack:
+        pool, port = _worker_pool(stack, folder)
+        yield Engine(
+            {
+                "runner": "PrismRunner",
+                "prism_location": binary,
+                "environment_type": "EXTERNAL",
+                "environment_config": f"localhost:{port}",
+            },
+            lambda: children(pool.pid),
+        )
+
+
+@contextlib.contextmanager
+def flink(folder: pathlib.Path) -> Iterator[Engine]:
+    """Flink: a job manager, task managers, and Beam's job server for them."""
+    jar = parts.job_server_jar("flink-1.20")
+    with contextlib.ExitStack() as stack:
+        port, task_managers = start_flink(stack, folder)
+        _, pool_port = _worker_pool(stack, folder)
+        yield Engine(
+            {
+                "runner": "FlinkRunner",
+                "flink_master": f"localhost:{port}",
+                "flink_version": "1.20",
+                "flink_job_server_jar": jar,
+                "parallelism": NUM_WORKERS,
+                "environment_type": "EXTERNAL",
+                "environment_config": f"localhost:{pool_port}",
+            },
+            lambda: [manager.pid for manager in task_managers],
+        )
+
+
+def start_flink(
+    stack: contextlib.ExitStack, folder: pathlib.Path
+) -> tuple[int, list[subprocess.Popen]]:
+    """Starts a Flink cluster; returns the job manager's port and the task managers."""
+    parts.need_commands("java")
+    home = parts.flink_home()
+    port = free_port()
+    settings = {
+        "rest.port": port,
+        "rest.bind-port": port,
+        "jobmanager.rpc.port": free_port(),
+        # A lost task manager's work fits on the others.
+        "taskmanager.numberOfTaskSlots": NUM_WORKERS,
+        "restart-strategy.type": "fixed-delay",
+        "jobmanager.memory.process.size": "1g",
+        "taskmanager.memory.process.size": "1g",
+    }
+    config = folder / "conf"
+    shutil.copytree(home / "conf", config)
+    with (config / "config.yaml").open("a") as file:
+        file.writelines(f"\n{name}: {value}" for name, value in settings.items())
+    log_folder = {"FLINK_CONF_DIR": str(config), "FLINK_LOG_DIR": str(folder)}
+    start = _starter(stack, folder, log_folder)
+    start("job_manager", "bash", home / "bin/jobmanager.sh", "start-foreground")
+    managers = [
+        start(f"task_{i}", "bash", home / "bin/taskmanager.sh", "start-foreground")
+        for i in range(NUM_WORKERS)
+    ]
+    wait_until(
+        lambda: flink_status(port)["taskmanagers"] == NUM_WORKERS,
+        "Flink's task managers",
+        log=folder / "job_manager.log",
+    )
+    return port, managers
+
+
+def flink_status(port: int) -> Mapping[str, Any]:
+    """Returns what a job manager says of its cluster."""
+    url = f"http://localhost:{port}/overview"
+    with urllib.request.urlopen(url, timeout=5) as reply:
+        return json.load(reply)
+
+
+ENGINES: Mapping[str, Callable[[pathlib.Path], AbstractContextManager[Engine]]] = {
+    "dask": dask,
+    "spark": spark,
+    "prism": prism,
+    "flink": flink,
+}
+
+
+def _python(module: str) -> tuple[str, ...]:
+    return sys.executable, "-m", module
+
+
+def _starter(
+    stack: contextlib.ExitStack,
+    folder: pathlib.Path,
+    env: Mapping[str, str] | None = None,
+) -> Callable[..., subprocess.Popen]:
+    def start(name: str, *command: str | os.PathLike[str]) -> subprocess.Popen:
+        log = folder / f"{name}.log"
+        environment = _ENV | (env or {})
+        return stack.enter_context(running(*command, log=log, env=environment))
+
+    return start
+
+
+def _worker_pool(
+    stack: contextlib.ExitStack, folder: pathlib.Path
+) -> tuple[subprocess.Popen, int]:
+    port = free_port()
+    module = "apache_beam.runners.worker.worker_pool_main"
+    start = _starter(stack, folder)
+    pool = start("pool", *_python(module), f"--service_port={port}")
+    wait_until(lambda: listens(port), "Beam workers", log=folder / "pool.log")
+    return pool, port
+
+
+def _wait_for_text(log: pathlib.Path, text: str, times: int) -> None:
+    wait_until(lambda: log.read_text().count(text) >= times, text, log=log)

@@ -1,0 +1,140 @@
+"""The dataset is the same on every engine, and with a worker killed in the middle."""
+
+import contextlib
+import dataclasses
+import pathlib
+
+import pytest
+
+import mpii_pose
+from tests import releases
+from tests.clusters.build import build_on
+from tests.clusters.engines import ENGINES, flink_status, start_flink
+from tests.clusters.parts import PartMissingError
+
+COPIES = 60  # Of 34 people for training and 4 for validation.
+# The Spark runner makes one task of up to 100 shards.
+SHARDS = 120
+
+
+@pytest.fixture(scope="module")
+def large_release(drawn_release, tmp_path_factory):
+    """A release of more than 2,000 people: the drawn one over and over."""
+    folder = tmp_path_factory.mktemp("large")
+    (folder / "images").mkdir()
+    drawn = mpii_pose.read_people(drawn_release)
+    people = {
+        split: [
+            dataclasses.replace(person, image_name=f"{copy}_{person.image_name}")
+            for copy in range(COPIES)
+            for person in drawn[split]
+        ]
+        for split in ("train", "validation")
+    }
+    for name in {person.image_name for split in people.values() for person in split}:
+        source = drawn_release / "images" / name.partition("_")[2]
+        (folder / "images" / name).hardlink_to(source)
+    releases.write_cpm(folder / "mpii_annotations.json", people)
+    assert sum(map(len, people.values())) >= 2000
+    return folder
+
+
+@pytest.fixture(scope="module")
+def options(large_release):
+    return [f"--manual_dir={large_release}", f"--num_shards={SHARDS}"]
+
+
+@pytest.fixture(scope="module")
+def expected(options, tmp_path_factory):
+    """What this machine builds without any engine."""
+    folder = tmp_path_factory.mktemp("in_process")
+    build = build_on(None, folder, options, log=folder / "log")
+    assert build.returncode == 0, build.output
+    return files(folder)
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts an engine by name; skips the test where a part of it cannot be had."""
+    with contextlib.ExitStack() as stack:
+
+        def start(name):
+            (tmp_path / name).mkdir()
+            try:
+                return stack.enter_context(ENGINES[name](tmp_path / name))
+            except PartMissingError as error:
+                pytest.skip(f"{name}: {error}")
+
+        yield start
+
+
+def files(data_dir: pathlib.Path) -> dict[str, bytes]:
+    """Everything that was built, by name."""
+    return {
+        path.name: path.read_bytes()
+        for path in (data_dir / "mpii_pose" / "person").glob("*/*")
+    }
+
+
+def assert_same_files(data_dir, expected):
+    found = files(data_dir)
+    assert found.keys() == expected.keys()
+    assert sum("tfrecord" in name for name in found) == 2 * SHARDS
+    for name in found:
+        # Shard lengths stand in dataset_info.json.
+        assert found[name] == expected[name], name
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_engine_writes_the_bytes_that_this_process_writes(
+    name, start, options, expected, tmp_path
+):
+    engine = start(name)
+
+    build = build_on(engine, tmp_path / "data", options, log=tmp_path / "log")
+
+    assert build.returncode == 0, build.output
+    assert_same_files(tmp_path / "data", expected)
+
+
+@pytest.mark.parametrize("name", sorted(ENGINES.keys() - {"prism"}))
+def test_worker_killed_in_the_middle_changes_nothing(
+    name, start, options, expected, tmp_path
+):
+    engine = start(name)
+
+    build = build_on(
+        engine, tmp_path / "data", options, log=tmp_path / "log", kill_worker=True
+    )
+
+    assert build.killed is not None
+    assert build.returncode == 0, build.output
+    assert_same_files(tmp_path / "data", expected)
+
+
+def test_engine_that_gives_up_with_its_worker_leaves_nothing(start, options, tmp_path):
+    engine = start("prism")
+
+    build = build_on(
+        engine, tmp_path / "data", options, log=tmp_path / "log", kill_worker=True
+    )
+
+    assert build.killed is not None
+    assert build.returncode != 0
+    assert "SDK worker disconnected" in build.output
+    assert not files(tmp_path / "data")
+
+
+def test_flink_cluster_comes_up_and_is_stopped(tmp_path):
+    with contextlib.ExitStack() as stack:
+        try:
+            port, managers = start_flink(stack, tmp_path)
+        except PartMissingError as error:
+            pytest.skip(f"flink: {error}")
+        status = flink_status(port)
+
+    assert status["taskmanagers"] == 2
+    assert status["slots-available"] == 4
+    assert all(manager.poll() is not None for manager in managers)
+    with pytest.raises(OSError, match="refused"):
+        flink_status(port)
