@@ -54,7 +54,7 @@ setuptools.setup(
     extras_require={
         "plot": ["matplotlib"],
         # Engines that the tests in tests/clusters run on, where they are installed.
-        "clusters": ["beam-pyspark-runner", "distributed", "pyspark>=3.5,<4"],
+        "clusters": ["distributed", "pyspark>=3.5,<4"],
         "test": [
             "dill",  # tfds.testing
             "hypothesis",
