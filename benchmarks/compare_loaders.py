@@ -199,8 +199,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--folder", type=pathlib.Path, required=True)
     parser.add_argument("--num_people", type=int, default=400)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--only", help="groups whose name contains this")
-    parser.add_argument("--without_memory", action="store_true")
+    parser.add_argument("--only", help='groups whose name contains this, or "peak"')
     options = parser.parse_args(arguments)
 
     corpus = Corpus(options.folder / str(options.num_people), options.num_people)
@@ -211,7 +210,7 @@ def main(arguments: Sequence[str]) -> None:
         if options.only is None or options.only in group:
             contestants = compare(functions, corpus, rounds=options.rounds)
             print("", f"**{group}**", "", *table(contestants), sep="\n", flush=True)
-    if not options.without_memory:
+    if options.only in (None, "peak"):
         for factor in (1, 4):
             people = factor * options.num_people
             larger = Corpus(options.folder / str(people), people)

@@ -1,7 +1,7 @@
 """Examples with MPII's image sizes and JPEG bytes, as files and in memory.
 
 People are drawn by `mpii_pose.synthetic`, which compresses well; grain like a camera's
-is added until files are as large as MPII's, 516 kB on average: decoding takes as long
+is added until files are about as large as MPII's (516 kB): decoding takes as long
 as there are bits. Made once, kept in the folder it is told.
 """
 
@@ -26,8 +26,8 @@ IMAGE_SIZES = (
     *[(480, 640)] * 3,
     (480, 854),
 )
-# Standard deviations of the grain; measured to give 516 kB.
-GRAIN_LEVELS = (4.0, 17.0)
+# Standard deviations of the grain; measured to give 500 kB.
+GRAIN_LEVELS = (4.0, 18.5)
 JPEG_QUALITY = 92
 
 FEATURES = (
