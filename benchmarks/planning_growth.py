@@ -10,7 +10,6 @@ that of planning leaves out the people themselves, which is printed beside it.
 import dataclasses
 import json
 import pathlib
-import resource
 import subprocess
 import sys
 import tempfile
@@ -49,7 +48,10 @@ class Phases:
 
 
 def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    lines = pathlib.Path("/proc/self/status").read_text().splitlines()
+    return next(
+        int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")
+    )
 
 
 def child(num_people: int, folder: pathlib.Path) -> None:

@@ -14,6 +14,8 @@ from etils import epath
 
 # What a file that is no whole RGB JPEG is converted to.
 JPEG_QUALITY = 95
+# MPII's largest images have 2 million; decoding this many takes some 700 MB.
+MAX_PIXELS = 80_000_000
 _JPEG_END = b"\xff\xd9"
 # What Pillow raises for damaged files, files of no known format, and giant ones.
 _UNDECODABLE = (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError)
@@ -61,6 +63,8 @@ class ImageFile:
             )
         try:
             with PIL.Image.open(io.BytesIO(data)) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise ValueError(f"{image.width} x {image.height} pixels")
                 if (
                     image.format == "JPEG"
                     and image.mode == "RGB"

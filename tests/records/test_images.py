@@ -120,12 +120,17 @@ def test_file_that_is_no_image_is_refused_by_name(tmp_path, data):
         read(tmp_path, data)
 
 
-def test_giant_image_is_refused_without_decoding_it(tmp_path, picture):
+@pytest.mark.parametrize(
+    ("side", "message"),
+    [(9_000, "9000 x 9000 pixels"), (65_500, r"exceeds limit of \d+ pixels")],
+)
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_giant_image_is_refused_without_decoding_it(tmp_path, picture, side, message):
     data = bytearray(encode(picture, "JPEG"))
     frame = data.index(b"\xff\xc0")
-    data[frame + 5 : frame + 9] = (65500).to_bytes(2, "big") * 2
+    data[frame + 5 : frame + 9] = side.to_bytes(2, "big") * 2
 
-    with pytest.raises(ImageError, match=r"exceeds limit of \d+ pixels"):
+    with pytest.raises(ImageError, match=message):
         read(tmp_path, bytes(data))
 
 
