@@ -42,8 +42,9 @@ def run(path: pathlib.Path, *, timeout: float = 900.0) -> nbformat.NotebookNode:
 def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Returns a notebook without logs, and with each picture in one format."""
     for cell in notebook.cells:
-        outputs = cell.get("outputs", [])
-        cell.outputs = [o for o in outputs if o.get("name") != "stderr"]
+        if cell.cell_type != "code":
+            continue
+        cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
         for output in cell.outputs:
             data = output.get("data", {})
             if "image/jpeg" in data:  # Pillow offers PNG too, ten times as large.

@@ -10,9 +10,10 @@ On MPII, "Simple Baselines" on a GPU:
         --image_size 256 --sigma 2 --augmentation hrnet --batch_size 64 --epochs 140 \
         --learning_rate 1e-3 --precision mixed_float16
 
-The same command again goes on after the last whole epoch in --output_dir. There are
-afterwards: log.csv, best.keras (by PCKh while training), pckh.md and pred.mat (of the
-last epoch), backup/, from which it goes on, and with --tensorboard its logs.
+The same command again goes on after the last whole epoch in --output_dir, with batches
+as at the very beginning. There are afterwards: log.csv, best.keras (by PCKh while
+training), pckh.md and pred.mat (of the last epoch), backup/, from which it goes on, and
+with --tensorboard its logs.
 """
 
 import argparse
