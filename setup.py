@@ -53,10 +53,16 @@ setuptools.setup(
     ],
     extras_require={
         "plot": ["matplotlib"],
+        # Engines that the tests in tests/clusters run on, where they are installed.
+        "clusters": ["distributed", "pyspark>=3.5,<4"],
         "test": [
             "dill",  # tfds.testing
+            "hypothesis",
+            "ipykernel",
             "matplotlib",
             "mypy",
+            "nbclient",
+            "nbformat",
             "pandas",  # tfds.as_dataframe
             "pyarrow",  # --file_format parquet
             "pycocotools",  # reads our COCO export

@@ -4,8 +4,8 @@
 
 Each contestant runs in a process of its own; they take turns in one run, in an order
 that is reversed every other round, so that whatever else the machine does meets all of
-them alike. CPU time is taken over the process and its workers from rest to rest, since
-pipelines work ahead. `--help` lists the options; README.md explains the contestants.
+them alike. CPU time is that of the process and its workers, from rest to rest.
+README.md explains the contestants, `--help` lists the options.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import multiprocessing
 import os
 import pathlib
 import platform
+import resource
 import subprocess
 import sys
 import time
@@ -34,8 +35,11 @@ CONTESTANTS = {
         "tutorial's Preprocessor": "with_tensorflow.tutorial",
         "full decode + projective transform": "with_tensorflow.projective_transform",
         "mpii_pose": "with_mpii_pose.training_in_memory",
-        "mpii_pose, float32 images": "with_mpii_pose.training_in_memory_float",
         "limit: decoding those windows": "with_mpii_pose.training_windows_only",
+    },
+    "training, from memory, float32 images": {
+        "cv2, 2 workers": "with_opencv.training_in_memory_float",
+        "mpii_pose": "with_mpii_pose.training_in_memory_float",
     },
     "training, from files": {
         "cv2, 2 workers": "with_opencv.training_from_files",
@@ -64,7 +68,7 @@ class Contestant:
 
     @classmethod
     def start(cls, function: str, corpus: Corpus) -> "Contestant":
-        """Starts the process and lets it read a first batch."""
+        """Starts the process and lets it read everything once, to warm up."""
         arguments = [str(corpus.folder), str(corpus.num_people), function]
         process = subprocess.Popen(
             [sys.executable, __file__, "--serve", *arguments],
@@ -73,26 +77,25 @@ class Contestant:
             text=True,
         )
         contestant = cls(function, process)
-        contestant.read(1)
+        contestant.read()
         return contestant
 
-    def read(self, num_batches: int) -> dict[str, float]:
-        """Lets the process read; returns seconds of wall time and peak memory."""
-        self.process.stdin.write(f"{num_batches}\n")
+    def read(self) -> dict[str, float]:
+        """Lets the process read all; returns images, seconds and peak memory."""
+        self.process.stdin.write("read\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline()
         if not answer:
             raise RuntimeError(f"{self.function} ended: see its message above")
         return json.loads(answer)
 
-    def measure(self, num_batches: int) -> None:
+    def measure(self) -> None:
         """Adds one measurement."""
         before = self.cpu_seconds_at_rest()
-        wall = self.read(num_batches)["wall_seconds"]
+        answer = self.read()
         cpu = self.cpu_seconds_at_rest() - before
-        images = num_batches * BATCH_SIZE
-        self.milliseconds_cpu.append(1000 * cpu / images)
-        self.milliseconds_wall.append(1000 * wall / images)
+        self.milliseconds_cpu.append(1000 * cpu / answer["images"])
+        self.milliseconds_wall.append(1000 * answer["seconds"] / answer["images"])
 
     def cpu_seconds_at_rest(self) -> float:
         """Waits until all work ahead is done; returns the CPU time taken so far."""
@@ -116,18 +119,16 @@ class Contestant:
 
 
 def serve(folder: str, num_people: str, function: str) -> None:
-    """Is what a contestant's process does: reads as many batches as it is told."""
-    import resource
-
+    """Is what a contestant's process does: reads all whenever it is told."""
     module, name = function.split(".")
     corpus = Corpus(pathlib.Path(folder), int(num_people))
     batches = getattr(importlib.import_module(f"loaders.{module}"), name)(corpus)
-    for line in sys.stdin:
+    for _ in sys.stdin:
         start = time.perf_counter()
-        for _ in range(int(line)):
-            next(batches)
+        num_batches = sum(1 for _ in batches)
         answer = {
-            "wall_seconds": time.perf_counter() - start,
+            "images": num_batches * BATCH_SIZE,
+            "seconds": time.perf_counter() - start,
             "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         }
         print(json.dumps(answer), flush=True)
@@ -137,18 +138,16 @@ def serve(folder: str, num_people: str, function: str) -> None:
 
 
 def compare(
-    functions: dict[str, str], corpus: Corpus, *, rounds: int, num_batches: int
+    functions: dict[str, str], corpus: Corpus, *, rounds: int
 ) -> dict[str, Contestant]:
-    """Measures contestants in turns; the first round only warms up."""
+    """Measures contestants in turns."""
     contestants = {
         name: Contestant.start(function, corpus) for name, function in functions.items()
     }
-    for contestant in contestants.values():
-        contestant.read(num_batches)
     for number in range(rounds):
         order = list(contestants.values())
         for contestant in order if number % 2 == 0 else order[::-1]:
-            contestant.measure(num_batches)
+            contestant.measure()
     for contestant in contestants.values():
         contestant.stop()
     return contestants
@@ -172,9 +171,9 @@ def table(contestants: dict[str, Contestant]) -> list[str]:
 
 
 def peak_memory(corpus: Corpus) -> float:
-    """Returns the peak memory in MB of reading the files of a corpus twice."""
+    """Returns the peak memory in MB of reading the files of a corpus."""
     contestant = Contestant.start("with_mpii_pose.training_from_files", corpus)
-    answer = contestant.read(2 * corpus.num_people // BATCH_SIZE)
+    answer = contestant.read()
     contestant.stop()
     return answer["peak_mb"]
 
@@ -200,8 +199,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--folder", type=pathlib.Path, required=True)
     parser.add_argument("--num_people", type=int, default=400)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--only", help="groups whose name contains this")
-    parser.add_argument("--without_memory", action="store_true")
+    parser.add_argument("--only", help='groups whose name contains this, or "peak"')
     options = parser.parse_args(arguments)
 
     corpus = Corpus(options.folder / str(options.num_people), options.num_people)
@@ -210,12 +208,9 @@ def main(arguments: Sequence[str]) -> None:
     print(corpus.describe(), flush=True)
     for group, functions in CONTESTANTS.items():
         if options.only is None or options.only in group:
-            num_batches = len(corpus.examples()) // BATCH_SIZE
-            contestants = compare(
-                functions, corpus, rounds=options.rounds, num_batches=num_batches
-            )
+            contestants = compare(functions, corpus, rounds=options.rounds)
             print("", f"**{group}**", "", *table(contestants), sep="\n", flush=True)
-    if not options.without_memory:
+    if options.only in (None, "peak"):
         for factor in (1, 4):
             people = factor * options.num_people
             larger = Corpus(options.folder / str(people), people)

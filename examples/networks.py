@@ -70,8 +70,8 @@ class HeatmapDivergence(keras.losses.Loss):
     """Kullback-Leibler divergence of predicted heatmaps from the true ones.
 
     Both are read as distributions over the cells of a map; 0 is a perfect prediction.
-    Squared errors instead are smallest, for long, where all maps are empty: of a
-    thousand cells a handful is not. Weights [B, 16] count keypoint by keypoint.
+    An empty true map, of a missing keypoint, costs nothing. Weights [B, 16] count
+    keypoint by keypoint.
     """
 
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:

@@ -10,9 +10,10 @@ On MPII, "Simple Baselines" on a GPU:
         --image_size 256 --sigma 2 --augmentation hrnet --batch_size 64 --epochs 140 \
         --learning_rate 1e-3 --precision mixed_float16
 
-The same command again goes on after the last whole epoch in --output_dir. There are
-afterwards: log.csv, tensorboard/, best.keras (by PCKh while training), pckh.md and
-pred.mat (of the last epoch), and backup/, from which it goes on.
+The same command again goes on after the last whole epoch in --output_dir, with batches
+as at the very beginning. There are afterwards: log.csv, best.keras (by PCKh while
+training), pckh.md and pred.mat (of the last epoch), backup/, from which it goes on, and
+with --tensorboard its logs.
 """
 
 import argparse
@@ -44,6 +45,7 @@ LOSSES = {
 def main(arguments: Sequence[str] | None = None) -> mpii_pose.PCKhScores:
     """Trains, evaluates and returns the scores of the validation people."""
     options = parse(arguments)
+    options.output_dir.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(options.seed)
     keras.mixed_precision.set_global_policy(options.precision)
     builder = tfds.builder(f"mpii_pose/{options.config}", data_dir=options.data_dir)
@@ -69,7 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> mpii_pose.PCKhScores:
             transform=transform.supervised,
             dataset=builder,
         ),
-        callbacks=callbacks(options.output_dir),
+        shuffle=False,  # Keras would shuffle; the pipeline has.
+        callbacks=callbacks(options),
         verbose=options.verbose,
     )
     validation = mpii_pose.input_pipeline(
@@ -111,6 +114,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help="compile the network; pays on GPUs, not on CPUs",
     )
     add("--flip_test", action="store_true", help="evaluate on mirrored crops too")
+    add("--tensorboard", action="store_true", help="log to it too; install it before")
     add("--verbose", type=int, default=1, help="2 prints one line for each epoch")
     options = parser.parse_args(arguments)
     if options.image_size % 32:
@@ -157,16 +161,19 @@ def compiled_network(options: argparse.Namespace, *, num_steps: int) -> keras.Mo
     return model
 
 
-def callbacks(folder: pathlib.Path) -> list[keras.callbacks.Callback]:
-    """Returns what keeps checkpoints and logs in a folder, and goes on from them."""
-    return [
+def callbacks(options: argparse.Namespace) -> list[keras.callbacks.Callback]:
+    """Returns what keeps checkpoints and logs, and goes on from them."""
+    folder = options.output_dir
+    found = [
         keras.callbacks.BackupAndRestore(folder / "backup", delete_checkpoint=False),
         keras.callbacks.ModelCheckpoint(
             folder / "best.keras", monitor="val_pckh", mode="max", save_best_only=True
         ),
         keras.callbacks.CSVLogger(folder / "log.csv", append=True),
-        keras.callbacks.TensorBoard(folder / "tensorboard"),
     ]
+    if options.tensorboard:
+        found.append(keras.callbacks.TensorBoard(folder / "tensorboard"))
+    return found
 
 
 def evaluate(

@@ -275,6 +275,16 @@ def test_built_dataset_is_reused_and_overwritten(drawn_release, tmp_path):
     )
 
 
+def test_progress_bars_can_be_switched_off(drawn_release, tmp_path):
+    tfds.disable_progress_bar()
+    try:
+        built = builds.build(tmp_path, drawn_release)
+    finally:
+        tfds.enable_progress_bar()
+
+    assert len(builds.read(built, "train")) == built.info.splits["train"].num_examples
+
+
 def test_array_record_gives_random_access(built, drawn_release, tmp_path):
     builder = builds.build(tmp_path, drawn_release, file_format="array_record")
 

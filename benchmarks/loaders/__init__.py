@@ -1,5 +1,5 @@
 """The contestants of the loader benchmark.
 
-Each module has functions without arguments but a `Corpus`, which return an endless
-iterator of batches; `CONTESTANTS` in `compare_loaders.py` names them.
+Each is a function of a `Corpus` that returns an iterable of batches, which ends and
+can be iterated again; `CONTESTANTS` in `compare_loaders.py` lists them.
 """

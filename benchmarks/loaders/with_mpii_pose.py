@@ -1,12 +1,11 @@
 """This package, and the limit of anything that decodes the same windows."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from loaders.corpus import BATCH_SIZE, SPLIT, Corpus
+from loaders.corpus import BATCH_SIZE, EPOCHS, Corpus
 from mpii_pose.inputs import decode_window, examples
 from mpii_pose.inputs.augmentation import Augmentation
 from mpii_pose.inputs.pipeline import input_pipeline
@@ -18,7 +17,7 @@ EVALUATION = PoseTransform(image_dtype="uint8")
 
 
 def in_memory(corpus: Corpus) -> tf.data.Dataset:
-    """Returns the examples over and over, images as JPEG bytes."""
+    """Returns the examples, images as JPEG bytes."""
     examples = corpus.examples()
     columns = {
         name: np.array([example[name] for example in examples])
@@ -26,49 +25,55 @@ def in_memory(corpus: Corpus) -> tf.data.Dataset:
         if name != "image"
     }
     columns["image"] = [example["image"] for example in examples]
-    return tf.data.Dataset.from_tensor_slices(columns).repeat()
+    return tf.data.Dataset.from_tensor_slices(columns)
 
 
-def batches(dataset: tf.data.Dataset, transform: Any) -> Iterator[Any]:
+def batches(
+    dataset: tf.data.Dataset, transform: Any, *, epochs: int = EPOCHS
+) -> tf.data.Dataset:
     """Maps and batches as `input_pipeline` does."""
-    dataset = dataset.map(transform, num_parallel_calls=tf.data.AUTOTUNE)
-    return iter(dataset.batch(BATCH_SIZE).prefetch(tf.data.AUTOTUNE))
+    dataset = dataset.repeat(epochs).map(transform, num_parallel_calls=tf.data.AUTOTUNE)
+    return dataset.batch(BATCH_SIZE).prefetch(tf.data.AUTOTUNE)
 
 
-def training_in_memory(corpus: Corpus) -> Iterator[Any]:
+def training_in_memory(corpus: Corpus) -> tf.data.Dataset:
     """`PoseTransform` with HRNet's augmentation."""
     return batches(in_memory(corpus), TRAINING)
 
 
-def training_in_memory_float(corpus: Corpus) -> Iterator[Any]:
+def training_in_memory_float(corpus: Corpus) -> tf.data.Dataset:
     """The same with images as float32."""
     return batches(in_memory(corpus), TRAINING_FLOAT)
 
 
-def training_from_files(corpus: Corpus) -> Iterator[Any]:
+def training_from_files(corpus: Corpus) -> tf.data.Dataset:
     """`input_pipeline` on TFRecord files."""
-    dataset = input_pipeline(
-        SPLIT, BATCH_SIZE, dataset=corpus.builder(), transform=TRAINING, seed=0
+    return input_pipeline(
+        corpus.split,
+        BATCH_SIZE,
+        num_epochs=EPOCHS,
+        dataset=corpus.builder(),
+        transform=TRAINING,
+        seed=0,
     )
-    return iter(dataset)
 
 
-def evaluation_in_memory(corpus: Corpus) -> Iterator[Any]:
+def evaluation_in_memory(corpus: Corpus) -> tf.data.Dataset:
     """`PoseTransform` without augmentation."""
     return batches(in_memory(corpus), EVALUATION)
 
 
-def training_windows_only(corpus: Corpus) -> Iterator[Any]:
+def training_windows_only(corpus: Corpus) -> tf.data.Dataset:
     """Decodes the windows that training sees, found beforehand, and nothing else."""
     return _windows_only(corpus, TRAINING)
 
 
-def evaluation_windows_only(corpus: Corpus) -> Iterator[Any]:
+def evaluation_windows_only(corpus: Corpus) -> tf.data.Dataset:
     """Decodes the windows that evaluation sees, and nothing else."""
     return _windows_only(corpus, EVALUATION)
 
 
-def _windows_only(corpus: Corpus, transform: PoseTransform) -> Iterator[Any]:
+def _windows_only(corpus: Corpus, transform: PoseTransform) -> tf.data.Dataset:
     def find(example: examples.Features) -> tuple[tf.Tensor, decode_window.Window]:
         features = transform(example)
         window = decode_window.find_window(
@@ -79,10 +84,10 @@ def _windows_only(corpus: Corpus, transform: PoseTransform) -> Iterator[Any]:
         )
         return example["image"], window
 
-    found = list(in_memory(corpus).take(len(corpus.examples())).map(find))
+    found = list(in_memory(corpus).map(find))
     images, windows = zip(*found, strict=True)
     columns = decode_window.Window(*map(tf.stack, zip(*windows, strict=True)))
-    dataset = tf.data.Dataset.from_tensor_slices((list(images), columns)).repeat()
+    dataset = tf.data.Dataset.from_tensor_slices((list(images), columns))
     return batches(
         dataset,
         lambda image, window: tf.shape(decode_window.read_window(image, window)),

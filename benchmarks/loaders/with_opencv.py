@@ -5,14 +5,14 @@ numbers of batches.
 """
 
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import cv2
 import numpy as np
 
-from loaders.corpus import BATCH_SIZE, Corpus
-from loaders.hrnet_recipe import CELLS, SIZE, read_example
+from loaders.corpus import BATCH_SIZE, EPOCHS, Corpus
+from loaders.hrnet_recipe import CELLS, SIZE, normalize, read_example
 
 NUM_WORKERS = 2
 BATCHES_AHEAD = 2  # of each worker, PyTorch's default
@@ -20,22 +20,27 @@ BATCHES_AHEAD = 2  # of each worker, PyTorch's default
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def training_in_memory(corpus: Corpus) -> Iterator[Batch]:
+def training_in_memory(corpus: Corpus) -> "Workers":
     """From JPEG bytes in memory."""
-    return _run_workers(corpus, from_files=False, train=True)
+    return Workers(corpus, from_files=False, train=True)
 
 
-def training_from_files(corpus: Corpus) -> Iterator[Batch]:
+def training_in_memory_float(corpus: Corpus) -> "Workers":
+    """From JPEG bytes in memory, images normalized to float32."""
+    return Workers(corpus, from_files=False, train=True, dtype=np.float32)
+
+
+def training_from_files(corpus: Corpus) -> "Workers":
     """From the JPEG files."""
-    return _run_workers(corpus, from_files=True, train=True)
+    return Workers(corpus, from_files=True, train=True)
 
 
-def evaluation_in_memory(corpus: Corpus) -> Iterator[Batch]:
+def evaluation_in_memory(corpus: Corpus) -> "Workers":
     """From JPEG bytes in memory, without augmentation."""
-    return _run_workers(corpus, from_files=False, train=False)
+    return Workers(corpus, from_files=False, train=False)
 
 
-def training_with_grain(corpus: Corpus) -> Iterator[Any]:
+def training_with_grain(corpus: Corpus) -> Iterable[Any]:
     """The same function of an example in grain's threads."""
     import grain
 
@@ -47,62 +52,65 @@ def training_with_grain(corpus: Corpus) -> Iterator[Any]:
         {**example, "image": np.frombuffer(example["image"], np.uint8)}
         for example in corpus.examples()
     ]
-    dataset = (
-        grain.MapDataset.source(examples)
-        .seed(0)
-        .repeat()
-        .random_map(transform)
-        .batch(BATCH_SIZE)
-    )
-    return iter(dataset.to_iter_dataset(grain.ReadOptions(prefetch_buffer_size=4)))
+    dataset = grain.MapDataset.source(examples).seed(0).repeat(EPOCHS)
+    return dataset.random_map(transform).batch(BATCH_SIZE).to_iter_dataset()
 
 
-def _run_workers(corpus: Corpus, *, from_files: bool, train: bool) -> Iterator[Batch]:
-    context = multiprocessing.get_context("fork")
-    examples = corpus.examples()
-    num_batches = len(examples) // BATCH_SIZE
-    slots = [_shared_batch(context) for _ in range(NUM_WORKERS * BATCHES_AHEAD)]
-    tasks, finished = context.Queue(), context.Queue()
+class Workers:
+    """Processes that make batches in turn, in shared memory."""
 
-    def work(worker: int) -> None:
+    def __init__(
+        self, corpus: Corpus, *, from_files: bool, train: bool, dtype: Any = np.uint8
+    ) -> None:
+        self._corpus, self._examples = corpus, corpus.examples()
+        self._from_files, self._train = from_files, train
+        context = multiprocessing.get_context("fork")
+        slots = range(NUM_WORKERS * BATCHES_AHEAD)
+        self._slots = [_shared_batch(context, dtype) for _ in slots]
+        self._tasks, self._finished = context.Queue(), context.Queue()
+        for worker in range(NUM_WORKERS):
+            context.Process(target=self._work, args=(worker,), daemon=True).start()
+
+    def __iter__(self) -> Iterator[Batch]:
+        num_batches = len(self._examples) // BATCH_SIZE
+        batches = iter(list(range(num_batches)) * EPOCHS)
+        for slot, batch in zip(range(len(self._slots)), batches, strict=False):
+            self._tasks.put((slot, batch))
+        for _ in range(num_batches * EPOCHS):
+            slot = self._finished.get()
+            yield self._slots[slot]
+            if (batch := next(batches, None)) is not None:
+                self._tasks.put((slot, batch))
+
+    def _work(self, worker: int) -> None:
         cv2.setNumThreads(1)
-        rng = np.random.default_rng(worker) if train else None
-        for slot, batch in iter(tasks.get, None):
-            start = batch % num_batches * BATCH_SIZE
-            for row, example in enumerate(examples[start : start + BATCH_SIZE]):
-                if from_files:
-                    path = corpus.images / example["image_name"].decode()
-                    image = np.fromfile(path, np.uint8)
-                else:
-                    image = np.frombuffer(example["image"], np.uint8)
-                parts = read_example(image, example, rng=rng)
-                for values, part in zip(slots[slot], parts, strict=True):
+        rng = np.random.default_rng(worker) if self._train else None
+        while True:
+            slot, batch = self._tasks.get()
+            start = batch * BATCH_SIZE
+            examples = self._examples[start : start + BATCH_SIZE]
+            for row, example in enumerate(examples):
+                parts = read_example(self._jpeg(example), example, rng=rng)
+                for values, part in zip(self._slots[slot], parts, strict=True):
+                    if values.dtype != part.dtype:
+                        part = normalize(part)
                     values[row] = part
-            finished.put(slot)
+            self._finished.put(slot)
 
-    for worker in range(NUM_WORKERS):
-        context.Process(target=work, args=(worker,), daemon=True).start()
-    for batch in range(len(slots)):
-        tasks.put((batch, batch))
-    return _collect(slots, tasks, finished)
-
-
-def _collect(slots: list[Batch], tasks: Any, finished: Any) -> Iterator[Batch]:
-    batch = len(slots)
-    while True:
-        slot = finished.get()
-        yield slots[slot]
-        tasks.put((slot, batch))
-        batch += 1
+    def _jpeg(self, example: dict[str, Any]) -> np.ndarray:
+        if self._from_files:
+            name = example["image_name"].decode()
+            return np.fromfile(self._corpus.images / name, np.uint8)
+        return np.frombuffer(example["image"], np.uint8)
 
 
-def _shared_batch(context: Any) -> Batch:
-    def array(shape: tuple[int, ...], code: str, dtype: Any) -> np.ndarray:
-        memory = context.RawArray(code, int(np.prod(shape)))
-        return np.frombuffer(memory, dtype).reshape(shape)
+def _shared_batch(context: Any, dtype: Any) -> Batch:
+    def array(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+        num_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        return np.frombuffer(context.RawArray("B", num_bytes), dtype).reshape(shape)
 
     return (
-        array((BATCH_SIZE, SIZE, SIZE, 3), "B", np.uint8),
-        array((BATCH_SIZE, 16, CELLS, CELLS), "f", np.float32),
-        array((BATCH_SIZE, 16, 1), "f", np.float32),
+        array((BATCH_SIZE, SIZE, SIZE, 3), dtype),
+        array((BATCH_SIZE, 16, CELLS, CELLS), np.float32),
+        array((BATCH_SIZE, 16, 1), np.float32),
     )

@@ -1,8 +1,5 @@
 """What TensorFlow users write today."""
 
-from collections.abc import Iterator
-from typing import Any
-
 import tensorflow as tf
 
 from loaders.corpus import Corpus
@@ -15,7 +12,7 @@ SIZE = 256
 CELLS = 64
 
 
-def projective_transform(corpus: Corpus) -> Iterator[Any]:
+def projective_transform(corpus: Corpus) -> tf.data.Dataset:
     """Decodes the frame, then TensorFlow's own warp; the rest as in `PoseTransform`."""
     return batches(in_memory(corpus), _full_frame)
 
@@ -56,13 +53,13 @@ def _full_frame(example: examples.Features) -> dict[str, tf.Tensor]:
     return {"image": image, "heatmaps": heatmaps, "weights": weights}
 
 
-def tutorial(corpus: Corpus) -> Iterator[Any]:
+def tutorial(corpus: Corpus) -> tf.data.Dataset:
     """The tutorial's preprocessing as it is found in the wild.
 
     After ethanyanjiali/deep-vision, `Hourglass/tensorflow/preprocess.py`: full decode,
     crop, resize, and heatmaps whose patches are gathered cell by cell in TensorArrays.
     """
-    return batches(in_memory(corpus), _tutorial_example)
+    return batches(in_memory(corpus), _tutorial_example, epochs=1)
 
 
 def _tutorial_example(example: examples.Features) -> tuple[tf.Tensor, tf.Tensor]:

@@ -201,9 +201,17 @@ def apply_to_square(
     Returns:
         Center float32 [2] and side float32 [] of the changed square.
     """
-    half_center, half_side = half_body_square(
-        keypoints, visibility, upper=draw.upper_body, center=center, side=side
-    )
-    center = tf.where(draw.half_body, half_center, center)
-    side = tf.where(draw.half_body, half_side, side) * draw.scale
+    if _may_be_true(draw.half_body):
+        half_center, half_side = half_body_square(
+            keypoints, visibility, upper=draw.upper_body, center=center, side=side
+        )
+        center = tf.where(draw.half_body, half_center, center)
+        side = tf.where(draw.half_body, half_side, side)
+    side *= draw.scale
     return center + draw.translation * side, side
+
+
+def _may_be_true(flag: tf.Tensor) -> bool:
+    """Returns False for a constant False, whose consequences need no operations."""
+    value = tf.get_static_value(flag)
+    return value is None or bool(value)

@@ -11,8 +11,8 @@ from mpii_pose import skeleton
 Features = Mapping[str, tf.Tensor]
 
 _POINTS = (skeleton.NUM_KEYPOINTS, 2)
-# Feature: its shape and dtype. Sizes of None are any; of `image` see `_check_image`.
-SPECS: dict[str, tuple[tuple[int | None, ...], str]] = {
+# Feature: its shape and dtype. For `image` see `_check_image`.
+SPECS: dict[str, tuple[tuple[int, ...], str]] = {
     "image_name": ((), "string"),
     "index": ((), "integer"),
     "keypoints": (_POINTS, "float32"),
@@ -74,7 +74,7 @@ def checked(example: Features) -> dict[str, tf.Tensor]:
 
 
 def _check_feature(
-    name: str, value: tf.Tensor, shape: tuple[int | None, ...], dtype: str
+    name: str, value: tf.Tensor, shape: tuple[int, ...], dtype: str
 ) -> tf.Tensor:
     right_dtype = value.dtype.is_integer if dtype == "integer" else value.dtype == dtype
     if not right_dtype or not value.shape.is_compatible_with(shape):

@@ -21,6 +21,7 @@ def input_pipeline(
     *,
     transform: Callable[[Features], Any] | None = None,
     training: bool | None = None,
+    num_epochs: int | None = None,
     dataset: str | tfds.core.DatasetBuilder = "mpii_pose",
     data_dir: str | None = None,
     seed: int | None = None,
@@ -29,8 +30,8 @@ def input_pipeline(
     """Reads, shuffles, transforms and batches a split.
 
     For training, batches are full, shuffled and without end: say `steps_per_epoch`.
-    For evaluation, each example comes once, in a fixed order; `index` tells
-    which it is. Images are decoded by the transform alone.
+    For evaluation, each example comes once, in a fixed order; `index` tells which it
+    is. Images are decoded by the transform alone.
 
         train = input_pipeline("train", 32, seed=0)
         keras_train = input_pipeline("train", 32, transform=PoseTransform().supervised)
@@ -48,6 +49,8 @@ def input_pipeline(
             HRNet's augmentation for training.
         training: Whether to shuffle, repeat and drop what does not fill a batch. By
             default, whether `split` begins with "train".
+        num_epochs: How often to read the split, if not without end for training and
+            once for evaluation.
         dataset: Name of the dataset, perhaps with config ("mpii_pose/synthetic"), or
             a builder. It is prepared first if it is not yet.
         data_dir: Where TFDS keeps its datasets, if `dataset` is a name.
@@ -75,8 +78,8 @@ def input_pipeline(
         split = parts[input_context.input_pipeline_id]
 
     examples = _read(dataset, split, shuffle=training, seed=seed)
-    if training:
-        examples = number_epochs(examples)
+    if training or num_epochs is not None:
+        examples = number_epochs(examples, num_epochs=num_epochs)
     return (
         examples.map(transform, num_parallel_calls=tf.data.AUTOTUNE)
         .batch(batch_size, drop_remainder=training)
@@ -85,13 +88,16 @@ def input_pipeline(
     )
 
 
-def number_epochs(examples: tf.data.Dataset) -> tf.data.Dataset:
-    """Repeats examples without end and numbers the repetitions.
+def number_epochs(
+    examples: tf.data.Dataset, *, num_epochs: int | None = None
+) -> tf.data.Dataset:
+    """Repeats examples and numbers the repetitions.
 
     A transform with a seed changes an example in each `epoch` in another way.
 
     Args:
         examples: Dicts of features, of which there is a known number.
+        num_epochs: How often; None for without end.
 
     Returns:
         The examples over and over, with `epoch`, int64 [], beginning at 0.
@@ -103,7 +109,7 @@ def number_epochs(examples: tf.data.Dataset) -> tf.data.Dataset:
             f"{int(length)}; number epochs before filtering"
         )
     return (
-        examples.repeat()
+        examples.repeat(num_epochs)
         .enumerate()
         .map(lambda position, example: {**example, "epoch": position // length})
     )

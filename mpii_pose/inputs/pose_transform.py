@@ -27,7 +27,7 @@ class PoseTransform:
 
     The crop is HRNet's: a square of 250 x scale px, its center 15 x scale px below the
     release's. What lies outside the image is black. Images may be decoded, or still
-    JPEG bytes, which is several times faster:
+    JPEG bytes, of which only what the crop shows is then decoded:
 
         ds = tfds.load(..., decoders={"image": tfds.decode.SkipDecoding()})
         ds = ds.map(PoseTransform(), num_parallel_calls=tf.data.AUTOTUNE)
@@ -92,7 +92,7 @@ class PoseTransform:
             heatmaps: float32 [height, width, 16], peak 1.
             weights: float32 [16].
             keypoints: float32 [16, 2] in crop pixels, (-1, -1) where missing.
-            visibility: integer [16]; rows swapped with the keypoints on a flip.
+            visibility: integer [16], swapped with the keypoints on a flip.
             crop_to_image: float32 [2, 3], from crop pixels to image pixels.
             head_size: float32 [], in image pixels.
             index: integer [].
@@ -103,8 +103,8 @@ class PoseTransform:
     def supervised(self, example: Features) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Transforms one example to what `keras.Model.fit` takes.
 
-        The weights suit a loss with one value per keypoint, such as
-        `HeatmapLoss`: Keras' own losses average over the keypoints first.
+        The weights suit a loss with one value per keypoint, such as `HeatmapLoss`:
+        Keras' own losses average over the keypoints first.
 
         Args:
             example: As for `__call__`.
@@ -112,6 +112,8 @@ class PoseTransform:
         Returns:
             image, heatmaps and weights.
         """
+        if self.heatmap_size is None:
+            raise ValueError("supervised needs a heatmap_size, got None")
         features = self(example)
         return features["image"], features["heatmaps"], features["weights"]
 

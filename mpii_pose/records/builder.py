@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -112,6 +113,7 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
 def _progress(shards: Sequence[Shard]) -> Iterator[Callable[[int], None]]:
     """Shows images/s, MB/s and the time left; yields a function to call per record."""
     total, written = sum(len(shard.examples) for shard in shards), 0
+    start = time.monotonic()
     with tfds.core.utils.tqdm(
         total=total, desc=f"Writing {len(shards)} shards", unit=" images", leave=False
     ) as bar:
@@ -119,10 +121,8 @@ def _progress(shards: Sequence[Shard]) -> Iterator[Callable[[int], None]]:
         def on_written(num_bytes: int) -> None:
             nonlocal written
             written += num_bytes
-            seconds: Any = getattr(bar, "format_dict", {}).get("elapsed")
-            if seconds:
-                rate = written / seconds / 1e6
-                bar.set_postfix_str(f"{rate:.0f} MB/s", refresh=False)
+            rate = written / (time.monotonic() - start + 1e-9) / 1e6
+            bar.set_postfix_str(f"{rate:.0f} MB/s", refresh=False)
             bar.update()
 
         yield on_written

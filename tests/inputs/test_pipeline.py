@@ -66,6 +66,19 @@ def test_training_goes_on_without_end_in_full_shuffled_batches(builder):
     assert list(found[:examples]) != list(found[examples : 2 * examples])
 
 
+def test_number_of_epochs_ends_the_training(builder):
+    dataset = input_pipeline(
+        "train[:10]",
+        4,
+        dataset=builder,
+        transform=PoseTransform(**SMALL),
+        num_epochs=3,
+    )
+
+    assert int(dataset.cardinality()) == 3 * 10 // 4
+    assert len(indices(dataset)) == 28
+
+
 def test_default_transform_augments_in_training_only(builder, monkeypatch):
     made = []
 

@@ -250,6 +250,8 @@ def test_heatmaps_can_be_left_to_the_model():
     found = PoseTransform(heatmap_size=None)(people(1)[0])
 
     assert not {"heatmaps", "weights"} & set(found)
+    with pytest.raises(ValueError, match="supervised needs a heatmap_size"):
+        PoseTransform(heatmap_size=None).supervised(people(1)[0])
 
 
 def test_supervised_gives_what_keras_takes():
