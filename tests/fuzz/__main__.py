@@ -3,7 +3,7 @@
     python -m tests.fuzz matlab -runs=200000
 
 The first argument is one of `targets.TARGETS`, all others are libFuzzer's. Inputs that
-crash a reader are written to the current folder; they belong into tests/fuzz/crashes.
+crash a reader are written to the current folder.
 """
 
 import pathlib

@@ -1,13 +1,11 @@
 """A short, repeatable run of what `python -m tests.fuzz` does at length."""
 
-import pathlib
 import random
 
 import pytest
 
 from tests.fuzz.targets import TARGETS, seeds
 
-CRASHES = pathlib.Path(__file__).parent / "crashes"
 ROUNDS = 300
 
 
@@ -40,9 +38,3 @@ def test_reader_survives_changed_files(target):
 
     for _ in range(ROUNDS):
         TARGETS[target](mutate(rng.choice(files), rng))
-
-
-@pytest.mark.parametrize("path", sorted(CRASHES.glob("*/*")), ids=lambda p: p.name)
-@pytest.mark.filterwarnings("ignore")
-def test_reader_survives_what_once_crashed_it(path):
-    TARGETS[path.parent.name](path.read_bytes())
