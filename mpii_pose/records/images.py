@@ -63,10 +63,7 @@ class ImageFile:
             )
         try:
             with PIL.Image.open(io.BytesIO(data)) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise ValueError(
-                        f"{image.width} x {image.height} pixels, more than {MAX_PIXELS:,}"
-                    )
+                _check_size(image)
                 if (
                     image.format == "JPEG"
                     and image.mode == "RGB"
@@ -80,6 +77,13 @@ class ImageFile:
                 f"Image {self.path} cannot be decoded ({error}); fetch it again or "
                 "take its people out of the annotations"
             ) from error
+
+
+def _check_size(image: PIL.Image.Image) -> None:
+    if image.width * image.height > MAX_PIXELS:
+        raise ValueError(
+            f"{image.width} x {image.height} pixels, more than {MAX_PIXELS:,}"
+        )
 
 
 @contextlib.contextmanager
