@@ -64,7 +64,9 @@ class ImageFile:
         try:
             with PIL.Image.open(io.BytesIO(data)) as image:
                 if image.width * image.height > MAX_PIXELS:
-                    raise ValueError(f"{image.width} x {image.height} pixels")
+                    raise ValueError(
+                        f"{image.width} x {image.height} pixels, more than {MAX_PIXELS:,}"
+                    )
                 if (
                     image.format == "JPEG"
                     and image.mode == "RGB"
