@@ -65,7 +65,8 @@ class ImageFile:
             with PIL.Image.open(io.BytesIO(data)) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise ValueError(
-                        f"{image.width} x {image.height} pixels, more than {MAX_PIXELS:,}"
+                        f"{image.width} x {image.height} pixels, more than "
+                        f"{MAX_PIXELS:,}"
                     )
                 if (
                     image.format == "JPEG"
