@@ -69,6 +69,7 @@ setuptools.setup(
             "pytest",
             "pytest-xdist",
             "ruff",
+            "tensorboard",  # examples/train.py --tensorboard
         ],
     },
 )
