@@ -36,6 +36,8 @@ _DAMAGE: Final = (
     *(tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError),
     *(NotImplementedError, RuntimeError, ValueError),
 )
+# Files whose names make them folders as well, and errors that are not the system's.
+_ARCHIVES_FAULT: Final = (errno.EEXIST, errno.EISDIR, errno.ENOTDIR, None)
 
 
 class ArchiveError(ValueError):
@@ -84,7 +86,7 @@ def _extract(archive: epath.Path, folder: epath.Path) -> None:
         with archive.open("rb") as file:
             for member in _members(file):
                 name = _checked_name(member)
-                if name in names:
+                if name in names and member.kind != "folder":
                     raise ArchiveError(f"holds {name!r} twice")
                 if len(names) == MAX_FILES:
                     raise ArchiveError(f"holds more than {MAX_FILES} files")
@@ -100,8 +102,8 @@ def _extract(archive: epath.Path, folder: epath.Path) -> None:
             f"{archive} {error}; no release does. Nothing of it was kept"
         ) from None
     except _DAMAGE as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise  # The disk's fault, not the archive's.
+        if isinstance(error, OSError) and error.errno not in _ARCHIVES_FAULT:
+            raise  # The disk's fault.
         raise ArchiveError(
             f"{archive} is truncated or damaged ({error}); compare its size with the "
             "original's or fetch it again. Nothing of it was kept"

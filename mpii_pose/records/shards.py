@@ -122,7 +122,7 @@ def _map_ahead(
 class Selection(Sequence[KeyExample]):
     """Examples of a split, made when they are asked for.
 
-    A plan holds positions, 24 bytes an example. Workers elsewhere are sent the examples
+    A plan holds positions, 8 bytes an example. Workers elsewhere are sent the examples
     themselves: those of their shard, not the split.
     """
 

@@ -155,6 +155,22 @@ def test_name_that_comes_twice_is_refused(tmp_path, target, kind, again):
 
 
 @pytest.mark.parametrize("kind", MAKERS)
+@pytest.mark.parametrize("names", [("a", "a/b"), ("a/b", "a/b/c"), ("a/b", "a")])
+def test_name_that_is_a_file_and_a_folder_is_refused(tmp_path, target, kind, names):
+    MAKERS[kind](tmp_path / kind, [(name, b"1", {}) for name in names])
+
+    assert_refused(tmp_path / kind, target, "truncated or damaged")
+
+
+def test_folder_that_is_listed_again_is_extracted(tmp_path, target):
+    folder = {"type": tarfile.DIRTYPE}
+    entries = [("a", b"", folder), ("a/b", b"1", {}), ("a/", b"", folder)]
+    make_tar(tmp_path / "r.tar.gz", entries)
+
+    assert below(extract(tmp_path / "r.tar.gz", target)) == {"a/b": b"1"}
+
+
+@pytest.mark.parametrize("kind", MAKERS)
 def test_too_many_files_are_refused(tmp_path, target, kind, monkeypatch):
     monkeypatch.setattr(archives, "MAX_FILES", 20)
     MAKERS[kind](tmp_path / kind, [(str(i), b"", {}) for i in range(21)])
