@@ -211,6 +211,16 @@ def test_richest_of_two_sources_wins_and_is_named(drawn_release, tmp_path, capsy
     assert "Leaving the CPM / pytorch-pose JSON" in printed
 
 
+def test_packed_mat_wins_over_json_beside_it(drawn_release, tmp_path):
+    pack(drawn_release, tmp_path / "manual")
+    people = mpii_pose.read_people(drawn_release)
+    releases.write_cpm(tmp_path / "manual" / "mpii_annotations.json", people)
+
+    builder = builds.build(tmp_path / "data", tmp_path / "manual")
+
+    assert builder.info.metadata["source"] == "official .mat"
+
+
 def test_five_real_people_are_stored_as_they_are(real_mpii, tmp_path):
     shutil.copytree(real_mpii / "images", tmp_path / "images")
     (tmp_path / "annot").mkdir()

@@ -23,7 +23,7 @@ from etils import epath
 
 from mpii_pose import unfinished
 
-# MPII's images are 24,987 files; JPEG files hardly shrink, annotations tenfold.
+# MPII's images are 24,984 files; JPEG files hardly shrink, annotations tenfold.
 MAX_FILES: Final = 100_000
 MAX_RATIO: Final = 100
 MAX_HEADER_BYTES: Final = 1 << 20  # Of one file in a tar.

@@ -70,7 +70,8 @@ def release_folders(dl_manager: Any) -> list[epath.Path]:
         print(f"No annotations found in {manual_dir}: downloading MPII Human Pose")
         return download.download_release(dl_manager)
     archives = []
-    if not sources.find_sources([manual_dir]):
+    kinds = {source.kind for source in sources.find_sources([manual_dir])}
+    if sources.SourceKind.MATLAB not in kinds:  # The archive says more than any copy.
         archives.append(manual_dir / download.ANNOTATIONS_ARCHIVE)
     if not _any_exists(manual_dir / sub for sub in sources.IMAGE_FOLDERS if sub):
         archives.append(manual_dir / download.IMAGES_ARCHIVE)
