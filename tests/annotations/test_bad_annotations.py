@@ -52,6 +52,7 @@ def hrnet(person):
         (b"[]", "expected a list of people, found an empty one"),
         (b"[1]", "record 0: expected an object, found 1"),
     ],
+    ids=["cut", "no_utf8", "deep", "cut_gzip", "object", "empty", "number"],
 )
 def test_file_that_is_no_list_of_people_is_refused(tmp_path, content, message):
     path = tmp_path / "train.json"
