@@ -36,6 +36,20 @@ write = tfds.core.DatasetInfo.write_to_directory
 tfds.core.DatasetInfo.write_to_directory = lambda *args: (write(*args), die())
 """,
 }
+# A build that stops in the middle of a shard: it makes a file, and waits for another.
+PAUSE = """
+import pathlib, time
+from mpii_pose.records.encoding import ExampleEncoder
+encode, calls = ExampleEncoder.__call__, []
+def encode_or_wait(self, example):
+    calls.append(1)
+    if len(calls) == 25:
+        pathlib.Path({here!r}).touch()
+        while not pathlib.Path({go_on!r}).exists():
+            time.sleep(0.05)
+    return encode(self, example)
+ExampleEncoder.__call__ = encode_or_wait
+"""
 
 
 def start_build(data_dir, manual_dir, *first: str) -> subprocess.Popen:
@@ -96,15 +110,15 @@ def test_killed_build_leaves_no_trace_in_the_next(
 def test_second_build_at_once_is_refused_and_harms_nothing(
     drawn_release, tmp_path, expected
 ):
-    slow = "from mpii_pose.records.shards import Shard; write = Shard.write"
-    slow += "; Shard.write = lambda *a: (time.sleep(0.3), write(*a))"
-    first = start_build(tmp_path, drawn_release, "import time", slow)
-    wait_for(lambda: unfinished(tmp_path))
-    time.sleep(0.3)
+    here, go_on = tmp_path / "here", tmp_path / "go_on"
+    pause = PAUSE.format(here=str(here), go_on=str(go_on))
+    first = start_build(tmp_path, drawn_release, pause)
+    wait_for(here.exists)
 
     with pytest.raises(BlockingIOError, match="Another process is making folders"):
         builds.build(tmp_path, drawn_release, num_shards=4)
 
+    go_on.touch()
     output, _ = first.communicate(timeout=120)
     assert first.returncode == 0, output
     assert files(tmp_path) == expected
@@ -124,17 +138,19 @@ def test_two_builds_started_together_give_one_whole_dataset(
 
 
 def test_interrupted_build_is_tidy_and_brief(drawn_release, tmp_path):
-    command = ["tfds", "build", "mpii_pose", "--config", "person"]
-    command += ["--data_dir", tmp_path, "--manual_dir", drawn_release]
-    command += ["--num_shards", "100"]
+    here = tmp_path / "here"
+    code = PAUSE.format(here=str(here), go_on=str(tmp_path / "never"))
+    code += "from tensorflow_datasets.scripts.cli import main; main.launch_cli()"
+    options = ["--config", "person", "--data_dir", tmp_path]
+    options += ["--manual_dir", drawn_release]
     process = subprocess.Popen(
-        [pathlib.Path(sys.executable).parent / command[0], *command[1:]],
+        [sys.executable, "-c", code, "build", "mpii_pose", *options],
         cwd=builds.ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    wait_for(lambda: list(tmp_path.rglob("*/mpii_pose-train*")))
+    wait_for(here.exists)
 
     process.send_signal(signal.SIGINT)
 

@@ -186,7 +186,8 @@ def start_flink(
         for i in range(NUM_WORKERS)
     ]
     wait_until(
-        lambda: flink_status(port)["taskmanagers"] == NUM_WORKERS,
+        # A task manager is known a moment before its slots are.
+        lambda: flink_status(port)["slots-available"] == NUM_WORKERS**2,
         "Flink's task managers",
         log=folder / "job_manager.log",
     )

@@ -44,7 +44,7 @@ def stop(process: subprocess.Popen) -> None:
 
 
 def wait_until(
-    condition: Callable[[], object], what: str, *, log: pathlib.Path, seconds: int = 60
+    condition: Callable[[], object], what: str, *, log: pathlib.Path, seconds: int = 180
 ) -> None:
     """Waits for a condition; an error while asking means not yet.
 
