@@ -7,6 +7,7 @@ as there are bits. Made once, kept in the folder it is told.
 
 import dataclasses
 import pathlib
+import tempfile
 from typing import Any
 
 import numpy as np
@@ -85,13 +86,16 @@ class Corpus:
     def make(self) -> None:
         """Draws the people, unless that was done before."""
         if not self.images.is_dir():
-            mpii_pose.synthetic.write_release(
-                self.folder / "release",
-                num_people=self.num_people,
-                image_sizes=IMAGE_SIZES,
-            )
-            for number, path in enumerate(sorted(self.images.iterdir())):
-                _add_grain(path, seed=number)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self.folder) as unfinished:
+                release = pathlib.Path(unfinished) / "release"
+                mpii_pose.synthetic.write_release(
+                    release, num_people=self.num_people, image_sizes=IMAGE_SIZES
+                )
+                images = sorted((release / "images").iterdir())
+                for number, path in enumerate(images):
+                    _add_grain(path, seed=number)
+                release.rename(self.folder / "release")
         self.builder()
 
     def describe(self) -> str:
