@@ -18,7 +18,6 @@ import multiprocessing
 import os
 import pathlib
 import platform
-import resource
 import subprocess
 import sys
 import time
@@ -76,7 +75,7 @@ class Contestant:
     milliseconds_wall: list[float] = dataclasses.field(default_factory=list)
 
     @classmethod
-    def start(cls, function: str, corpus: Corpus, **environment: str) -> "Contestant":
+    def start(cls, function: str, corpus: Corpus) -> "Contestant":
         """Starts the process and lets it read everything once, to warm up."""
         arguments = [str(corpus.folder), str(corpus.num_people), function]
         process = subprocess.Popen(
@@ -84,14 +83,13 @@ class Contestant:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | environment,
         )
         contestant = cls(function, process)
         contestant.read()
         return contestant
 
     def read(self) -> dict[str, float]:
-        """Lets the process read all; returns images, seconds and peak memory."""
+        """Lets the process read all; returns images and seconds."""
         self.process.stdin.write("read\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline()
@@ -143,7 +141,6 @@ def serve(folder: str, num_people: str, function: str) -> None:
         answer = {
             "images": num_batches * BATCH_SIZE,
             "seconds": seconds,
-            "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         }
         print(json.dumps(answer), flush=True)
     for worker in multiprocessing.active_children():
@@ -188,20 +185,6 @@ def table(contestants: dict[str, Contestant]) -> list[str]:
     return rows
 
 
-def peak_memory(corpus: Corpus) -> float:
-    """Returns the peak memory in MB of reading the files of a corpus.
-
-    By default glibc gives each thread an arena of its own, which fragment for some ten
-    thousand images until memory levels off, whatever is decoded: two arenas do not.
-    """
-    contestant = Contestant.start(
-        "with_mpii_pose.training_from_files", corpus, MALLOC_ARENA_MAX="2"
-    )
-    answer = contestant.read()
-    contestant.stop()
-    return answer["peak_mb"]
-
-
 def machine() -> str:
     """Says what the numbers depend on."""
     versions = [
@@ -224,7 +207,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--folder", type=pathlib.Path, required=True)
     parser.add_argument("--num_people", type=int, default=400)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--only", help='groups whose name contains this, or "peak"')
+    parser.add_argument("--only", help="groups whose name contains this")
     options = parser.parse_args(arguments)
 
     corpus = Corpus(options.folder / str(options.num_people), options.num_people)
@@ -235,12 +218,6 @@ def main(arguments: Sequence[str]) -> None:
         if options.only is None or options.only in group:
             contestants = compare(functions, corpus, rounds=options.rounds)
             print("", f"**{group}**", "", *table(contestants), sep="\n", flush=True)
-    if options.only in (None, "peak"):
-        for factor in (1, 4):
-            people = factor * options.num_people
-            larger = Corpus(options.folder / str(people), people)
-            larger.make()
-            print(f"Peak memory with {people} people: {peak_memory(larger):.0f} MB")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,10 @@ from mpii_pose.inputs.pose_transform import PoseTransform
 # Encoded examples are 0.5 MB each. TFDS stores them shuffled and the order of files is
 # shuffled too, so a small buffer mixes well.
 SHUFFLE_BUFFER = 256
+# Files read at once, and examples taken of each in turn. Examples are read ahead from
+# several times as many files: TFDS's 16 and 16 take 1.3 GB more and are no faster.
+CYCLE_LENGTH = 4
+BLOCK_LENGTH = 1
 
 
 def input_pipeline(
@@ -123,7 +127,12 @@ def _read(
         split=split,
         shuffle_files=shuffle,
         decoders={"image": tfds.decode.SkipDecoding()},
-        read_config=tfds.ReadConfig(shuffle_seed=seed, try_autocache=False),
+        read_config=tfds.ReadConfig(
+            shuffle_seed=seed,
+            try_autocache=False,
+            interleave_cycle_length=CYCLE_LENGTH,
+            interleave_block_length=BLOCK_LENGTH,
+        ),
     )
     return examples.shuffle(SHUFFLE_BUFFER, seed=seed) if shuffle else examples
 
