@@ -20,6 +20,18 @@ _JPEG_END = b"\xff\xd9"
 _SHOWN = 5
 
 
+def check_path(path: epath.PathLike) -> Iterator[Diagnosis]:
+    """Looks at a prepared dataset, or at a copy of the release."""
+    path = epath.Path(path).expanduser()
+    if not (path / "dataset_info.json").exists():
+        yield from check_files(path)
+        return
+    # A doctor must get as far as to say that TensorFlow cannot be imported.
+    from mpii_pose.doctor import records
+
+    yield from records.check_records(path)
+
+
 def check_files(path: epath.PathLike) -> Iterator[Diagnosis]:
     """Looks at a copy of the release.
 
