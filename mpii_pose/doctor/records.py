@@ -26,7 +26,7 @@ def check_records(folder: epath.PathLike) -> Iterator[Diagnosis]:
         examples = builder.as_dataset(
             split=split,
             decoders={"image": tfds.decode.SkipDecoding()},
-            read_config=tfds.ReadConfig(try_autocache=False),
+            read_config=tfds.ReadConfig(try_autocache=False, interleave_cycle_length=1),
         )
         checked = examples.map(_with_outcome, num_parallel_calls=tf.data.AUTOTUNE)
         try:
