@@ -5,7 +5,6 @@ import tensorflow as tf
 from loaders.corpus import Corpus
 from loaders.with_mpii_pose import TRAINING, batches, in_memory
 from mpii_pose.inputs import examples, geometry
-from mpii_pose.inputs.augmentation import apply_to_square
 from mpii_pose.inputs.heatmaps import encode_heatmaps
 
 SIZE = 256
@@ -19,22 +18,7 @@ def projective_transform(corpus: Corpus) -> tf.data.Dataset:
 
 def _full_frame(example: examples.Features) -> dict[str, tf.Tensor]:
     draw = TRAINING.augmentation.draw(seed=examples.random_seed(example, TRAINING.seed))
-    center, side = geometry.person_square(example["center"], example["scale"])
-    center, side = apply_to_square(
-        draw,
-        center,
-        side,
-        keypoints=example["keypoints"],
-        visibility=example["visibility"],
-    )
-    crop_to_image = geometry.crop_to_image_matrix(
-        center,
-        side,
-        image_size=(SIZE, SIZE),
-        alignment=geometry.Alignment.named("half_pixel"),
-        rotation=draw.rotation,
-        flip=draw.flip,
-    )
+    crop_to_image = TRAINING.crop_to_image(example, draw)
     image = tf.raw_ops.ImageProjectiveTransformV3(
         images=tf.io.decode_jpeg(example["image"], channels=3)[None],
         transforms=tf.concat([tf.reshape(crop_to_image, [1, 6]), [[0.0, 0.0]]], 1),

@@ -119,22 +119,7 @@ class PoseTransform:
 
     def apply(self, example: Features, draw: Draw) -> dict[str, tf.Tensor]:
         """Transforms one example as was drawn; returns what `__call__` does."""
-        center, side = geometry.person_square(example["center"], example["scale"])
-        center, side = apply_to_square(
-            draw,
-            center,
-            side,
-            keypoints=example["keypoints"],
-            visibility=example["visibility"],
-        )
-        crop_to_image = geometry.crop_to_image_matrix(
-            center,
-            side,
-            image_size=self.image_size,
-            alignment=self._alignment,
-            rotation=draw.rotation,
-            flip=draw.flip,
-        )
+        crop_to_image = self.crop_to_image(example, draw)
         window = find_window(
             example["image"],
             crop_to_image,
@@ -156,6 +141,25 @@ class PoseTransform:
             "head_size": example["head_size"],
             "index": example["index"],
         }
+
+    def crop_to_image(self, example: Features, draw: Draw) -> tf.Tensor:
+        """Returns float32 [2, 3], from crop pixels to image pixels, as was drawn."""
+        center, side = geometry.person_square(example["center"], example["scale"])
+        center, side = apply_to_square(
+            draw,
+            center,
+            side,
+            keypoints=example["keypoints"],
+            visibility=example["visibility"],
+        )
+        return geometry.crop_to_image_matrix(
+            center,
+            side,
+            image_size=self.image_size,
+            alignment=self._alignment,
+            rotation=draw.rotation,
+            flip=draw.flip,
+        )
 
     @property
     def _alignment(self) -> Alignment:
