@@ -34,8 +34,8 @@ setuptools.setup(
     packages=setuptools.find_packages(include=["mpii_pose", "mpii_pose.*"]),
     package_data={
         "mpii_pose": ["*.bib", "*.md", "*.tsv", "*.txt", "py.typed"],
-        "mpii_pose.annotations": ["*.csv"],
-        "mpii_pose.audit": ["*.jinja"],
+        "mpii_pose.release": ["*.csv"],
+        "mpii_pose.tools.audit": ["*.jinja"],
     },
     install_requires=[
         "etils[epath,epy]",

@@ -35,7 +35,7 @@ BASES = ("bare", "ray")
 def write_mirror(folder: pathlib.Path, annotations: pathlib.Path, count: int) -> None:
     """Writes a release with real annotations and noise for images."""
     import mpii_pose
-    from mpii_pose.annotations import json_files
+    from mpii_pose.release import json_files
     from mpii_pose.synthetic import contents, matlab
 
     people = mpii_pose.read_people(annotations)

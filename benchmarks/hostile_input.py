@@ -95,8 +95,8 @@ CASES: dict[str, tuple[str, Callable[[], bytes]]] = {
 def read(path: pathlib.Path) -> tuple[float, float, str]:
     """Reads a file as a build would; returns seconds, MiB, and how it ended."""
     import mpii_pose
-    from mpii_pose.annotations import archives
-    from mpii_pose.records.images import ImageFile
+    from mpii_pose.release import archives
+    from mpii_pose.shards.images import ImageFile
 
     # The first file is there for what reading imports.
     for file in (path.parent / "harmless" / path.name, path):

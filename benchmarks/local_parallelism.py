@@ -86,8 +86,8 @@ CONTESTANTS = {c.__name__: c for c in (in_process, threads, spawned, beam)}
 
 
 def _in_pool(builder: Any, executor: concurrent.futures.Executor) -> dict[str, Any]:
-    from mpii_pose.records.encoding import ExampleEncoder
-    from mpii_pose.records.shards import Shard
+    from mpii_pose.shards.encoding import ExampleEncoder
+    from mpii_pose.shards.plan import Shard
 
     def write(shards: Sequence[Shard]) -> None:
         encoder = ExampleEncoder(builder.info.features)

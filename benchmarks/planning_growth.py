@@ -57,7 +57,7 @@ def _peak() -> int:
 def child(num_people: int, folder: pathlib.Path) -> None:
     """Builds one size; the last line of output is the cost of each phase."""
     import mpii_pose
-    from mpii_pose.records import images
+    from mpii_pose.shards import images
 
     mpii_pose.synthetic.write_release(
         folder, num_people=_NUM_IMAGES, image_sizes=[(64, 64)]

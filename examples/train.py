@@ -27,8 +27,8 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 import mpii_pose
-from mpii_pose.exports.predictions import write_predictions
-from mpii_pose.inputs.geometry import apply_affine
+from mpii_pose.formats.predictions import write_predictions
+from mpii_pose.transforms.geometry import apply_affine
 
 AUGMENTATIONS = {
     "none": None,

@@ -11,31 +11,34 @@ from mpii_pose.mpii_pose_dataset_builder import Builder
 __version__ = "0.1.0"
 
 with epy.lazy_api_imports(globals()):
-    from mpii_pose import skeleton, synthetic, visualize
-    from mpii_pose.annotations.person import AnnotationError, PersonAnnotation
-    from mpii_pose.annotations.sources import read_people
-    from mpii_pose.evaluation.decoding import decode_heatmaps, flip_test
-    from mpii_pose.evaluation.metric import PCKh
-    from mpii_pose.evaluation.pckh import pckh, pckh_auc, pckh_curve, pckh_slices
-    from mpii_pose.evaluation.scores import PCKhScores, pckh_table
-    from mpii_pose.example_pictures import draw_example
-    from mpii_pose.inputs.augmentation import Augmentation
-    from mpii_pose.inputs.heatmaps import encode_heatmaps
-    from mpii_pose.inputs.keras_heatmaps import HeatmapEncoder, HeatmapLoss
-    from mpii_pose.inputs.pipeline import input_pipeline
-    from mpii_pose.inputs.pose_transform import PoseTransform
-    from mpii_pose.inputs.preprocessor import Preprocessor
-    from mpii_pose.visualize import (
+    from mpii_pose import skeleton, synthetic
+    from mpii_pose.drawing import poses as visualize
+    from mpii_pose.drawing.examples import draw_example
+    from mpii_pose.drawing.poses import (
         contact_sheet,
         draw_heatmaps,
         draw_pose,
         plot_pckh,
     )
+    from mpii_pose.evaluation.pckh import pckh, pckh_auc, pckh_curve, pckh_slices
+    from mpii_pose.evaluation.scores import PCKhScores, pckh_table
+    from mpii_pose.keras.heatmaps import HeatmapEncoder, HeatmapLoss
+    from mpii_pose.keras.pckh import PCKh
+    from mpii_pose.person import AnnotationError, PersonAnnotation
+    from mpii_pose.pipelines.tf_data import input_pipeline
+    from mpii_pose.release.sources import read_people
+    from mpii_pose.transforms.augmentation import Augmentation
+    from mpii_pose.transforms.decoding import decode_heatmaps, flip_test
+    from mpii_pose.transforms.heatmaps import encode_heatmaps
+    from mpii_pose.transforms.pose_transform import PoseTransform
+    from mpii_pose.transforms.preprocessor import Preprocessor
+    from mpii_pose.transforms.spec import CropSpec
 
 __all__ = [
     "AnnotationError",
     "Augmentation",
     "Builder",
+    "CropSpec",
     "HeatmapEncoder",
     "HeatmapLoss",
     "PCKh",

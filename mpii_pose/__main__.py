@@ -2,7 +2,7 @@
 
 import sys
 
-from mpii_pose.cli.main import main
+from mpii_pose.tools.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -9,12 +9,12 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 import mpii_pose
-from mpii_pose import unfinished
-from mpii_pose.annotations import download
-from mpii_pose.annotations import release as release_lib
-from mpii_pose.annotations.person import UNKNOWN, PersonAnnotation
-from mpii_pose.records.builder import PlannedShardsBuilder
-from mpii_pose.records.images import ImageError, ImageFile, find_image_files
+from mpii_pose import workplace as unfinished
+from mpii_pose.person import UNKNOWN, PersonAnnotation
+from mpii_pose.release import download
+from mpii_pose.release import release as release_lib
+from mpii_pose.shards.builder import PlannedShardsBuilder
+from mpii_pose.shards.images import ImageError, ImageFile, find_image_files
 from mpii_pose.skeleton import KEYPOINTS, NUM_KEYPOINTS
 
 LICENSE = (

@@ -1,30 +1,13 @@
-"""The 16 keypoints of MPII: names, order, mirrored pairs, bones, PCKh groups.
+"""Which keypoints a dataset has: names, order, mirrored pairs, bones, score groups.
 
-Keypoints are numbered from 0 in the order of the release's point ids. "Left" and
+Code that needs to know takes a `Skeleton`, by default `MPII`, and asks it. "Left" and
 "right" are the person's own, not the viewer's.
 """
 
+import dataclasses
 import enum
-
-KEYPOINTS = (
-    "right_ankle",
-    "right_knee",
-    "right_hip",
-    "left_hip",
-    "left_knee",
-    "left_ankle",
-    "pelvis",
-    "thorax",
-    "upper_neck",
-    "head_top",
-    "right_wrist",
-    "right_elbow",
-    "right_shoulder",
-    "left_shoulder",
-    "left_elbow",
-    "left_wrist",
-)
-NUM_KEYPOINTS = len(KEYPOINTS)
+import functools
+from collections.abc import Mapping
 
 
 class Visibility(enum.IntEnum):
@@ -35,53 +18,142 @@ class Visibility(enum.IntEnum):
     VISIBLE = 2
 
 
-def _indices(*names: str) -> tuple[int, ...]:
-    return tuple(KEYPOINTS.index(name) for name in names)
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Skeleton:
+    """The keypoints of a dataset. Everything names keypoints; indices are derived.
 
+    Attributes:
+        name: Short name, such as "mpii".
+        keypoints: Names in the order in which arrays [..., K, 2] hold them. A keypoint
+            of one side of the body starts with "left_" or "right_".
+        bones: Pairs of names joined by a line when a pose is drawn.
+        groups: Row of a score table -> the names it is the mean of.
+        upper_body: Names of the upper half, for half-body augmentation.
+    """
 
-# (right, left) indices of the keypoints that a horizontal flip exchanges.
-MIRRORED_PAIRS = tuple(
-    _indices(f"right_{part}", f"left_{part}")
-    for part in ("ankle", "knee", "hip", "wrist", "elbow", "shoulder")
-)
-
-# For each keypoint, the index of its mirror image: `pose[..., MIRRORED, :]`.
-MIRRORED = tuple(
-    KEYPOINTS.index(
-        name.replace("right_", "left_")
-        if name.startswith("right_")
-        else name.replace("left_", "right_")
+    name: str
+    keypoints: tuple[str, ...]
+    bones: tuple[tuple[str, str], ...] = ()
+    groups: Mapping[str, tuple[str, ...]] = dataclasses.field(
+        default_factory=dict, hash=False
     )
-    for name in KEYPOINTS
+    upper_body: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        named = {*self.upper_body, *(name for bone in self.bones for name in bone)}
+        named.update(name for group in self.groups.values() for name in group)
+        if len(set(self.keypoints)) != len(self.keypoints) or not self.keypoints:
+            raise ValueError(
+                f"skeleton {self.name!r}: keypoints must be different names, got "
+                f"{self.keypoints}"
+            )
+        if unknown := sorted(named - set(self.keypoints)):
+            raise ValueError(
+                f"skeleton {self.name!r}: bones, groups or upper_body name "
+                f"{', '.join(unknown)}, which keypoints does not hold"
+            )
+
+    @property
+    def num_keypoints(self) -> int:
+        """How many keypoints there are."""
+        return len(self.keypoints)
+
+    def indices(self, *names: str) -> tuple[int, ...]:
+        """Returns where keypoints stand in `keypoints`."""
+        return tuple(self.keypoints.index(name) for name in names)
+
+    @functools.cached_property
+    def mirrored(self) -> tuple[int, ...]:
+        """For each keypoint, the index of its mirror image: `pose[..., mirrored, :]`.
+
+        One without a partner on the other side is its own.
+        """
+        partners = [_other_side(name) for name in self.keypoints]
+        return self.indices(
+            *(
+                partner if partner in self.keypoints else name
+                for name, partner in zip(self.keypoints, partners, strict=True)
+            )
+        )
+
+    @functools.cached_property
+    def mirrored_pairs(self) -> tuple[tuple[int, int], ...]:
+        """(right, left) indices of the keypoints that a horizontal flip exchanges."""
+        return tuple(
+            (right, left)
+            for right, left in enumerate(self.mirrored)
+            if self.keypoints[right].startswith("right_") and right != left
+        )
+
+    @functools.cached_property
+    def bone_indices(self) -> tuple[tuple[int, ...], ...]:
+        """`bones` as pairs of indices."""
+        return tuple(self.indices(*bone) for bone in self.bones)
+
+    @functools.cached_property
+    def group_indices(self) -> dict[str, tuple[int, ...]]:
+        """`groups` with indices."""
+        return {row: self.indices(*names) for row, names in self.groups.items()}
+
+
+def _other_side(name: str) -> str:
+    for side, other in (("right_", "left_"), ("left_", "right_")):
+        if name.startswith(side):
+            return other + name.removeprefix(side)
+    return name
+
+
+def _both(part: str) -> tuple[str, str]:
+    return f"right_{part}", f"left_{part}"
+
+
+# The order of the release's point ids. The groups are the rows of the published PCKh
+# tables, as in the release's MATLAB toolkit; pelvis and thorax are in none of them.
+MPII = Skeleton(
+    name="mpii",
+    keypoints=(
+        *("right_ankle", "right_knee", "right_hip"),
+        *("left_hip", "left_knee", "left_ankle"),
+        *("pelvis", "thorax", "upper_neck", "head_top"),
+        *("right_wrist", "right_elbow", "right_shoulder"),
+        *("left_shoulder", "left_elbow", "left_wrist"),
+    ),
+    bones=(
+        ("right_ankle", "right_knee"),
+        ("right_knee", "right_hip"),
+        ("right_hip", "pelvis"),
+        ("left_hip", "pelvis"),
+        ("left_knee", "left_hip"),
+        ("left_ankle", "left_knee"),
+        ("pelvis", "thorax"),
+        ("thorax", "upper_neck"),
+        ("upper_neck", "head_top"),
+        ("right_shoulder", "thorax"),
+        ("right_elbow", "right_shoulder"),
+        ("right_wrist", "right_elbow"),
+        ("left_shoulder", "thorax"),
+        ("left_elbow", "left_shoulder"),
+        ("left_wrist", "left_elbow"),
+    ),
+    groups={
+        "head": ("upper_neck", "head_top"),
+        "shoulder": _both("shoulder"),
+        "elbow": _both("elbow"),
+        "wrist": _both("wrist"),
+        "hip": _both("hip"),
+        "knee": _both("knee"),
+        "ankle": _both("ankle"),
+    },
+    upper_body=(
+        *("thorax", "upper_neck", "head_top"),
+        *(*_both("shoulder"), *_both("elbow"), *_both("wrist")),
+    ),
 )
 
-# Pairs of indices joined by a line when a pose is drawn.
-BONES = (
-    _indices("right_ankle", "right_knee"),
-    _indices("right_knee", "right_hip"),
-    _indices("right_hip", "pelvis"),
-    _indices("left_hip", "pelvis"),
-    _indices("left_knee", "left_hip"),
-    _indices("left_ankle", "left_knee"),
-    _indices("pelvis", "thorax"),
-    _indices("thorax", "upper_neck"),
-    _indices("upper_neck", "head_top"),
-    _indices("right_shoulder", "thorax"),
-    _indices("right_elbow", "right_shoulder"),
-    _indices("right_wrist", "right_elbow"),
-    _indices("left_shoulder", "thorax"),
-    _indices("left_elbow", "left_shoulder"),
-    _indices("left_wrist", "left_elbow"),
-)
-
-# Rows of the published PCKh tables, as in the release's MATLAB toolkit. Pelvis and
-# thorax are in none of them. Some public code counts only `head_top` as the head.
-PCKH_GROUPS = {
-    "head": _indices("upper_neck", "head_top"),
-    "shoulder": _indices("right_shoulder", "left_shoulder"),
-    "elbow": _indices("right_elbow", "left_elbow"),
-    "wrist": _indices("right_wrist", "left_wrist"),
-    "hip": _indices("right_hip", "left_hip"),
-    "knee": _indices("right_knee", "left_knee"),
-    "ankle": _indices("right_ankle", "left_ankle"),
-}
+# MPII's by short names, for code that knows no other dataset.
+KEYPOINTS = MPII.keypoints
+NUM_KEYPOINTS = MPII.num_keypoints
+MIRRORED = MPII.mirrored
+MIRRORED_PAIRS = MPII.mirrored_pairs
+BONES = MPII.bone_indices
+PCKH_GROUPS = MPII.group_indices

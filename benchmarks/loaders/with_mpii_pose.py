@@ -6,10 +6,11 @@ import numpy as np
 import tensorflow as tf
 
 from loaders.corpus import BATCH_SIZE, EPOCHS, Corpus
-from mpii_pose.inputs import decode_window, examples
-from mpii_pose.inputs.augmentation import Augmentation
-from mpii_pose.inputs.pipeline import input_pipeline
-from mpii_pose.inputs.pose_transform import PoseTransform
+from mpii_pose.pipelines.tf_data import input_pipeline
+from mpii_pose.transforms import examples
+from mpii_pose.transforms.augmentation import Augmentation
+from mpii_pose.transforms.pixels import decode_window
+from mpii_pose.transforms.pose_transform import PoseTransform
 
 TRAINING = PoseTransform(augmentation=Augmentation.hrnet(), image_dtype="uint8", seed=0)
 TRAINING_FLOAT = PoseTransform(augmentation=Augmentation.hrnet(), seed=0)

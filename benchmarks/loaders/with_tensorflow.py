@@ -4,8 +4,8 @@ import tensorflow as tf
 
 from loaders.corpus import Corpus
 from loaders.with_mpii_pose import TRAINING, batches, in_memory
-from mpii_pose.inputs import examples, geometry
-from mpii_pose.inputs.heatmaps import encode_heatmaps
+from mpii_pose.transforms import examples, geometry
+from mpii_pose.transforms.heatmaps import encode_heatmaps
 
 SIZE = 256
 CELLS = 64

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from mpii_pose.annotations.person import PersonAnnotation
+from mpii_pose.person import PersonAnnotation
 from mpii_pose.skeleton import NUM_KEYPOINTS, Visibility
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from mpii_pose import skeleton
-from mpii_pose.annotations.person import HEAD_SIZE_FACTOR, HEAD_SIZE_PER_SCALE
+from mpii_pose.person import HEAD_SIZE_FACTOR, HEAD_SIZE_PER_SCALE
 from mpii_pose.skeleton import Visibility
 from mpii_pose.synthetic import background, figure, outfit, pose
 from mpii_pose.synthetic.canvas import Canvas

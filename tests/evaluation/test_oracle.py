@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mpii_pose.annotations.person import HEAD_SIZE_PER_SCALE
-from mpii_pose.evaluation.decoding import decode_heatmaps
 from mpii_pose.evaluation.pckh import pckh
-from mpii_pose.inputs import geometry
-from mpii_pose.inputs.heatmaps import encode_heatmaps
+from mpii_pose.person import HEAD_SIZE_PER_SCALE
 from mpii_pose.skeleton import Visibility
+from mpii_pose.transforms import geometry
+from mpii_pose.transforms.decoding import decode_heatmaps
+from mpii_pose.transforms.heatmaps import encode_heatmaps
 
 ANNOTATIONS = (
     pathlib.Path(__file__).parents[2] / "../shared/mpii/cpm_annotations.json.gz"

@@ -367,7 +367,7 @@ def test_area_needs_rising_thresholds():
 
 def test_scoring_and_drawing_load_no_tensorflow():
     code = (
-        "import sys, numpy as np, mpii_pose.visualize;"
+        "import sys, numpy as np, mpii_pose.drawing.poses;"
         "from mpii_pose.evaluation.pckh import pckh;"
         "x = np.ones((1, 16, 2)); pckh(x, x, x[..., 0], [1.0]);"
         "sys.exit('tensorflow' in sys.modules)"

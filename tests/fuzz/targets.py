@@ -17,8 +17,8 @@ import PIL.Image
 
 import mpii_pose
 from mpii_pose import AnnotationError
-from mpii_pose.annotations import json_files, matlab, matlab_file
-from mpii_pose.records.images import ImageError, ImageFile
+from mpii_pose.release import json_files, matlab, matlab_file
+from mpii_pose.shards.images import ImageError, ImageFile
 from tests import releases
 
 # Files in memory, where there is such a folder, are faster.

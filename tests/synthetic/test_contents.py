@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mpii_pose.annotations.person import PersonAnnotation
+from mpii_pose.person import PersonAnnotation
 from mpii_pose.skeleton import Visibility
 from mpii_pose.synthetic import contents
 from mpii_pose.synthetic.contents import ReleasePerson

@@ -1,0 +1,305 @@
+"""Pictures of poses, heatmaps and scores.
+
+Images come in as uint8 or float [-1, 1] arrays or tensors [H, W, 3], Pillow images,
+JPEG bytes or paths, and go out as new Pillow images, which notebooks show by
+themselves. Points are (x, y) in pixels, integers at pixel centers.
+
+The person's left is blue, the right orange, the middle white. Occluded keypoints are
+rings, visible ones dots; a bone with an occluded end is dashed.
+"""
+
+import io
+import math
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from mpii_pose.drawing.lines import Color, Stroke, dashes, draw_strokes, outline
+from mpii_pose.evaluation.pckh import pckh_auc
+from mpii_pose.evaluation.scores import PCKhScores
+from mpii_pose.skeleton import BONES, KEYPOINTS, NUM_KEYPOINTS, PCKH_GROUPS, Visibility
+
+LEFT: Color = (40, 150, 255)
+RIGHT: Color = (255, 130, 20)
+MIDDLE: Color = (250, 250, 250)
+HEAD_BOX: Color = (250, 220, 60)
+CROP: Color = (90, 230, 130)
+_RING_CENTER: Color = (30, 30, 30)
+
+# Lines are this share of the person's larger extent wide, and dots this many lines.
+_LINE_SHARE = 1 / 90
+_DOT_WIDTH, _RING_CENTER_WIDTH, _DASH_LENGTH = 2.6, 1.4, 2.5
+
+
+def draw_pose(
+    image: Any,
+    keypoints: npt.ArrayLike,
+    visibility: npt.ArrayLike | None = None,
+    *,
+    head_box: npt.ArrayLike | None = None,
+    crop_to_image: npt.ArrayLike | None = None,
+    crop_size: tuple[int, int] = (256, 256),
+    line_width: float | None = None,
+) -> Image.Image:
+    """Draws one person; call it again on its result for the next.
+
+    Args:
+        image: As the module says.
+        keypoints: float [16, 2], (x, y) in pixels of `image`. Those that are not
+            finite, or (-1, -1), are left out.
+        visibility: [16], values of `skeleton.Visibility`; by default all visible.
+        head_box: float [4], (x1, y1, x2, y2); an empty one, such as -1s, is left out.
+        crop_to_image: float [2, 3], crop pixel -> pixel of `image`; outlines the crop.
+        crop_size: Height and width of that crop.
+        line_width: In pixels; by default it grows with the person.
+
+    Returns:
+        A new RGB image.
+    """
+    image = as_image(image)
+    points = _checked("keypoints", keypoints, (NUM_KEYPOINTS, 2))
+    if visibility is None:
+        visibility = np.full(NUM_KEYPOINTS, Visibility.VISIBLE)
+    state = _checked("visibility", visibility, (NUM_KEYPOINTS,))
+    state = np.where(np.isfinite(points).all(1) & ~(points == -1).all(1), state, 0)
+    if line_width is None:
+        seen = np.clip(points[state != Visibility.MISSING], 0, image.size)
+        extent = np.ptp(seen, axis=0).max() if seen.size else 0.0
+        line_width = max(1.5, extent * _LINE_SHARE)
+    if line_width <= 0:
+        raise ValueError(f"line_width must be above 0 px, got {line_width}")
+    strokes = []
+    if crop_to_image is not None:
+        matrix = _checked("crop_to_image", crop_to_image, (2, 3))
+        strokes += outline(_corners(matrix, crop_size), line_width, CROP)
+    if head_box is not None:
+        x1, y1, x2, y2 = _checked("head_box", head_box, (4,))
+        if x1 < x2 and y1 < y2:
+            box = np.array([(x1, y1), (x2, y1), (x2, y2), (x1, y2)])
+            strokes += outline(box, line_width / 2, HEAD_BOX)
+    strokes += _bones(points, state, line_width) + _dots(points, state, line_width)
+    return draw_strokes(image, strokes)
+
+
+def draw_heatmaps(
+    image: Any, heatmaps: npt.ArrayLike, *, opacity: float = 0.75
+) -> Image.Image:
+    """Lays heatmaps over the crop they belong to, in the colors of the sides.
+
+    Args:
+        image: As the module says.
+        heatmaps: float [h, w, 16]. The highest value of all is drawn with `opacity`,
+            0 and less are not seen.
+        opacity: Of the overlay, from 0 to 1.
+
+    Returns:
+        A new RGB image, of the size of `image`.
+    """
+    maps = np.asarray(heatmaps, np.float32)
+    if maps.ndim != 3 or maps.shape[2] != NUM_KEYPOINTS or not maps.size:
+        raise ValueError(
+            f"heatmaps must have shape [height, width, {NUM_KEYPOINTS}], got "
+            f"{maps.shape}"
+        )
+    maps = np.maximum(np.nan_to_num(maps), 0.0)
+    maps = maps / max(maps.max(), np.finfo(np.float32).tiny)
+    colors = np.array([_side_color(k) for k in range(NUM_KEYPOINTS)], np.float32)
+    color = maps @ colors / np.maximum(maps.sum(axis=2, keepdims=True), 1e-6)
+    alpha = 255 * opacity * maps.max(axis=2, keepdims=True)
+    overlay = np.concatenate([color, alpha], axis=2).round().astype(np.uint8)
+    canvas = as_image(image).copy()
+    layer = Image.fromarray(overlay).resize(canvas.size, Image.Resampling.BILINEAR)
+    canvas.paste(layer, mask=layer)
+    return canvas
+
+
+def contact_sheet(
+    images: Sequence[Any],
+    *,
+    captions: Sequence[str] | None = None,
+    columns: int = 4,
+    tile_size: tuple[int, int] = (240, 320),
+) -> Image.Image:
+    """Arranges images in rows on one white sheet.
+
+    Args:
+        images: As the module says, of any sizes; each is scaled to fit its tile.
+        captions: One for each image, printed below it and cut where too long.
+        columns: Images in a row.
+        tile_size: Height and width of a tile in pixels.
+
+    Returns:
+        A new RGB image.
+    """
+    if not len(images):
+        raise ValueError("contact_sheet needs one image at least, got none")
+    if captions is not None and len(captions) != len(images):
+        raise ValueError(
+            f"captions must be one for each image: {len(images)}, got {len(captions)}"
+        )
+    if columns < 1 or min(tile_size) < 1:
+        raise ValueError(
+            f"columns and tile_size must be 1 or more, got {columns} and {tile_size}"
+        )
+    texts = [""] * len(images) if captions is None else captions
+    tiles = [_tile(*pair, tile_size) for pair in zip(images, texts, strict=True)]
+    rows = [tiles[at : at + columns] for at in range(0, len(tiles), columns)]
+    heights = [max(tile.height for tile in row) for row in rows]
+    width = tile_size[1]
+    gap = max(2, width // 40)
+    size = (
+        gap + len(rows[0]) * (width + gap),
+        gap + sum(height + gap for height in heights),
+    )
+    sheet = Image.new("RGB", size, "white")
+    top = gap
+    for row, height in zip(rows, heights, strict=True):
+        for column, tile in enumerate(row):
+            sheet.paste(tile, (gap + column * (width + gap), top))
+        top += height + gap
+    return sheet
+
+
+def plot_pckh(
+    curves: Mapping[str, Sequence[PCKhScores]], *, group: str = "total", ax: Any = None
+) -> Any:
+    """Plots PCKh against its threshold, one line for each name.
+
+    Args:
+        curves: Name -> what `pckh_curve` or the metric's `curve()` returned.
+        group: "total" or a key of `skeleton.PCKH_GROUPS`.
+        ax: Matplotlib axes to draw on; by default those of a new figure.
+
+    Returns:
+        The matplotlib axes.
+    """
+    if group != "total" and group not in PCKH_GROUPS:
+        raise ValueError(f"group must be total or one of {list(PCKH_GROUPS)}: {group}")
+    if ax is None:
+        ax = _pyplot().subplots(layout="constrained")[1]
+    for name, curve in curves.items():
+        label = name
+        if group == "total":
+            label = f"{name} (AUC {pckh_auc(curve):.1f})"
+        ax.plot(
+            [scores.threshold for scores in curve],
+            [
+                scores.total if group == "total" else scores.groups[group]
+                for scores in curve
+            ],
+            label=label,
+        )
+    ax.set(
+        title=f"PCKh {group}",
+        xlabel="threshold [head sizes]",
+        ylabel="keypoints found [%]",
+        ylim=(0, 100),
+    )
+    ax.grid(alpha=0.3)
+    ax.legend()
+    return ax
+
+
+def as_image(image: Any) -> Image.Image:
+    """Returns anything that the module draws on as an RGB Pillow image."""
+    if isinstance(image, bytes):
+        image = Image.open(io.BytesIO(image))
+    elif isinstance(image, str | os.PathLike):
+        image = Image.open(image)
+    if isinstance(image, Image.Image):
+        return image if image.mode == "RGB" else image.convert("RGB")
+    array = np.asarray(image)
+    if array.dtype.kind in "OS" and array.ndim == 0:  # a string tensor
+        return as_image(array.item())
+    if array.dtype.kind == "f":
+        if not np.all(np.abs(array) <= 1.0):
+            raise ValueError(
+                "a float image must lie in [-1, 1], got values from "
+                f"{array.min()} to {array.max()}; pass others as uint8"
+            )
+        array = ((array + 1.0) * 127.5).round().astype(np.uint8)
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3:
+        raise ValueError(
+            "an image must be uint8 or float [height, width, 3], got "
+            f"{array.dtype} {list(array.shape)}"
+        )
+    return Image.fromarray(array)
+
+
+def _bones(points: np.ndarray, state: np.ndarray, line_width: float) -> list[Stroke]:
+    strokes = []
+    for bone in BONES:
+        ends, states = points[list(bone)], state[list(bone)]
+        if (states == Visibility.MISSING).any():
+            continue
+        parts = [ends]
+        if (states == Visibility.OCCLUDED).any():
+            parts = dashes(*ends, length=_DASH_LENGTH * line_width)
+        color = _side_color(*bone)
+        strokes += [Stroke(start, end, line_width, color) for start, end in parts]
+    return strokes
+
+
+def _dots(points: np.ndarray, state: np.ndarray, line_width: float) -> list[Stroke]:
+    strokes = []
+    for keypoint in np.flatnonzero(state != Visibility.MISSING):
+        at, color = points[keypoint], _side_color(keypoint)
+        strokes.append(Stroke(at, at, _DOT_WIDTH * line_width, color))
+        if state[keypoint] == Visibility.OCCLUDED:
+            width = _RING_CENTER_WIDTH * line_width
+            strokes.append(Stroke(at, at, width, _RING_CENTER))
+    return strokes
+
+
+def _corners(crop_to_image: np.ndarray, crop_size: tuple[int, int]) -> np.ndarray:
+    """Returns the outer corners [4, 2] of a crop in image pixels."""
+    right, bottom = crop_size[1] - 0.5, crop_size[0] - 0.5
+    corners = np.array([(-0.5, -0.5), (right, -0.5), (right, bottom), (-0.5, bottom)])
+    return corners @ crop_to_image[:, :2].T + crop_to_image[:, 2]
+
+
+def _tile(image: Any, caption: str, tile_size: tuple[int, int]) -> Image.Image:
+    """Returns the image, scaled to fit, with its caption below."""
+    height, width = tile_size
+    picture = ImageOps.contain(as_image(image), (width, height))
+    font = ImageFont.load_default(max(10, height // 16))
+    line = math.ceil(1.4 * font.getbbox("Ag")[3]) if caption else 0
+    words = " ".join(caption.split())
+    text, kept = words, len(words)
+    while kept and font.getlength(text) > width:
+        kept -= 1
+        text = words[:kept] + "..."
+    tile = Image.new("RGB", (width, picture.height + line), "white")
+    tile.paste(picture, ((width - picture.width) // 2, 0))
+    below = (width / 2, picture.height + line // 10)
+    ImageDraw.Draw(tile).text(below, text, (40, 40, 40), font, anchor="ma")
+    return tile
+
+
+def _side_color(*keypoints: int | np.integer) -> Color:
+    names = [KEYPOINTS[keypoint] for keypoint in keypoints]
+    for side, color in (("left_", LEFT), ("right_", RIGHT)):
+        if any(name.startswith(side) for name in names):
+            return color
+    return MIDDLE
+
+
+def _checked(name: str, values: npt.ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
+    array = np.asarray(values, np.float64)
+    if array.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
+    return array
+
+
+def _pyplot() -> Any:
+    try:
+        from matplotlib import pyplot
+    except ImportError as error:
+        raise ImportError(
+            "plot_pckh needs matplotlib: pip install 'mpii_pose[plot]'"
+        ) from error
+    return pyplot

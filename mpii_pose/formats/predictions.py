@@ -1,0 +1,160 @@
+"""Predicted keypoints as `pred.mat`, and what may be wrong with them.
+
+Public code hands predictions on in a MATLAB file with one variable, `preds` [N, 16, 2],
+which counts pixels from 1 as the release does; person `i` is the one with that `index`
+in its split.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from etils import epath, epy
+
+from mpii_pose.person import AnnotationError, PersonAnnotation
+from mpii_pose.release import matlab_structs as structs
+from mpii_pose.skeleton import NUM_KEYPOINTS, Visibility
+
+with epy.lazy_imports():  # SciPy takes longer to import than the whole package.
+    import scipy.io
+
+# The middle of a pose lies near the center of its person. Where the two are not
+# correlated over people, predictions are in another order, or not in pixels of the full
+# image. (Other checkers take the thorax, which not everybody predicts.)
+MIN_CORRELATION = 0.5
+_MIN_PEOPLE = 3
+# A prediction this close to the truth, in head sizes, tells where the grid lies.
+_CLOSE = 0.1
+_MIN_CLOSE = 100
+# Counting from 1 moves all points by (1, 1); half of it cannot be chance.
+_HALF_PIXEL = 0.5
+
+
+def write_predictions(path: epath.PathLike, predicted: npt.ArrayLike) -> None:
+    """Writes `pred.mat`.
+
+    Args:
+        path: Where to write.
+        predicted: float [N, 16, 2], (x, y) in pixels of the full image, 0-based, in
+            `index` order.
+    """
+    preds = checked_predictions(predicted) + 1
+    with epath.Path(path).open("wb") as file:
+        scipy.io.savemat(file, {"preds": preds}, do_compression=True)
+
+
+def read_predictions(path: epath.PathLike) -> npt.NDArray[np.float64]:
+    """Reads `pred.mat`.
+
+    Returns:
+        float64 [N, 16, 2], (x, y) in pixels of the full image, 0-based.
+
+    Raises:
+        AnnotationError: The file is something else.
+    """
+    preds = structs.load_variable(path, "preds", squeeze=False)
+    if preds is None or preds.dtype.kind not in "iuf":
+        raise AnnotationError(f"{path}: expected an array of numbers named preds")
+    if preds.ndim == 3 and preds.shape[:2] == (2, NUM_KEYPOINTS):  # as in old .h5 files
+        preds = preds.transpose(2, 1, 0)
+    try:
+        return checked_predictions(preds) - 1
+    except ValueError as error:
+        raise AnnotationError(f"{path}: {error}") from None
+
+
+def check_predictions(
+    predicted: npt.ArrayLike, people: Sequence[PersonAnnotation]
+) -> list[str]:
+    """Looks for the usual mistakes in predictions.
+
+    Args:
+        predicted: float [N, 16, 2], (x, y) in pixels of the full image, 0-based.
+        people: The people of the split, in `index` order, labelled or not.
+
+    Returns:
+        What is wrong, one sentence each: a number of people that is not that of the
+        split, coordinates that are not finite, points far from their people (another
+        order, x and y exchanged, pixels of a crop) and, where people are labelled, a
+        grid that is off by one pixel.
+    """
+    points = checked_predictions(predicted)
+    if len(points) != len(people):
+        return [
+            f"There are predictions for {len(points)} people and {len(people)} people "
+            "in the split; send one for each, in index order."
+        ]
+    problems = []
+    if not np.isfinite(points).all():
+        people_with = int((~np.isfinite(points)).any(axis=(1, 2)).sum())
+        problems.append(
+            f"{int((~np.isfinite(points)).any(axis=2).sum())} keypoints of "
+            f"{people_with} people are not finite; each is counted as a miss."
+        )
+    centers = np.array([person.center for person in people], np.float64).reshape(-1, 2)
+    problems += _far_from_people(points, centers)
+    return problems + _off_by_one(points, people)
+
+
+def checked_predictions(predicted: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Returns predictions as float64 [N, 16, 2].
+
+    Raises:
+        ValueError: They have another shape.
+    """
+    points = np.asarray(predicted, np.float64)
+    if points.ndim != 3 or points.shape[1:] != (NUM_KEYPOINTS, 2):
+        raise ValueError(
+            f"predictions must have shape [N, {NUM_KEYPOINTS}, 2], got {points.shape}"
+        )
+    return points
+
+
+def _far_from_people(
+    points: npt.NDArray[np.float64], centers: npt.NDArray[np.float64]
+) -> list[str]:
+    known = np.any(np.all(np.isfinite(points), axis=2), axis=1)
+    if known.sum() < _MIN_PEOPLE:
+        return []
+    middles, centers = np.nanmedian(points[known], axis=1), centers[known]
+    x, y = _correlations(middles, centers)
+    if min(x, y) >= MIN_CORRELATION:
+        return []
+    advice = "Are they in index order, and in pixels of the full image?"
+    if min(_correlations(middles[:, ::-1], centers)) >= MIN_CORRELATION:
+        advice = "x and y are exchanged."
+    return [
+        f"The predicted poses do not follow the people's centers: correlation {x:.2f} "
+        f"in x and {y:.2f} in y, expected {MIN_CORRELATION} or more. {advice}"
+    ]
+
+
+def _correlations(
+    points: npt.NDArray[np.float64], centers: npt.NDArray[np.float64]
+) -> list[float]:
+    """Returns those of x and of y; 0 where nothing varies."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        values = [np.corrcoef(points[:, k], centers[:, k])[0, 1] for k in range(2)]
+    return np.nan_to_num(values).tolist()
+
+
+def _off_by_one(
+    points: npt.NDArray[np.float64], people: Sequence[PersonAnnotation]
+) -> list[str]:
+    truth = np.array([person.keypoints for person in people]).reshape(points.shape)
+    state = np.array([person.visibility for person in people]).reshape(truth.shape[:2])
+    reach = _CLOSE * np.array([person.head_size for person in people]).reshape(-1, 1)
+    errors = points - truth
+    with np.errstate(invalid="ignore"):
+        close = np.linalg.norm(errors, axis=2) <= reach
+    errors = errors[close & (state != Visibility.MISSING)]
+    if len(errors) < _MIN_CLOSE:
+        return []
+    x, y = np.median(errors, axis=0)
+    if min(abs(x), abs(y)) <= _HALF_PIXEL or x * y < 0:
+        return []
+    return [
+        f"The predictions lie ({x:+.2f}, {y:+.2f}) px off the labels in the median: do "
+        "they count pixels from 1? Here pixels are counted from 0, and 1 is added when "
+        "a file is written."
+    ]

@@ -1,0 +1,1 @@
+"""Heatmaps, loss and metric inside Keras models."""

@@ -1,0 +1,192 @@
+"""One person of the release, whatever file it was read from.
+
+Points are (x, y) in pixels of the full image, 0-based, integers at pixel centers.
+MPII counts from 1; `person_from_source` subtracts 1, and nothing else does.
+"""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mpii_pose.skeleton import NUM_KEYPOINTS, Visibility
+
+# Head size is 0.6 x the diagonal of the head box, by `getHeadSize.m` of the release's
+# toolkit, and equals 25 x scale for everyone: `scale` was made from the head box.
+HEAD_SIZE_FACTOR = 0.6
+HEAD_SIZE_PER_SCALE = 25.0
+
+# HRNet's crop, `lib/dataset/mpii.py`: a square of 200 x scale x 1.25 px ...
+SQUARE_PER_SCALE = 250.0
+# ... around a center that is moved down, from the chest to the middle of the body.
+CENTER_SHIFT_PER_SCALE = 15.0
+
+UNKNOWN = -1  # Stands for a number, point or box that the source does not give.
+
+
+class AnnotationError(ValueError):
+    """An annotation file does not say what its format promises."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, slots=True)
+class PersonAnnotation:
+    """One person in one image.
+
+    Attributes:
+        image_name: Base name of the image file, such as "015601864.jpg".
+        keypoints: float32 [16, 2], in the order of `skeleton.KEYPOINTS`; exactly
+            (-1, -1) where missing.
+        visibility: int8 [16], values of `skeleton.Visibility`.
+        center: float32 [2], rough middle of the person (the release's `objpos`).
+        scale: Height of the person divided by 200 px.
+        head_box: float32 [4], (x1, y1, x2, y2); -1s where the source has none.
+        head_size: The unit of PCKh in px: 0.6 x the diagonal of the head box, else
+            25 x scale.
+        index: Position among the people of the same split, ordered as the release
+            orders images, then people.
+        person_index: 0-based position among the people of the image; -1 where the
+            source does not tell.
+        separated: 1 if the person stands clear of others (MPII's `single_person`), 0
+            if not, -1 where the source does not tell.
+        activity: What the person does, such as "bicycling, mountain"; "" if unknown.
+        category: Group of activities, such as "bicycling"; "" if unknown.
+        video_id: YouTube id of the video the image is from; "" if unknown.
+        frame_sec: Second of that video; -1 if unknown.
+    """
+
+    image_name: str
+    keypoints: npt.NDArray[np.float32]
+    visibility: npt.NDArray[np.int8]
+    center: npt.NDArray[np.float32]
+    scale: float
+    head_box: npt.NDArray[np.float32]
+    head_size: float
+    index: int = UNKNOWN
+    person_index: int = UNKNOWN
+    separated: int = UNKNOWN
+    activity: str = ""
+    category: str = ""
+    video_id: str = ""
+    frame_sec: int = UNKNOWN
+
+
+def person_from_source(
+    where: str,
+    *,
+    image_name: Any,
+    points: Any = None,
+    visibility: Any = None,
+    center: Any,
+    scale: Any,
+    head_box: Any = None,
+    **others: Any,
+) -> PersonAnnotation:
+    """Checks what a file says of a person and counts its pixels from 0.
+
+    Args:
+        where: The file and the person's place in it, for messages.
+        image_name: Base name of the image file.
+        points: [16, 2], 1-based; rows of missing keypoints may hold anything. None
+            where the labels are withheld.
+        visibility: [16], values of `skeleton.Visibility`; None with `points`.
+        center: [2], 1-based.
+        scale: Height of the person divided by 200 px.
+        head_box: [4], 1-based; None where the source has none.
+        **others: Further attributes of `PersonAnnotation`, kept as they are.
+
+    Raises:
+        AnnotationError: A value has the wrong shape or type, is not finite, or cannot
+            be; the message starts with `where`.
+    """
+    image_name = check_image_name(where, image_name)
+    where = f"{where}, image {image_name}"
+    if points is None:
+        points = np.zeros((NUM_KEYPOINTS, 2))
+        visibility = np.zeros(NUM_KEYPOINTS)
+    state = _numbers(where, "visibility", visibility, (NUM_KEYPOINTS,))
+    if not np.isin(state, list(Visibility)).all():
+        raise AnnotationError(
+            f"{where}: visibility must be one of {[int(v) for v in Visibility]}, got "
+            f"{state.tolist()}"
+        )
+    missing = state == Visibility.MISSING
+    keypoints = _numbers(where, "keypoints", points, (NUM_KEYPOINTS, 2), but=missing)
+    keypoints[missing] = UNKNOWN + 1  # Missing is (-1, -1) once 1 is subtracted.
+    size = float(_numbers(where, "scale", scale, ()))
+    if size <= 0:
+        raise AnnotationError(f"{where}: scale must be above 0, got {size}")
+    if head_box is None:
+        box, head_size = np.full(4, UNKNOWN + 1.0), HEAD_SIZE_PER_SCALE * size
+    else:
+        box = _numbers(where, "head box", head_box, (4,))
+        head_size = HEAD_SIZE_FACTOR * float(np.hypot(*(box[2:] - box[:2])))
+    return PersonAnnotation(
+        image_name=image_name,
+        keypoints=(keypoints - 1).astype(np.float32),
+        visibility=state.astype(np.int8),
+        center=(_numbers(where, "center", center, (2,)) - 1).astype(np.float32),
+        scale=size,
+        head_box=(box - 1).astype(np.float32),
+        head_size=head_size,
+        **others,
+    )
+
+
+def check_image_name(where: str, name: Any) -> str:
+    """Returns `name` if it can only mean a file in the images' folder.
+
+    Raises:
+        AnnotationError: It is no name, or leads out of the folder.
+    """
+    if not isinstance(name, str) or not name.isprintable() or name.strip(". ") == "":
+        raise AnnotationError(f"{where}: image name must be a file name, got {name!r}")
+    if "/" in name or "\\" in name or ":" in name:
+        raise AnnotationError(
+            f"{where}: image name must be a file in the images' folder, without a "
+            f"path, got {name!r}"
+        )
+    return name
+
+
+def _numbers(
+    where: str,
+    name: str,
+    value: Any,
+    shape: tuple[int, ...],
+    but: npt.NDArray[np.bool_] | None = None,
+) -> npt.NDArray[np.float64]:
+    """Returns `value` as finite float64 of `shape`; rows in `but` are not looked at."""
+    try:
+        array = np.array(value, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise AnnotationError(
+            f"{where}: {name} must be numbers of shape {shape}, got {value!r:.80}"
+        ) from None
+    if array.shape != shape:
+        raise AnnotationError(
+            f"{where}: {name} must have shape {shape}, got {array.shape}"
+        )
+    checked = array if but is None else array[~but]
+    # Stored as float32, so what only float64 can hold is as bad as infinity.
+    if not (np.abs(checked) <= np.finfo(np.float32).max).all():
+        raise AnnotationError(f"{where}: {name} must be finite, got {array.tolist()}")
+    return array
+
+
+def person_square(center: Any, scale: Any) -> tuple[Any, Any]:
+    """Returns the square around a person that HRNet's crop shows.
+
+    HRNet's own center is one pixel off, as it subtracts the 1 of MPII's 1-based
+    pixels from `center` and from the keypoints at different places.
+
+    Args:
+        center: float [..., 2], the release's rough middle of the person, in pixels; a
+            tensor or an array.
+        scale: float [...], person height divided by 200 px; of the same type.
+
+    Returns:
+        Center [..., 2] and side [...] of the square, in image pixels.
+    """
+    shift = np.array([0, CENTER_SHIFT_PER_SCALE], np.float32)
+    return center + scale[..., np.newaxis] * shift, SQUARE_PER_SCALE * scale

@@ -1,0 +1,98 @@
+"""The structs of the release's MATLAB files, as SciPy gives them.
+
+SciPy squeezes: an array of one struct, number or text is that struct, number or text.
+A field may be absent or empty, which mean the same. `where` is the file and the place
+in it, for messages.
+"""
+
+import io
+from typing import Any
+
+import numpy as np
+from etils import epath, epy
+
+from mpii_pose.person import AnnotationError
+from mpii_pose.release import matlab_file
+
+with epy.lazy_imports():  # SciPy takes longer to import than the whole package.
+    import scipy.io
+
+
+def load_variable(path: epath.PathLike, name: str, *, squeeze: bool = True) -> Any:
+    """Returns a variable of a MATLAB file, or None where it is absent.
+
+    Args:
+        path: The file.
+        name: The variable.
+        squeeze: False for arrays with the axes they have in MATLAB, and structs as
+            record arrays, which can be written again and take three times the memory.
+
+    Raises:
+        AnnotationError: The file is damaged.
+    """
+    data = epath.Path(path).read_bytes()
+    try:
+        content = scipy.io.loadmat(
+            io.BytesIO(matlab_file.cut_out(data, name)),
+            squeeze_me=squeeze,
+            struct_as_record=not squeeze,
+        )
+    except Exception as error:  # SciPy meets damage with errors of any kind.
+        raise AnnotationError(
+            f"{path}: not a MATLAB file SciPy can read ({error}); it may be "
+            "truncated, so compare its size with the original's or fetch it again"
+        ) from error
+    return content.get(name)
+
+
+def load_release(path: epath.PathLike) -> Any:
+    """Returns the struct RELEASE of the official .mat.
+
+    Raises:
+        AnnotationError: The file is damaged or has no such struct.
+    """
+    release = as_structs(load_variable(path, "RELEASE"))
+    if len(release) != 1:
+        raise AnnotationError(
+            f"{path}: expected one struct named RELEASE and found none; is this "
+            "mpii_human_pose_v1_u12_1.mat?"
+        )
+    return release[0]
+
+
+def as_structs(value: Any) -> list[Any]:
+    """Returns the structs of an array, or of one; none if it is anything else."""
+    struct_type = scipy.io.matlab.mat_struct
+    if isinstance(value, np.ndarray):
+        elements = value.ravel().tolist()
+        return elements if all(type(e) is struct_type for e in elements) else []
+    return [value] if type(value) is struct_type else []
+
+
+def field(struct: Any, name: str) -> Any:
+    """Returns a field, or None where it is absent or empty."""
+    value = getattr(struct, name, None)
+    return None if isinstance(value, np.ndarray) and not value.size else value
+
+
+def child(struct: Any, name: str) -> Any:
+    """Returns a field that is a struct, or None where it is absent or empty."""
+    return next(iter(as_structs(field(struct, name))), None)
+
+
+def number(where: str, struct: Any, name: str) -> float:
+    """Returns a field that must be one number."""
+    value = field(struct, name)
+    if not isinstance(value, (int, float)):
+        raise AnnotationError(f"{where}: {name} must be one number, got {value!r:.80}")
+    return float(value)
+
+
+def text(where: str, struct: Any, name: str) -> str:
+    """Returns a field that is one text, or "" where it is absent or empty."""
+    value = field(struct, name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise AnnotationError(f"{where}: {name} must be text, got {value!r:.80}")
+    return str(value)

@@ -1,0 +1,92 @@
+"""Which split a person belongs to.
+
+MPII publishes no validation set. The one everybody reports on was drawn by Tompson et
+al., "Efficient Object Localization Using Convolutional Networks" (CVPR 2015): a list
+of 2,958 people. People of the same images who are not on the list are in neither set,
+so that no image is both trained and validated on; public code drops them, we keep them
+as `validation_others`.
+"""
+
+import csv
+import dataclasses
+import functools
+import io
+from collections.abc import Iterable, Mapping
+
+from etils import epath
+
+from mpii_pose.person import AnnotationError, PersonAnnotation
+
+TRAIN = "train"
+VALIDATION = "validation"
+VALIDATION_OTHERS = "validation_others"
+TEST = "test"
+SPLITS = (TRAIN, VALIDATION, VALIDATION_OTHERS, TEST)
+
+# A release with images of its own says so in a file of this name beside its .mat.
+VALIDATION_PEOPLE_FILE = "validation_people.csv"
+_COLUMNS = ["image_name", "person_index"]
+
+
+@dataclasses.dataclass(frozen=True)
+class ValidationPeople:
+    """The list of validation people of a release.
+
+    Attributes:
+        people: (image name, 0-based position among the people of the image).
+    """
+
+    people: frozenset[tuple[str, int]]
+
+    @functools.cached_property
+    def images(self) -> frozenset[str]:
+        """Names of the images that hold a validation person."""
+        return frozenset(image_name for image_name, _ in self.people)
+
+    def split_of(self, image_name: str, person_index: int) -> str:
+        """Returns the split of a labelled person."""
+        if (image_name, person_index) in self.people:
+            return VALIDATION
+        return VALIDATION_OTHERS if image_name in self.images else TRAIN
+
+
+def read_validation_people(path: epath.PathLike) -> ValidationPeople:
+    """Reads a list of validation people: CSV with image_name and person_index.
+
+    Raises:
+        AnnotationError: The file is not such a list.
+    """
+    path = epath.Path(path)
+    try:
+        header, *rows = csv.reader(io.StringIO(path.read_text()))
+        if header != _COLUMNS:
+            raise ValueError(f"columns {header}")
+        people = [(image_name, int(person_index)) for image_name, person_index in rows]
+    except (ValueError, csv.Error) as error:
+        raise AnnotationError(
+            f"{path}: expected CSV with the columns {_COLUMNS}, got {error}"
+        ) from error
+    return ValidationPeople(frozenset(people))
+
+
+@functools.cache
+def tompson() -> ValidationPeople:
+    """Returns the 2,958 people of Tompson's split of MPII."""
+    return read_validation_people(
+        epath.resource_path("mpii_pose") / "release" / "tompson_validation.csv"
+    )
+
+
+def in_order(
+    people: Iterable[tuple[str, PersonAnnotation]],
+) -> Mapping[str, list[PersonAnnotation]]:
+    """Gathers (split, person) pairs by split and numbers the people of each.
+
+    Returns:
+        People by split; a split without people is absent.
+    """
+    splits: dict[str, list[PersonAnnotation]] = {name: [] for name in SPLITS}
+    for name, person in people:
+        index = len(splits[name])
+        splits[name].append(dataclasses.replace(person, index=index))
+    return {name: people for name, people in splits.items() if people}

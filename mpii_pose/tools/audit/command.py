@@ -1,0 +1,55 @@
+"""`python -m mpii_pose audit`: what is wrong with the annotations."""
+
+import argparse
+from typing import Any
+
+_EXAMPLES = """\
+examples:
+  python -m mpii_pose audit ~/mpii
+  python -m mpii_pose audit ~/mpii --html audit.html --examples 24
+  python -m mpii_pose audit mpii_annotations.json.gz --images ~/mpii/images
+
+PATH is a folder with a copy of MPII or a file of annotations: the official .mat,
+mpii_annotations.json (CPM, pytorch-pose), train.json or valid.json (HRNet, MMPose).
+Images are looked for in the usual places there; without them the poses are drawn alone.
+Nothing is corrected: everybody evaluates on the labels as they are.
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Adds the command."""
+    parser = commands.add_parser(
+        "audit",
+        help="count and show defects of the annotations",
+        description="Counts keypoints outside images or crops, keypoints at the same "
+        "place, impossible head sizes and suspected left/right swaps; shows the worst.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("path", metavar="PATH", help="a copy of MPII")
+    parser.add_argument("--images", metavar="DIR", help="the folder with the images")
+    parser.add_argument(
+        "--html", metavar="FILE", help="write a page with pictures of the worst cases"
+    )
+    parser.add_argument(
+        "--examples",
+        type=int,
+        default=12,
+        metavar="N",
+        help="pictures for each kind of defect (default: %(default)s)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints the counts and writes the page."""
+    from mpii_pose.tools.audit.report import audit_release, format_audit
+
+    audit = audit_release(args.path, image_folder=args.images)
+    print(format_audit(audit))
+    if args.html:
+        from mpii_pose.tools.audit.page import write_page
+
+        write_page(args.html, audit, max_examples=args.examples)
+        print(f"\nWrote {args.html}")
+    return 0

@@ -1,0 +1,152 @@
+"""The findings about a release, as data and as text."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from etils import epath
+
+from mpii_pose.person import PersonAnnotation
+from mpii_pose.release.image_sizes import SizedPeople, read_sized_people
+from mpii_pose.skeleton import Visibility
+from mpii_pose.tools.audit.checks import CHECKS, Check, stack_poses
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Finding:
+    """A person with a defect.
+
+    Attributes:
+        split: Split of the person.
+        person: The person.
+        keypoints: Indices of the keypoints concerned.
+        amount: How bad the worst of them is, in the unit of the check.
+    """
+
+    split: str
+    person: PersonAnnotation
+    keypoints: tuple[int, ...]
+    amount: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Defect:
+    """All that a check found.
+
+    Attributes:
+        check: The check.
+        findings: The people concerned, the worst first.
+    """
+
+    check: Check
+    findings: Sequence[Finding]
+
+    @property
+    def num_people(self) -> int:
+        """How many people are concerned."""
+        return len(self.findings)
+
+    @property
+    def num_keypoints(self) -> int:
+        """How many of their keypoints are."""
+        return sum(len(finding.keypoints) for finding in self.findings)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Audit:
+    """What was found out about a release.
+
+    Attributes:
+        release: Its people and images.
+        defects: One for each of `CHECKS`.
+    """
+
+    release: SizedPeople
+    defects: Sequence[Defect]
+
+    @property
+    def num_people(self) -> int:
+        """How many people there are."""
+        return sum(map(len, self.release.people.values()))
+
+    @property
+    def num_keypoints(self) -> int:
+        """How many keypoints are labelled."""
+        return sum(
+            int((person.visibility != Visibility.MISSING).sum())
+            for people in self.release.people.values()
+            for person in people
+        )
+
+    @property
+    def num_images_of_unknown_size(self) -> int:
+        """In how many images it is not known whether keypoints lie outside."""
+        names = {p.image_name for group in self.release.people.values() for p in group}
+        return len(names - set(self.release.image_sizes))
+
+
+def audit_people(
+    people: Mapping[str, Sequence[PersonAnnotation]],
+    *,
+    image_sizes: Mapping[str, tuple[int, int]] | None = None,
+) -> list[Defect]:
+    """Looks for each kind of defect.
+
+    Args:
+        people: People by split, as `read_people` returns them.
+        image_sizes: (height, width) in px by image name, where they are known.
+    """
+    everyone = [(split, person) for split in people for person in people[split]]
+    poses = stack_poses([person for _, person in everyone], image_sizes)
+    defects = []
+    for check in CHECKS:
+        amounts = check.measure(poses)
+        worst = amounts.max(axis=1, initial=0.0)
+        order = np.argsort(-worst, kind="stable")
+        findings = [
+            Finding(
+                split=everyone[i][0],
+                person=everyone[i][1],
+                keypoints=tuple(np.flatnonzero(amounts[i]).tolist()),
+                amount=float(worst[i]),
+            )
+            for i in order[: np.count_nonzero(worst)]
+        ]
+        defects.append(Defect(check=check, findings=findings))
+    return defects
+
+
+def audit_release(
+    path: epath.PathLike, *, image_folder: epath.PathLike | None = None
+) -> Audit:
+    """Reads annotations and looks for defects; see `read_sized_people`."""
+    release = read_sized_people(path, image_folder=image_folder)
+    return Audit(
+        release=release,
+        defects=audit_people(release.people, image_sizes=release.image_sizes),
+    )
+
+
+def format_audit(audit: Audit) -> str:
+    """Returns the counts as a table."""
+    return "\n".join(_lines(audit))
+
+
+def _lines(audit: Audit) -> Iterator[str]:
+    counts = ", ".join(
+        f"{len(p):,} {split}" for split, p in audit.release.people.items()
+    )
+    yield f"Read {audit.num_people:,} people ({counts})"
+    yield f"from the {audit.release.source},"
+    yield f"with {audit.num_keypoints:,} labelled keypoints."
+    if unknown := audit.num_images_of_unknown_size:
+        yield (
+            f"{unknown:,} images are not there, so whether keypoints lie outside them "
+            "is not known."
+        )
+    yield ""
+    yield f"{'':34}{'keypoints':>10}{'people':>10}"
+    for defect in audit.defects:
+        yield (
+            f"{defect.check.title:34}{defect.num_keypoints:10,}{defect.num_people:10,}"
+        )

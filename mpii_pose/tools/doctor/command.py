@@ -1,0 +1,58 @@
+"""`python -m mpii_pose doctor`: what is wrong, in words."""
+
+import argparse
+import itertools
+from typing import Any
+
+_EXAMPLES = """\
+examples:
+  python -m mpii_pose doctor
+  python -m mpii_pose doctor ~/mpii --data_dir /data/tensorflow_datasets
+  python -m mpii_pose doctor ~/tensorflow_datasets/mpii_pose/person/1.0.0
+
+PATH is the folder that you would give to `tfds build --manual_dir`: it may hold the
+official archives, what is in them, or a JSON copy of the annotations with images/.
+An archive of images is read through to compare its MD5, which takes a minute or two.
+Or PATH is a prepared dataset, of which every image is decoded, which takes some minutes
+for all of MPII: should TensorFlow stop with "Invalid JPEG data", this names the image.
+Exit code: 0 if nothing is wrong, 1 if there is a problem.
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Adds the command."""
+    parser = commands.add_parser(
+        "doctor",
+        help="check the installation, and a copy of MPII",
+        description="Checks Python, packages and disk and, with PATH, whether that "
+        "copy of MPII is whole and the original, or that dataset can be read.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "path", nargs="?", metavar="PATH", help="a copy of MPII or a dataset"
+    )
+    parser.add_argument(
+        "--data_dir", metavar="DIR", help="where you will build (default: TFDS's)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints what was found, line by line, as it is found."""
+    from mpii_pose.tools.doctor.diagnosis import count_problems
+    from mpii_pose.tools.doctor.environment import check_environment
+    from mpii_pose.tools.doctor.files import check_path
+
+    about_path = [] if args.path is None else check_path(args.path)
+    diagnoses = []
+    for diagnosis in itertools.chain(check_environment(args.data_dir), about_path):
+        print(diagnosis, flush=True)
+        diagnoses.append(diagnosis)
+    problems = count_problems(diagnoses)
+    print(
+        f"\n{problems} problem{'s' * (problems != 1)} found"
+        if problems
+        else "\nAll well"
+    )
+    return min(problems, 1)

@@ -1,0 +1,217 @@
+"""Random changes to a training example: drawn once, then applied without chance.
+
+`Augmentation` holds the options, `Augmentation.draw` makes all decisions for one
+example, and the square, the keypoints and the colors follow the same `Draw`.
+"""
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from mpii_pose.transforms.half_body import half_body_square
+
+SCALE_LAWS = ("linear", "exponential")
+MAX_LEVEL = 255.0
+
+
+class Draw(NamedTuple):
+    """What was decided for one example.
+
+    Attributes:
+        rotation: float32 [], angle of the square in radians.
+        scale: float32 [], factor on the square's side.
+        translation: float32 [2], (x, y) shift of the square in parts of its side.
+        flip: bool [], whether the crop is mirrored.
+        half_body: bool [], whether to show half of the body, where labels allow it.
+        upper_body: bool [], which half is preferred.
+        gain: float32 [3], factor on each color channel.
+        shift: float32 [3], what is added to each channel then, in levels of 255.
+    """
+
+    rotation: tf.Tensor
+    scale: tf.Tensor
+    translation: tf.Tensor
+    flip: tf.Tensor
+    half_body: tf.Tensor
+    upper_body: tf.Tensor
+    gain: tf.Tensor
+    shift: tf.Tensor
+
+
+def no_change() -> Draw:
+    """Returns the draw that leaves an example as it is."""
+    return Draw(
+        rotation=tf.constant(0.0),
+        scale=tf.constant(1.0),
+        translation=tf.zeros([2]),
+        flip=tf.constant(False),
+        half_body=tf.constant(False),
+        upper_body=tf.constant(False),
+        gain=tf.ones([3]),
+        shift=tf.zeros([3]),
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """How much training examples are changed at random; 0 switches a change off.
+
+    Attributes:
+        rotation: Standard deviation in degrees; clipped at twice that.
+        rotation_probability: Part of the examples that are rotated at all.
+        scale: Standard deviation of the size of what the crop shows: "linear" is
+            1 + N(0, scale), clipped at one standard deviation; "exponential" is
+            2 ** N(0, scale), clipped at two.
+        scale_law: "linear" (HRNet) or "exponential" (Hourglass).
+        flip: Part of the examples that are mirrored left to right.
+        translation: Largest shift in x and in y, in parts of the crop's side.
+        half_body: Part of the examples that show the upper or the lower body alone,
+            among those with enough labels.
+        channel_gain: Each color channel is multiplied by 1 +- this.
+        contrast: Levels are stretched about mid gray by 1 +- this.
+        brightness: Levels are moved by +- this part of 255.
+    """
+
+    rotation: float = 0.0
+    rotation_probability: float = 1.0
+    scale: float = 0.0
+    scale_law: str = "linear"
+    flip: float = 0.0
+    translation: float = 0.0
+    half_body: float = 0.0
+    channel_gain: float = 0.0
+    contrast: float = 0.0
+    brightness: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.scale_law not in SCALE_LAWS:
+            raise ValueError(
+                f"scale_law must be one of {', '.join(SCALE_LAWS)}, "
+                f"got {self.scale_law!r}"
+            )
+        limits = {
+            "rotation": 180.0,
+            "rotation_probability": 1.0,
+            # A linear law that reaches 1 would show nothing.
+            "scale": 0.99 if self.scale_law == "linear" else 4.0,
+            "flip": 1.0,
+            "translation": 1.0,
+            "half_body": 1.0,
+            "channel_gain": 1.0,
+            "contrast": 1.0,
+            "brightness": 1.0,
+        }
+        for name, limit in limits.items():
+            value = getattr(self, name)
+            if not 0.0 <= value <= limit:
+                raise ValueError(f"{name} must be in [0, {limit}], got {value!r}")
+
+    @classmethod
+    def hrnet(cls) -> "Augmentation":
+        """Returns HRNet's for MPII (`experiments/mpii/hrnet/*.yaml`)."""
+        return cls(rotation=30.0, rotation_probability=0.6, scale=0.25, flip=0.5)
+
+    @classmethod
+    def hourglass(cls) -> "Augmentation":
+        """Returns that of Newell et al. 2016 (pose-hg-train, `src/util/pose.lua`)."""
+        return cls(
+            rotation=30.0,
+            rotation_probability=0.4,
+            scale=0.25,
+            scale_law="exponential",
+            flip=0.5,
+            channel_gain=0.4,
+        )
+
+    @property
+    def changes_colors(self) -> bool:
+        """Whether any color changes."""
+        return bool(self.channel_gain or self.contrast or self.brightness)
+
+    def draw(self, *, seed: tf.Tensor) -> Draw:
+        """Makes all random decisions for one example.
+
+        Each decision has its own place in the stream of the seed, so switching one
+        change on or off leaves the others as they were.
+
+        Args:
+            seed: integer [2], as of `tf.random.stateless_uniform`.
+
+        Returns:
+            The decisions; the same for the same seed and options.
+        """
+        normal_seed, uniform_seed = tf.unstack(tf.random.split(seed))
+        normal = tf.random.stateless_normal([2], normal_seed)
+        uniform = tf.random.stateless_uniform([11], uniform_seed)
+        signed = 2.0 * uniform - 1.0
+        draw = no_change()
+        if self.rotation:
+            angle = np.float32(np.deg2rad(self.rotation)) * _clip(normal[0], 2.0)
+            rotated = uniform[0] < self.rotation_probability
+            draw = draw._replace(rotation=tf.where(rotated, angle, 0.0))
+        if self.scale:
+            draw = draw._replace(scale=self._scale_factor(normal[1]))
+        if self.flip:
+            draw = draw._replace(flip=uniform[1] < self.flip)
+        if self.half_body:
+            draw = draw._replace(
+                half_body=uniform[2] < self.half_body, upper_body=uniform[3] < 0.5
+            )
+        if self.translation:
+            draw = draw._replace(translation=self.translation * signed[4:6])
+        if self.changes_colors:
+            gain = 1.0 + self.channel_gain * signed[6:9]
+            contrast = 1.0 + self.contrast * signed[9]
+            middle = 0.5 * MAX_LEVEL * (1.0 - contrast)
+            brightness = self.brightness * MAX_LEVEL * signed[10]
+            draw = draw._replace(
+                gain=gain * contrast, shift=tf.fill([3], middle + brightness)
+            )
+        return draw
+
+    def _scale_factor(self, normal: tf.Tensor) -> tf.Tensor:
+        if self.scale_law == "linear":
+            return 1.0 + self.scale * _clip(normal, 1.0)
+        return tf.pow(2.0, self.scale * _clip(normal, 2.0))
+
+
+def _clip(value: tf.Tensor, limit: float) -> tf.Tensor:
+    return tf.clip_by_value(value, -limit, limit)
+
+
+def apply_to_square(
+    draw: Draw,
+    center: tf.Tensor,
+    side: tf.Tensor,
+    *,
+    keypoints: tf.Tensor,
+    visibility: tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Moves and scales the square of one person as was drawn.
+
+    Args:
+        draw: The decisions.
+        center: float32 [2], middle of the square in image pixels.
+        side: float32 [], its side in image pixels.
+        keypoints: float32 [16, 2] in image pixels.
+        visibility: integer [16], values of `skeleton.Visibility`.
+
+    Returns:
+        Center float32 [2] and side float32 [] of the changed square.
+    """
+    if _may_be_true(draw.half_body):
+        half_center, half_side = half_body_square(
+            keypoints, visibility, upper=draw.upper_body, center=center, side=side
+        )
+        center = tf.where(draw.half_body, half_center, center)
+        side = tf.where(draw.half_body, half_side, side)
+    side *= draw.scale
+    return center + draw.translation * side, side
+
+
+def _may_be_true(flag: tf.Tensor) -> bool:
+    """Returns False for a constant False, whose consequences need no operations."""
+    value = tf.get_static_value(flag)
+    return value is None or bool(value)

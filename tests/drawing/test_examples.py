@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+
+import mpii_pose
+from mpii_pose.drawing.poses import LEFT, RIGHT
+from tests import builds
+
+PEOPLE = mpii_pose.mpii_pose_dataset_builder.PoseConfig(
+    name="few", num_people=20, seed=1
+)
+
+
+@pytest.fixture(scope="module")
+def builder(tmp_path_factory):
+    return builds.build(tmp_path_factory.mktemp("data"), config=PEOPLE)
+
+
+def shows(image, color):
+    return (np.abs(image.astype(int) - color) <= 2).all(axis=2).sum()
+
+
+@pytest.mark.parametrize("decoded", [True, False])
+def test_both_sides_of_the_person_are_seen(builder, decoded):
+    decoders = None if decoded else {"image": tfds.decode.SkipDecoding()}
+    examples = builder.as_dataset(split="train", decoders=decoders)
+
+    drawn = tfds.as_numpy(examples.take(8).map(mpii_pose.draw_example))
+
+    for example in drawn:
+        assert example["image"].shape == (256, 256, 3)
+        assert shows(example["image"], LEFT) > 50
+        assert shows(example["image"], RIGHT) > 50
+
+
+def test_other_features_stay_as_they_are(builder):
+    examples = builder.as_dataset(split="train").take(1)
+
+    (before,) = tfds.as_numpy(examples)
+    (after,) = tfds.as_numpy(examples.map(mpii_pose.draw_example))
+
+    assert before.keys() == after.keys()
+    for name in before.keys() - {"image"}:
+        np.testing.assert_array_equal(after[name], before[name])
+
+
+def test_people_without_labels_are_shown_too(builder):
+    examples = builder.as_dataset(split="test")
+
+    for example in tfds.as_numpy(examples.take(2).map(mpii_pose.draw_example)):
+        assert not shows(example["image"], LEFT)
+
+
+def test_tfds_shows_the_pictures(builder):
+    examples = builder.as_dataset(split="train").map(mpii_pose.draw_example)
+
+    figure = tfds.show_examples(examples, builder.info, rows=1, cols=2)
+    table = tfds.as_dataframe(examples.take(2), builder.info)._repr_html_()
+
+    shown = figure.axes[0].images[0].get_array()
+    assert shows(np.asarray(shown), LEFT) > 50
+    assert table.count("<img") == 2

@@ -1,0 +1,376 @@
+import builtins
+import io
+import json
+import pathlib
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from mpii_pose import skeleton
+from mpii_pose.drawing import poses as visualize
+from mpii_pose.drawing.poses import contact_sheet, draw_heatmaps, draw_pose, plot_pckh
+from mpii_pose.evaluation.pckh import pckh_curve
+from mpii_pose.skeleton import Visibility
+
+mpl.use("Agg")
+
+MPII = (pathlib.Path(__file__).parents[2] / "../shared/mpii").resolve()
+GREY = 128
+LEFT_WRIST = skeleton.KEYPOINTS.index("left_wrist")
+LEFT_ELBOW = skeleton.KEYPOINTS.index("left_elbow")
+HEAD_TOP = skeleton.KEYPOINTS.index("head_top")
+RIGHT_ANKLE = skeleton.KEYPOINTS.index("right_ankle")
+
+
+def grey(height=200, width=300):
+    return np.full((height, width, 3), GREY, np.uint8)
+
+
+def pose(*known, seed=0):
+    """A pose of which only `known` keypoints exist, and its visibility."""
+    keypoints = np.random.default_rng(seed).uniform(20, 180, (16, 2))
+    visibility = np.full(16, int(Visibility.VISIBLE))
+    if known:
+        missing = np.setdiff1d(np.arange(16), known)
+        keypoints[missing] = -1
+        visibility[missing] = Visibility.MISSING
+    return keypoints, visibility
+
+
+def marked(drawn, size=(200, 300)):
+    """Which pixels are not the grey of the background."""
+    return (np.asarray(drawn) != np.asarray(grey(*size))).any(axis=2)
+
+
+@pytest.mark.parametrize("at", [(50.0, 80.0), (50.5, 80.25), (120.8, 33.3)])
+def test_dot_lies_on_its_keypoint(at):
+    keypoints, visibility = pose(LEFT_WRIST)
+    keypoints[LEFT_WRIST] = at
+
+    drawn = draw_pose(grey(), keypoints, visibility, line_width=4)
+
+    change = np.abs(np.asarray(drawn, float) - GREY).sum(axis=2)
+    y, x = np.mgrid[:200, :300]
+    middle = (change * x).sum() / change.sum(), (change * y).sum() / change.sum()
+    np.testing.assert_allclose(middle, at, atol=0.15)
+
+
+@pytest.mark.parametrize(
+    ("keypoint", "color"),
+    [
+        (LEFT_WRIST, visualize.LEFT),
+        (RIGHT_ANKLE, visualize.RIGHT),
+        (HEAD_TOP, visualize.MIDDLE),
+    ],
+)
+def test_sides_have_their_colors(keypoint, color):
+    keypoints, visibility = pose(keypoint)
+    keypoints[keypoint] = 60, 70
+
+    drawn = draw_pose(grey(), keypoints, visibility, line_width=4)
+
+    assert drawn.getpixel((60, 70)) == color
+
+
+def test_occluded_keypoints_are_rings_and_their_bones_dashed():
+    keypoints, visibility = pose(LEFT_WRIST, LEFT_ELBOW)
+    keypoints[LEFT_WRIST], keypoints[LEFT_ELBOW] = (20, 100), (280, 100)
+    seen = draw_pose(grey(), keypoints, visibility, line_width=6)
+
+    visibility[LEFT_WRIST] = Visibility.OCCLUDED
+    hidden = draw_pose(grey(), keypoints, visibility, line_width=6)
+
+    assert seen.getpixel((20, 100)) == seen.getpixel((280, 100)) == visualize.LEFT
+    assert hidden.getpixel((20, 100)) != visualize.LEFT
+    assert hidden.getpixel((280, 100)) == visualize.LEFT
+    assert marked(seen)[100, 30:270].all()
+    assert 0.3 < marked(hidden)[100, 30:270].mean() < 0.9
+
+
+@pytest.mark.parametrize("nowhere", [(-1, -1), (np.nan, 5), (np.inf, np.inf)])
+def test_keypoints_that_are_nowhere_are_left_out(nowhere):
+    keypoints, _ = pose()
+    keypoints[:] = nowhere
+
+    assert not marked(draw_pose(grey(), keypoints)).any()
+
+
+def test_missing_keypoints_are_left_out_wherever_they_are():
+    keypoints, visibility = pose()
+
+    assert not marked(draw_pose(grey(), keypoints, visibility * 0)).any()
+
+
+def test_lines_grow_with_the_person():
+    keypoints, visibility = pose()
+
+    small = draw_pose(grey(900, 900), keypoints, visibility)
+    large = draw_pose(grey(900, 900), keypoints * 4, visibility)
+
+    areas = [marked(drawn, (900, 900)).sum() for drawn in (small, large)]
+    assert 10 < areas[1] / areas[0] < 20  # 4 x as long, 4 x as wide
+
+
+def test_head_box_and_crop_are_outlined():
+    keypoints, visibility = pose(LEFT_WRIST)
+    keypoints[LEFT_WRIST] = 250, 190
+    crop_to_image = [[0.5, 0, 20], [0, 0.5, 30]]
+
+    drawn = draw_pose(
+        grey(),
+        keypoints,
+        visibility,
+        head_box=[200, 20, 240, 60],
+        crop_to_image=crop_to_image,
+        crop_size=(100, 200),
+        line_width=4,
+    )
+
+    assert drawn.getpixel((220, 20)) == drawn.getpixel((200, 40)) == visualize.HEAD_BOX
+    left, bottom = round(20 - 0.25), round(30 + 99.5 * 0.5)
+    assert drawn.getpixel((left, 50)) == visualize.CROP
+    assert drawn.getpixel((70, bottom)) == visualize.CROP
+
+
+def test_head_box_of_minus_ones_is_not_drawn():
+    keypoints, visibility = pose()
+
+    drawn = draw_pose(grey(), keypoints, visibility, head_box=[-1] * 4)
+
+    assert drawn == draw_pose(grey(), keypoints, visibility)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 400), (200, 300)])
+@pytest.mark.parametrize("shift", [-1000, -100, 5000])
+def test_people_across_and_beyond_the_border_are_drawn_as_far_as_seen(size, shift):
+    keypoints, visibility = pose()
+
+    drawn = draw_pose(grey(*size), keypoints + shift, visibility)
+
+    assert drawn.size == size[::-1]
+    assert marked(drawn, size).any() == (shift == -100)
+
+
+@pytest.mark.parametrize("far", [1e4, 1e7, 1e20])
+def test_a_keypoint_anywhere_does_not_spoil_the_picture(far):
+    keypoints, visibility = pose()
+    keypoints[[LEFT_WRIST, RIGHT_ANKLE]] = [[far, far], [-far, 50]]
+    visibility[LEFT_WRIST] = Visibility.OCCLUDED
+
+    drawn = draw_pose(grey(), keypoints, visibility)
+
+    assert 0.01 < marked(drawn).mean() < 0.3
+
+
+def test_line_width_must_be_positive():
+    with pytest.raises(ValueError, match="line_width must be above 0 px, got 0"):
+        draw_pose(grey(), pose()[0], line_width=0)
+
+
+def test_inputs_are_not_modified():
+    array, pillow = grey(), Image.fromarray(grey())
+    keypoints, visibility = pose()
+    before = keypoints.copy(), visibility.copy()
+
+    for image in (array, pillow):
+        draw_pose(image, keypoints, visibility, head_box=[1, 1, 50, 50])
+        draw_heatmaps(image, np.ones((4, 4, 16)))
+        contact_sheet([image])
+
+    assert (array == GREY).all()
+    assert (np.asarray(pillow) == GREY).all()
+    np.testing.assert_array_equal(keypoints, before[0])
+    np.testing.assert_array_equal(visibility, before[1])
+
+
+def test_images_of_every_kind_are_drawn_alike(tmp_path):
+    pixels = np.random.default_rng(1).integers(0, 256, (20, 30, 3), np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "png")
+    (tmp_path / "image.png").write_bytes(buffer.getvalue())
+    path = tmp_path / "image.png"
+    kinds = [
+        pixels,
+        tf.constant(pixels),
+        pixels.astype(np.float32) / 127.5 - 1.0,
+        Image.fromarray(pixels),
+        Image.fromarray(pixels).convert("RGBA"),
+        buffer.getvalue(),
+        tf.constant(buffer.getvalue()),
+        np.array(buffer.getvalue()),
+        path,
+        str(path),
+    ]
+
+    for image in kinds:
+        np.testing.assert_array_equal(visualize.as_image(image), pixels)
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.zeros((4, 4), np.uint8), r"\[height, width, 3\], got uint8 \[4, 4\]"),
+        (np.zeros((4, 4, 3), np.int64), r"got int64 \[4, 4, 3\]"),
+        (np.full((4, 4, 3), 255.0), r"lie in \[-1, 1\], got values from 255.0 to"),
+        (np.full((4, 4, 3), np.nan), r"lie in \[-1, 1\]"),
+    ],
+)
+def test_other_images_are_refused(image, message):
+    with pytest.raises(ValueError, match=message):
+        visualize.as_image(image)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("keypoints", (15, 2)),
+        ("visibility", (16, 1)),
+        ("head_box", (2, 2)),
+        ("crop_to_image", (3, 3)),
+    ],
+)
+def test_wrong_shapes_are_refused(name, shape):
+    arguments = {"keypoints": np.ones((16, 2)), name: np.ones(shape)}
+
+    with pytest.raises(ValueError, match=f"{name} must have shape"):
+        draw_pose(grey(), **arguments)
+
+
+def test_heatmap_shows_at_its_place_in_its_color():
+    heatmaps = np.zeros((8, 8, 16), np.float32)
+    heatmaps[1, 6, LEFT_WRIST] = 3.0  # only ratios matter
+    heatmaps[6, 1, RIGHT_ANKLE] = 1.5
+    heatmaps[3, 3, RIGHT_ANKLE] = -9.0
+
+    drawn = draw_heatmaps(grey(80, 80), heatmaps, opacity=1.0)
+
+    assert drawn.getpixel((65, 15)) == pytest.approx(visualize.LEFT, abs=30)
+    half = (np.array(visualize.RIGHT) + GREY) / 2
+    assert drawn.getpixel((15, 65)) == pytest.approx(half, abs=30)
+    assert drawn.getpixel((35, 35)) == (GREY,) * 3
+
+
+@pytest.mark.parametrize("empty", [0.0, -1.0, np.nan])
+def test_heatmaps_without_a_peak_show_nothing(empty):
+    drawn = draw_heatmaps(grey(), np.full((4, 4, 16), empty))
+
+    assert not marked(drawn).any()
+
+
+@pytest.mark.parametrize("shape", [(4, 4, 14), (4, 16), (0, 4, 16), (1, 4, 4, 16)])
+def test_heatmaps_of_other_shapes_are_refused(shape):
+    with pytest.raises(ValueError, match="heatmaps must have shape"):
+        draw_heatmaps(grey(), np.ones(shape))
+
+
+@pytest.mark.parametrize(
+    ("count", "columns", "across", "down"), [(1, 4, 1, 1), (4, 4, 4, 1), (7, 3, 3, 3)]
+)
+def test_contact_sheet_has_a_place_for_each_image(count, columns, across, down):
+    sheet = contact_sheet([grey(60, 80)] * count, columns=columns, tile_size=(60, 80))
+
+    assert sheet.size == (across * 82 + 2, down * 62 + 2)
+    assert marked(sheet, sheet.size[::-1]).sum() == (
+        sheet.width * sheet.height - count * 60 * 80
+    )
+
+
+def test_contact_sheet_keeps_the_shape_of_images():
+    sheet = contact_sheet([grey(300, 100)], tile_size=(120, 160))
+
+    seen = ~marked(sheet, sheet.size[::-1])
+    assert seen.sum() == 120 * 40
+
+
+def test_captions_stay_within_their_tile():
+    images = [grey(60, 80)] * 2
+
+    short, long = (
+        np.asarray(contact_sheet(images, captions=[caption, ""], tile_size=(60, 80)))
+        for caption in ("abc", "a caption far\ntoo long for a tile of 80 px")
+    )
+
+    assert short.shape == long.shape
+    for sheet in (short, long):
+        ink = (sheet < 100).all(axis=2)
+        assert ink[62:, :84].any()
+        assert not ink[:, 84:].any()
+
+
+def test_tile_too_narrow_for_any_caption_is_still_drawn():
+    sheet = contact_sheet([grey(4, 4)], captions=["caption"], tile_size=(4, 4))
+
+    assert sheet.width == 4 + 2 * 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"images": []}, "one image at least"),
+        ({"captions": ["one"]}, "one for each image: 2, got 1"),
+        ({"columns": 0}, "columns and tile_size must be 1 or more"),
+        ({"tile_size": (0, 5)}, "columns and tile_size must be 1 or more"),
+    ],
+)
+def test_contact_sheets_that_cannot_be_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        contact_sheet(**{"images": [grey(), grey()]} | arguments)
+
+
+def curve(error):
+    truth = np.zeros((3, 16, 2))
+    predicted = truth + np.array([error, 0.0])
+    return pckh_curve(predicted, truth, np.ones((3, 16)), np.full(3, 10.0))
+
+
+@pytest.mark.parametrize("group", ["total", "wrist"])
+def test_plot_has_a_line_for_each_name(group):
+    axes = plot_pckh({"good": curve(1.0), "bad": curve(4.0)}, group=group)
+
+    good, bad = axes.get_lines()
+    assert good.get_label().startswith("good")
+    assert good.get_xdata()[[0, -1]].tolist() == [0.0, 0.5]
+    assert good.get_ydata().tolist() == [0.0] * 10 + [100.0] * 41
+    assert bad.get_ydata().tolist() == [0.0] * 40 + [100.0] * 11
+    assert axes.get_legend() is not None
+
+
+def test_plot_refuses_unknown_groups():
+    with pytest.raises(ValueError, match=r"total or one of \['head'.*: nose"):
+        plot_pckh({"a": curve(1.0)}, group="nose")
+
+
+def test_plot_without_matplotlib_says_what_to_install(monkeypatch):
+    load = builtins.__import__
+
+    def no_matplotlib(name, *args, **kwargs):
+        if name.startswith("matplotlib"):
+            raise ImportError(name)
+        return load(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", no_matplotlib)
+
+    with pytest.raises(ImportError, match=r"pip install 'mpii_pose\[plot\]'"):
+        plot_pckh({"a": curve(1.0)})
+
+
+def test_real_people_are_drawn_where_they_are():
+    if not MPII.exists():
+        pytest.skip(f"needs the real images in {MPII}")
+    people = json.loads((MPII / "hrnet_annotations.json").read_text())
+
+    for person in people:
+        path = MPII / "images" / person["image"]
+        keypoints = np.array(person["joints"]) - 1
+        visibility = 2 * np.array(person["joints_vis"])
+        drawn = draw_pose(path, keypoints, visibility)
+        changed = np.asarray(drawn) != np.asarray(Image.open(path).convert("RGB"))
+        rows, columns = np.nonzero(changed.any(axis=2))
+        known = keypoints[visibility > 0]
+        box = np.concatenate([known.min(axis=0), known.max(axis=0)])
+        drawn_box = [columns.min(), rows.min(), columns.max(), rows.max()]
+        last = np.array([drawn.width, drawn.height] * 2) - 1
+        np.testing.assert_allclose(drawn_box, np.clip(box, 0, last), atol=20)

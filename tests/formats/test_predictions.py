@@ -1,0 +1,118 @@
+"""pred.mat counts from 1, and the usual mistakes in predictions are found."""
+
+import numpy as np
+import pytest
+import scipy.io
+
+import mpii_pose
+from mpii_pose.formats import predictions
+
+SPLIT = "train"
+
+
+@pytest.fixture(scope="module")
+def people(drawn_release):
+    return mpii_pose.read_people(drawn_release)[SPLIT]
+
+
+@pytest.fixture
+def truth(people):
+    """Good predictions: the labels, and the center where there is none."""
+    points = np.array([p.keypoints for p in people], np.float64)
+    missing = np.array([p.visibility == 0 for p in people])
+    centers = np.array([p.center for p in people], np.float64)[:, None]
+    return np.where(missing[..., None], centers, points)
+
+
+def test_file_counts_from_1_and_reads_back_from_0(tmp_path):
+    predicted = np.random.default_rng(0).normal(size=(5, 16, 2)) * 300
+
+    predictions.write_predictions(tmp_path / "pred.mat", predicted)
+
+    stored = scipy.io.loadmat(tmp_path / "pred.mat")["preds"]
+    assert stored.shape == (5, 16, 2)
+    np.testing.assert_array_equal(stored, predicted + 1)
+    found = predictions.read_predictions(tmp_path / "pred.mat")
+    np.testing.assert_allclose(found, predicted, atol=1e-10)
+
+
+def test_file_with_the_axes_of_old_h5_files_reads_the_same(tmp_path):
+    predicted = np.random.default_rng(0).normal(size=(5, 16, 2))
+    turned = (predicted + 1).transpose(2, 1, 0)
+    scipy.io.savemat(tmp_path / "pred.mat", {"preds": turned})
+
+    found = predictions.read_predictions(tmp_path / "pred.mat")
+
+    np.testing.assert_allclose(found, predicted, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"other": np.zeros(3)}, "named preds"),
+        ({"preds": "text"}, "named preds"),
+        ({"preds": np.zeros((4, 14, 2))}, r"shape \[N, 16, 2\], got \(4, 14, 2\)"),
+    ],
+)
+def test_other_files_are_refused(tmp_path, content, message):
+    scipy.io.savemat(tmp_path / "pred.mat", content)
+
+    with pytest.raises(mpii_pose.AnnotationError, match=message):
+        predictions.read_predictions(tmp_path / "pred.mat")
+
+
+def test_good_predictions_have_no_problems(people, truth):
+    noise = np.random.default_rng(0).normal(size=truth.shape)
+
+    assert predictions.check_predictions(truth, people) == []
+    assert predictions.check_predictions(truth + noise, people) == []
+
+
+def test_wrong_number_of_people_is_found(people, truth):
+    (problem,) = predictions.check_predictions(truth[1:], people)
+
+    assert f"{len(people) - 1} people and {len(people)} people" in problem
+
+
+def test_nan_is_counted(people, truth):
+    truth[3, :4] = np.nan
+
+    (problem,) = predictions.check_predictions(truth, people)
+
+    assert problem.startswith("4 keypoints of 1 people are not finite")
+
+
+def test_another_order_is_found(people, truth):
+    shuffled = truth[np.random.default_rng(1).permutation(len(truth))]
+
+    problems = predictions.check_predictions(shuffled, people)
+
+    assert any("index order" in problem for problem in problems)
+
+
+def test_exchanged_x_and_y_are_found(people, truth):
+    problems = predictions.check_predictions(truth[..., ::-1], people)
+
+    assert any("x and y are exchanged" in problem for problem in problems)
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_a_grid_that_is_off_by_one_pixel_is_found(people, truth, step):
+    noise = np.random.default_rng(0).normal(size=truth.shape) / 4
+
+    problems = predictions.check_predictions(truth + step + noise, people)
+
+    assert any("count pixels from 1" in problem for problem in problems)
+
+
+def test_tompsons_published_predictions_have_no_problems(real_mpii):
+    truth = scipy.io.loadmat(real_mpii / "validation_truth.mat")
+    people = mpii_pose.read_people(real_mpii / "cpm_annotations.json.gz")["validation"]
+    predicted = truth["pos_pred_src"].transpose(2, 0, 1).astype(float) - 1
+
+    assert predictions.check_predictions(predicted, people) == []
+    assert predictions.check_predictions(predicted[::-1], people) != []
+
+
+def test_no_people_and_no_predictions_are_no_problem():
+    assert predictions.check_predictions(np.zeros((0, 16, 2)), []) == []

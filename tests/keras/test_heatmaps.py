@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mpii_pose.keras.heatmaps import HeatmapEncoder, HeatmapLoss
+from mpii_pose.transforms.heatmaps import encode_heatmaps
+
+OPTIONS = {"image_size": (128, 96), "heatmap_size": (32, 24), "sigma": 1.5}
+
+
+def people(count=4):
+    rng = np.random.default_rng(0)
+    keypoints = rng.uniform(-20, 140, (count, 16, 2)).astype(np.float32)
+    return keypoints, rng.integers(0, 3, (count, 16)).astype(np.int8)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("encoding", ["unbiased", "msra"])
+def test_layer_equals_the_host(jit_compile, encoding):
+    layer = HeatmapEncoder(**OPTIONS, encoding=encoding)
+    expected = encode_heatmaps(*people(), **OPTIONS, encoding=encoding)
+
+    found = tf.function(layer, jit_compile=jit_compile)(*people())
+
+    np.testing.assert_allclose(found[0], expected[0], atol=1e-6)
+    np.testing.assert_array_equal(found[1], expected[1])
+
+
+def test_layer_stays_in_float32_under_mixed_precision():
+    tf.keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        found, _ = HeatmapEncoder(**OPTIONS)(*people())
+    finally:
+        tf.keras.mixed_precision.set_global_policy("float32")
+
+    assert found.dtype == tf.float32
+    expected, _ = encode_heatmaps(*people(), **OPTIONS)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_layer_is_made_again_from_its_config():
+    layer = HeatmapEncoder(**OPTIONS, alignment="udp", name="targets")
+
+    again = HeatmapEncoder.from_config(layer.get_config())
+
+    assert again.get_config() == layer.get_config()
+    np.testing.assert_array_equal(again(*people())[0], layer(*people())[0])
+
+
+def test_wrong_option_is_refused_when_the_layer_is_made():
+    with pytest.raises(ValueError, match="half_pixel, udp, legacy, got 'dark'"):
+        HeatmapEncoder(alignment="dark")
+
+
+def test_loss_counts_each_keypoint_by_its_weight():
+    truth = np.zeros((2, 8, 8, 16), np.float32)
+    predicted = np.zeros_like(truth)
+    predicted[..., 3] = 2.0
+    predicted[..., 4] = 100.0
+    weights = np.ones((2, 16), np.float32)
+    weights[:, 4] = 0.0
+
+    loss = HeatmapLoss()(truth, predicted, sample_weight=weights)
+
+    assert float(loss) == pytest.approx(4.0 / 16)
+
+
+def test_loss_trains_a_model_with_the_weights_of_a_batch():
+    rng = np.random.default_rng(0)
+    images = rng.uniform(-1, 1, (8, 8, 8, 3)).astype(np.float32)
+    targets = np.repeat(images[..., :1], 16, axis=-1)
+    model = tf.keras.Sequential([tf.keras.layers.Conv2D(16, 1)])
+    model.compile(optimizer=tf.keras.optimizers.Adam(0.1), loss=HeatmapLoss())
+    dataset = tf.data.Dataset.from_tensors((images, targets, np.ones((8, 16), "f4")))
+
+    history = model.fit(dataset.repeat(30), steps_per_epoch=30, epochs=2, verbose=0)
+
+    first, last = history.history["loss"]
+    assert last < 0.1 * first

@@ -1,0 +1,277 @@
+"""A build that cannot be right stops, says why, and leaves nothing that looks built."""
+
+import io
+import json
+import os
+import pathlib
+import shutil
+
+import numpy as np
+import PIL.Image
+import pytest
+import requests
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
+from etils import epath
+
+import mpii_pose
+from mpii_pose import AnnotationError
+from mpii_pose.release import download
+from mpii_pose.release.archives import ArchiveError
+from mpii_pose.shards.images import ImageError
+from tests import builds, releases
+
+
+@pytest.fixture
+def release(drawn_release, tmp_path):
+    """A copy of the drawn release that a test may damage."""
+    return pathlib.Path(shutil.copytree(drawn_release, tmp_path / "release"))
+
+
+@pytest.fixture
+def victim(release):
+    """A person of the release."""
+    return mpii_pose.read_people(release)["train"][3]
+
+
+def assert_refused(tmp_path, manual_dir, error, message, **options):
+    data_dir = tmp_path / "data"
+    with pytest.raises(error, match=message) as caught:
+        builds.build(data_dir, manual_dir, **options)
+    assert not builds.prepared(data_dir)
+    with pytest.raises(AssertionError, match="could not find data"):
+        tfds.load("mpii_pose/person", data_dir=data_dir, download=False)
+    return str(caught.value)
+
+
+def key_of(person):
+    return f"{person.image_name}/{person.person_index}"
+
+
+def test_missing_image_is_named_before_anything_is_written(tmp_path, release, victim):
+    (release / "images" / victim.image_name).unlink()
+
+    text = assert_refused(
+        tmp_path, release, ImageError, r"1 of \d+ images are missing in .*images"
+    )
+
+    assert victim.image_name in text
+
+
+@pytest.mark.parametrize("runner", [None, BundleBasedDirectRunner()])
+def test_truncated_image_is_named_with_its_person(tmp_path, release, victim, runner):
+    path = release / "images" / victim.image_name
+    path.write_bytes(path.read_bytes()[:-100])
+
+    # Beam wraps errors of its workers, keeping their text.
+    text = assert_refused(
+        tmp_path, release, Exception, "cannot be decoded", beam_runner=runner
+    )
+
+    assert f"Person {victim.image_name}/" in text
+    assert str(path) in text
+
+
+def test_image_that_is_no_image_is_named_with_its_person(tmp_path, release, victim):
+    (release / "images" / victim.image_name).write_text("<html>404</html>")
+
+    text = assert_refused(tmp_path, release, ImageError, "cannot be decoded")
+
+    assert f"Person {victim.image_name}/" in text
+
+
+@pytest.mark.parametrize(
+    ("mode", "image_format"), [("RGB", "PNG"), ("L", "JPEG"), ("CMYK", "JPEG")]
+)
+def test_unusual_image_is_converted_and_never_refused(
+    tmp_path, release, victim, mode, image_format
+):
+    path = release / "images" / victim.image_name
+    picture = PIL.Image.open(path).convert(mode)
+    picture.save(path, image_format, quality=95)
+
+    builder = builds.build(tmp_path / "data", release)
+
+    examples = builds.read(builder, "train")
+    (example,) = [e for e in examples if e["index"] == victim.index]
+    expected = np.asarray(picture.convert("RGB")).astype(float)
+    assert np.abs(example["image"] - expected).mean() < 3
+
+
+def test_damaged_annotations_leave_nothing(tmp_path, release):
+    (mat,) = release.rglob("*.mat")
+    mat.write_bytes(mat.read_bytes()[:1000])
+
+    assert_refused(tmp_path, release, AnnotationError, "not a MATLAB file")
+
+
+def test_name_that_leads_out_of_the_folder_is_refused(tmp_path, release, victim):
+    record = releases.hrnet_record(victim) | {"image": "../../secret.jpg"}
+    shutil.rmtree(release / "mpii_human_pose_v1_u12_2")
+    (release / "train.json").write_text(json.dumps([record]))
+
+    text = assert_refused(tmp_path, release, AnnotationError, "without a path")
+
+    assert "record 0" in text
+
+
+def test_two_people_with_the_same_key_are_refused(tmp_path, release):
+    record = releases.cpm_record(
+        mpii_pose.read_people(release)["train"][0], split="train", image=1
+    )
+    shutil.rmtree(release / "mpii_human_pose_v1_u12_2")
+    (release / "mpii_annotations.json").write_text(json.dumps([record, record]))
+
+    assert_refused(tmp_path, release, AnnotationError, "stands already in record 0")
+
+
+def test_empty_split_is_refused(tmp_path, release):
+    people = mpii_pose.read_people(release)
+    shutil.rmtree(release / "mpii_human_pose_v1_u12_2")
+    releases.write_hrnet(release, people, {"train": "train.json"})
+    (release / "valid.json").write_text("[]")
+
+    text = assert_refused(tmp_path, release, AnnotationError, "found an empty one")
+
+    assert "valid.json" in text
+
+
+def test_max_examples_of_zero_prepares_no_split(tmp_path, release):
+    builder = builds.build(tmp_path / "data", release, max_examples_per_split=0)
+
+    assert not builder.info.splits
+
+
+def test_annotations_without_any_image_are_refused(tmp_path, release):
+    shutil.rmtree(release / "images")
+
+    assert_refused(tmp_path, release, FileNotFoundError, "None of the .* was found")
+
+
+@pytest.mark.parametrize("name", ["missing", "empty", "wrong"])
+def test_manual_dir_without_a_release_is_refused(tmp_path, name):
+    folder = tmp_path / name
+    if name != "missing":
+        folder.mkdir()
+    if name == "wrong":
+        (folder / "holiday.jpg").write_bytes(b"")
+
+    text = assert_refused(
+        tmp_path, folder, FileNotFoundError, "No annotations of MPII Human Pose"
+    )
+
+    expected = {
+        "missing": "does not exist",
+        "empty": "holds nothing",
+        "wrong": "holds holiday.jpg",
+    }
+    assert f"{folder} {expected[name]}" in text
+    assert "mpii_human_pose_v1.tar.gz" in text
+    assert "mpii_pose/synthetic" in text
+
+
+def test_truncated_archive_is_named(tmp_path, release):
+    manual = tmp_path / "manual"
+    manual.mkdir()
+    shutil.make_archive(manual / "mpii_human_pose_v1", "gztar", release, "images")
+    shutil.copytree(release / "mpii_human_pose_v1_u12_2", manual / "annot")
+    archive = manual / "mpii_human_pose_v1.tar.gz"
+    archive.write_bytes(archive.read_bytes()[:-5000])
+
+    text = assert_refused(tmp_path, manual, ArchiveError, "is truncated or damaged")
+
+    assert str(archive) in text
+
+
+def test_no_network_and_no_files_tell_what_to_put_where(tmp_path, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise requests.exceptions.ConnectionError("no route to host")
+
+    monkeypatch.setattr(requests.Session, "send", refuse)
+
+    text = assert_refused(
+        tmp_path, None, ConnectionError, "Cannot download MPII Human Pose"
+    )
+
+    assert "no route to host" in text
+    for hint in ("--manual_dir", "mpii_human_pose_v1_u12_2.zip", "mpii_pose/synthetic"):
+        assert hint in text
+
+
+class Downloads:
+    """Stands for TFDS's download manager, with the files already there."""
+
+    def __init__(self, download_dir):
+        self.download_dir = download_dir
+
+    def download(self, urls):
+        return {name: epath.Path(self.download_dir) / name for name in urls}
+
+
+def test_downloads_of_another_identity_are_refused(
+    tmp_path, release, victim, monkeypatch
+):
+    shutil.make_archive(tmp_path / "mpii_human_pose_v1", "gztar", release, "images")
+    annotations = "mpii_human_pose_v1_u12_2"
+    shutil.make_archive(tmp_path / annotations, "zip", release, annotations)
+    answer = requests.Response()
+    answer.status_code = 200
+    monkeypatch.setattr(requests, "head", lambda url, timeout: answer)
+
+    with pytest.raises(ValueError, match=f"expected MD5 {download.IMAGES_MD5}, found"):
+        download.download_release(Downloads(tmp_path))
+
+    md5 = download.md5(tmp_path / download.IMAGES_ARCHIVE)
+    monkeypatch.setattr(download, "IMAGES_MD5", md5)
+    message = f"expected git blob id {download.MATLAB_GIT_BLOB}, found"
+    with pytest.raises(ValueError, match=message):
+        download.download_release(Downloads(tmp_path))
+
+    (mat,) = release.rglob("*.mat")
+    monkeypatch.setattr(download, "MATLAB_GIT_BLOB", download.git_blob_id(mat))
+    images, _ = download.download_release(Downloads(tmp_path))
+    assert (images / "images" / victim.image_name).exists()
+
+
+def test_git_blob_id_is_gits(tmp_path):
+    (tmp_path / "file").write_bytes(b"hello\n")
+
+    # What `git hash-object` prints for it.
+    expected = "ce013625030ba8dba906f756967f9e9ca394464a"
+    assert download.git_blob_id(tmp_path / "file") == expected
+
+
+def test_full_disk_is_foretold(tmp_path, release, monkeypatch):
+    free = shutil.disk_usage(tmp_path)._replace(free=100_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: free)
+    # TFDS asks for the unknown size before it asks us.
+    assert_refused(tmp_path, release, OSError, r"Not enough disk space for mpii_pose")
+
+
+def test_failed_build_keeps_what_was_built_before(tmp_path, release, victim):
+    built = builds.build(tmp_path / "data", release)
+    expected = builds.read(built, "train")
+    (release / "images" / victim.image_name).write_bytes(b"damaged")
+
+    # The same version, into another config's folder.
+    assert_refused(tmp_path / "other", release, ImageError, "cannot be decoded")
+
+    again = tfds.builder("mpii_pose/person", data_dir=tmp_path / "data")
+    builds.assert_same_examples(builds.read(again, "train"), expected)
+
+
+def test_jpeg_reader_of_tensorflow_reads_what_was_converted(tmp_path, release, victim):
+    path = release / "images" / victim.image_name
+    output = io.BytesIO()
+    PIL.Image.open(path).convert("CMYK").save(output, "JPEG")
+    path.write_bytes(output.getvalue())
+    assert os.path.getsize(path)
+
+    builder = builds.build(tmp_path / "data", release)
+
+    dataset = builder.as_dataset(
+        split="train", decoders={"image": tfds.decode.SkipDecoding()}
+    )
+    for example in dataset:
+        assert tf.io.decode_jpeg(example["image"]).shape[-1] == 3

@@ -1,0 +1,434 @@
+"""The dataset builds and loads in the ways TFDS offers."""
+
+import shutil
+import tarfile
+import zipfile
+
+import apache_beam
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
+
+import mpii_pose
+from mpii_pose.release import download
+from mpii_pose.shards.builder import PlannedShardsBuilder
+from mpii_pose.skeleton import Visibility
+from tests import builds, releases
+
+SPLITS = ["train", "validation", "validation_others", "test"]
+
+
+@pytest.fixture(scope="module")
+def built(drawn_release, tmp_path_factory):
+    """The drawn release, built with the defaults."""
+    return builds.build(tmp_path_factory.mktemp("built"), drawn_release)
+
+
+def test_examples_are_the_people_of_the_release(built, drawn_release):
+    people = mpii_pose.read_people(drawn_release)
+
+    assert list(built.info.splits) == SPLITS
+    for split in SPLITS:
+        examples = builds.read(built, split)
+        assert sorted(e["index"] for e in examples) == list(range(len(people[split])))
+        for example in examples:
+            person = people[split][example["index"]]
+            assert example["image_name"].decode() == person.image_name
+            for name in ("keypoints", "visibility", "center", "head_box"):
+                np.testing.assert_array_equal(example[name], getattr(person, name))
+            for name in ("scale", "head_size"):
+                assert example[name] == np.float32(getattr(person, name))
+            for name in ("person_index", "separated", "frame_sec"):
+                assert example[name] == getattr(person, name)
+            for name in ("activity", "category", "video_id"):
+                assert example[name].decode() == getattr(person, name)
+
+
+def test_stored_jpegs_are_the_files(built, drawn_release):
+    dataset = built.as_dataset(
+        split="all", decoders={"image": tfds.decode.SkipDecoding()}
+    )
+
+    for example in tfds.as_numpy(dataset):
+        path = drawn_release / "images" / example["image_name"].decode()
+        assert example["image"] == path.read_bytes()
+
+
+def test_metadata_tells_the_source(built, drawn_release):
+    people = mpii_pose.read_people(drawn_release)
+    reloaded = tfds.builder_from_directory(built.data_dir)
+
+    for info in (built.info, reloaded.info):
+        assert info.metadata["source"] == "official .mat"
+        assert info.metadata["tells_occluded_from_visible"] is True
+        assert info.metadata["people"] == {name: len(people[name]) for name in SPLITS}
+        assert "research" in info.metadata["license"]
+        (mat,) = drawn_release.rglob("*.mat")
+        blob = download.git_blob_id(mat)
+        assert info.metadata["annotation_files"] == {mat.name: blob}
+        assert info.dataset_size == sum(
+            path.stat().length
+            for split in info.splits.values()
+            for path in split.filepaths
+        )
+
+
+def test_every_feature_is_documented(built):
+    for name, feature in built.info.features.items():
+        assert feature.doc.desc, name
+
+
+def plain_tfds(monkeypatch):
+    """Takes our way of writing shards away, which leaves TFDS's."""
+    for owner in (mpii_pose.Builder, PlannedShardsBuilder):
+        monkeypatch.delattr(owner, "_generate_splits")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({"beam_runner": BundleBasedDirectRunner()}, id="beam_runner"),
+        pytest.param(
+            {"beam_options": PipelineOptions(["--runner=DirectRunner"])},
+            id="beam_options",
+        ),
+        pytest.param({}, id="plain_tfds"),
+    ],
+)
+def test_every_way_of_building_gives_the_same_dataset(
+    drawn_release, tmp_path, monkeypatch, options
+):
+    ours = builds.build(tmp_path / "ours", drawn_release, num_shards=2)
+    if not options:
+        plain_tfds(monkeypatch)
+
+    other = builds.build(tmp_path / "other", drawn_release, num_shards=2, **options)
+
+    for split in SPLITS:
+        lengths = ours.info.splits[split].shard_lengths
+        assert other.info.splits[split].shard_lengths == lengths
+        assert len(lengths) == 2
+        builds.assert_same_examples(builds.read(other, split), builds.read(ours, split))
+
+
+def test_beam_pipeline_result_is_processed(drawn_release, tmp_path, monkeypatch):
+    results = []
+    monkeypatch.setattr(
+        mpii_pose.Builder,
+        "_process_pipeline_result",
+        lambda self, pipeline_result: results.append(pipeline_result),
+    )
+
+    builds.build(tmp_path, drawn_release, beam_runner=BundleBasedDirectRunner())
+
+    (result,) = results
+    assert result.state == apache_beam.runners.runner.PipelineState.DONE
+
+
+def test_two_builds_give_the_same_bytes(built, drawn_release, tmp_path):
+    again = builds.build(tmp_path, drawn_release)
+
+    for split in SPLITS:
+        for path, other in zip(
+            built.info.splits[split].filepaths,
+            again.info.splits[split].filepaths,
+            strict=True,
+        ):
+            assert path.read_bytes() == other.read_bytes()
+
+
+def pack(release, folder):
+    """Writes a release as the two official archives."""
+    folder.mkdir()
+    with tarfile.open(folder / "mpii_human_pose_v1.tar.gz", "w:gz") as archive:
+        archive.add(release / "images", "images")
+    annotations = release / "mpii_human_pose_v1_u12_2"
+    with zipfile.ZipFile(folder / "mpii_human_pose_v1_u12_2.zip", "w") as archive:
+        for path in annotations.iterdir():
+            archive.write(path, f"{annotations.name}/{path.name}")
+
+
+def link(release, folder):
+    folder.mkdir()
+    for path in release.iterdir():
+        (folder / path.name).symlink_to(path)
+
+
+def nest(release, folder):
+    shutil.copytree(release / "images", folder / "mpii_human_pose_v1" / "images")
+    shutil.copytree(release / "mpii_human_pose_v1_u12_2", folder / "annotations")
+
+
+def archive_images_only(release, folder):
+    pack(release, folder)
+    (folder / "mpii_human_pose_v1_u12_2.zip").unlink()
+    shutil.copytree(release / "mpii_human_pose_v1_u12_2", folder / "annot")
+
+
+@pytest.mark.parametrize("arrange", [pack, link, nest, archive_images_only])
+def test_release_is_found_in_every_shape(built, drawn_release, tmp_path, arrange):
+    arrange(drawn_release, tmp_path / "manual")
+
+    builder = builds.build(tmp_path / "data", tmp_path / "manual")
+
+    for split in SPLITS:
+        builds.assert_same_examples(
+            builds.read(builder, split), builds.read(built, split)
+        )
+
+
+def test_tutorials_layout_just_works(drawn_release, tmp_path):
+    people = mpii_pose.read_people(drawn_release)
+    names = {"train": "train.json", "validation": "validation.json"}
+    releases.write_hrnet(tmp_path / "mpii_human_pose_v1_u12_2", people, names)
+    (tmp_path / "images").symlink_to(drawn_release / "images")
+
+    builder = builds.build(tmp_path / "data", tmp_path)
+
+    assert list(builder.info.splits) == ["train", "validation"]
+    assert builder.info.metadata["source"] == "HRNet / MMPose JSON"
+    assert builder.info.metadata["tells_occluded_from_visible"] is False
+    for split in names:
+        examples = sorted(builds.read(builder, split), key=lambda e: e["index"])
+        for example, person in zip(examples, people[split], strict=True):
+            np.testing.assert_array_equal(example["keypoints"], person.keypoints)
+            assert Visibility.OCCLUDED not in example["visibility"]
+
+
+def test_richest_of_two_sources_wins_and_is_named(drawn_release, tmp_path, capsys):
+    people = mpii_pose.read_people(drawn_release)
+    link(drawn_release, tmp_path / "manual")
+    releases.write_cpm(tmp_path / "manual" / "mpii_annotations.json", people)
+
+    builder = builds.build(tmp_path / "data", tmp_path / "manual")
+
+    assert builder.info.metadata["source"] == "official .mat"
+    printed = capsys.readouterr().out
+    assert "Reading people from the official .mat" in printed
+    assert "Leaving the CPM / pytorch-pose JSON" in printed
+
+
+def test_packed_mat_wins_over_json_beside_it(drawn_release, tmp_path):
+    pack(drawn_release, tmp_path / "manual")
+    people = mpii_pose.read_people(drawn_release)
+    releases.write_cpm(tmp_path / "manual" / "mpii_annotations.json", people)
+
+    builder = builds.build(tmp_path / "data", tmp_path / "manual")
+
+    assert builder.info.metadata["source"] == "official .mat"
+
+
+def test_five_real_people_are_stored_as_they_are(real_mpii, tmp_path):
+    shutil.copytree(real_mpii / "images", tmp_path / "images")
+    (tmp_path / "annot").mkdir()
+    shutil.copy(real_mpii / "hrnet_annotations.json", tmp_path / "annot" / "valid.json")
+
+    builder = builds.build(tmp_path / "data", tmp_path)
+    dataset = builder.as_dataset(
+        split="validation", decoders={"image": tfds.decode.SkipDecoding()}
+    )
+
+    names = [example["image_name"].decode() for example in tfds.as_numpy(dataset)]
+    assert len(names) == len(set(names)) == 5
+    for example in tfds.as_numpy(dataset):
+        path = real_mpii / "images" / example["image_name"].decode()
+        assert example["image"] == path.read_bytes()
+        height, width, _ = tf.io.decode_jpeg(example["image"]).shape
+        labelled = example["visibility"] > 0
+        assert (example["keypoints"][labelled] < [width, height]).all()
+        assert (example["keypoints"][labelled] >= 0).all()
+        assert (example["keypoints"][~labelled] == -1).all()
+
+
+def test_number_and_size_of_shards_are_the_users(drawn_release, tmp_path):
+    by_number = builds.build(tmp_path / "a", drawn_release, num_shards=5)
+    by_size = builds.build(tmp_path / "b", drawn_release, max_shard_size=200_000)
+
+    assert by_number.info.splits["train"].num_shards == 5
+    sizes = [p.stat().length for p in by_size.info.splits["train"].filepaths]
+    assert len(sizes) > 2
+    assert np.mean(sizes) <= 200_000
+
+
+def test_more_shards_than_people_give_no_empty_shard(drawn_release, tmp_path):
+    builder = builds.build(tmp_path, drawn_release, num_shards=1000)
+
+    for split in builder.info.splits.values():
+        assert split.shard_lengths == [1] * split.num_examples
+
+
+@pytest.mark.parametrize("runner", [None, BundleBasedDirectRunner()])
+def test_max_examples_per_split_is_kept(drawn_release, tmp_path, runner):
+    builder = builds.build(
+        tmp_path, drawn_release, max_examples_per_split=2, beam_runner=runner
+    )
+
+    for split in SPLITS:
+        examples = builds.read(builder, split)
+        assert sorted(example["index"] for example in examples) == [0, 1]
+
+
+def test_built_dataset_is_reused_and_overwritten(drawn_release, tmp_path):
+    first = builds.build(tmp_path, drawn_release, max_examples_per_split=2)
+    builds.build(tmp_path, drawn_release)
+    assert first.info.splits["train"].num_examples == 2
+
+    mode = tfds.GenerateMode.REUSE_CACHE_IF_EXISTS
+    rebuilt = builds.build(tmp_path, drawn_release, download_mode=mode)
+
+    assert rebuilt.info.splits["train"].num_examples > 2
+    assert (
+        len(builds.read(rebuilt, "train")) == rebuilt.info.splits["train"].num_examples
+    )
+
+
+def test_progress_bars_can_be_switched_off(drawn_release, tmp_path):
+    tfds.disable_progress_bar()
+    try:
+        built = builds.build(tmp_path, drawn_release)
+    finally:
+        tfds.enable_progress_bar()
+
+    assert len(builds.read(built, "train")) == built.info.splits["train"].num_examples
+
+
+def test_array_record_gives_random_access(built, drawn_release, tmp_path):
+    builder = builds.build(tmp_path, drawn_release, file_format="array_record")
+
+    source = builder.as_data_source(split="train")
+
+    examples = builds.read(built, "train")
+    assert len(source) == len(examples)
+    for i in (5, 0, len(source) - 1):
+        np.testing.assert_array_equal(source[i]["keypoints"], examples[i]["keypoints"])
+        np.testing.assert_array_equal(
+            source[i]["image"].shape, examples[i]["image"].shape
+        )
+
+
+def test_parquet_loses_no_record(built, drawn_release, tmp_path):
+    builder = builds.build(tmp_path, drawn_release, file_format="parquet")
+
+    for split in SPLITS:
+        source = builder.as_data_source(split=split)
+        expected = builds.read(built, split)
+        assert [e["index"] for e in source] == [e["index"] for e in expected]
+
+
+def test_parts_of_a_split_make_it_up(built):
+    whole = builds.read(built, "train")
+
+    parts = builds.read(built, "train[:30%]") + builds.read(built, "train[30%:]")
+    even = tfds.even_splits("train", n=3)
+
+    builds.assert_same_examples(parts, whole)
+    assert sum(len(builds.read(built, part)) for part in even) == len(whole)
+
+
+def test_loading_does_not_need_the_package(built):
+    code = (
+        "import sys, tensorflow_datasets as tfds\n"
+        f"ds = tfds.load('mpii_pose/person', data_dir={str(built.data_dir_root)!r},"
+        " split='train')\n"
+        "print(len(list(ds)), 'mpii_pose' in sys.modules)\n"
+    )
+
+    result = builds.run("python", "-c", code, cwd=built.data_path)
+
+    count = built.info.splits["train"].num_examples
+    assert result.stdout.split() == [str(count), "False"], result.stderr
+
+
+def test_dataset_is_supervised_by_its_keypoints(built):
+    image, keypoints = next(iter(built.as_dataset(split="train", as_supervised=True)))
+
+    assert image.dtype == tf.uint8
+    assert keypoints.shape == (16, 2)
+
+
+def test_people_show_as_table_and_as_pictures(built):
+    dataset = built.as_dataset(split="train")
+
+    table = tfds.as_dataframe(dataset.take(3), built.info)
+    figure = tfds.show_examples(dataset.take(4), built.info)
+
+    assert len(table) == 3
+    assert "<img" in table._repr_html_()
+    assert figure.axes
+
+
+@pytest.mark.parametrize("config", ["person", "synthetic"])
+def test_random_order_on_disk_is_refused(drawn_release, tmp_path, config):
+    with pytest.raises(ValueError, match="always built in the same order"):
+        builds.build(
+            tmp_path, drawn_release, config=config, nondeterministic_order=True
+        )
+
+    assert not builds.prepared(tmp_path)
+
+
+def test_unshuffled_order_on_disk_is_refused(drawn_release, tmp_path, monkeypatch):
+    monkeypatch.setattr(tfds.core.DatasetInfo, "disable_shuffling", True)
+
+    with pytest.raises(ValueError, match=r"disable_shuffling.*Sort by `index`"):
+        builds.build(tmp_path, drawn_release)
+
+    assert not builds.prepared(tmp_path)
+
+
+def test_command_line_builds_the_synthetic_config(tmp_path):
+    config = '{"name": "small", "num_people": 12, "seed": 5}'
+
+    result = builds.run(
+        "tfds", "build", "mpii_pose", "--config", config, "--data_dir", str(tmp_path)
+    )
+
+    assert result.returncode == 0, result.stderr
+    builder = tfds.builder_from_directory(tmp_path / "mpii_pose" / "small" / "1.0.0")
+    labelled = [s for s in builder.info.splits if s != "test"]
+    assert sum(builder.info.splits[split].num_examples for split in labelled) == 12
+
+
+def test_command_line_builds_from_anywhere_by_import(drawn_release, tmp_path):
+    result = builds.run(
+        *("tfds", "build", "mpii_pose", "--imports", "mpii_pose", "--config", "person"),
+        *("--data_dir", str(tmp_path), "--manual_dir", str(drawn_release)),
+        *("--num_shards", "2", "--max_examples_per_split", "7"),
+        *("--beam_pipeline_options", "runner=BundleBasedDirectRunner"),
+        cwd=tmp_path,
+        PYTHONPATH=str(builds.ROOT),
+    )
+
+    assert result.returncode == 0, result.stderr
+    builder = tfds.builder("mpii_pose/person", data_dir=tmp_path)
+    assert builder.info.splits["train"].shard_lengths == [4, 3]
+
+
+def test_importing_the_package_registers_the_builder_and_stays_light():
+    code = (
+        "import sys, tensorflow_datasets as tfds, mpii_pose\n"
+        "print('mpii_pose' in tfds.list_builders(with_community_datasets=False))\n"
+        "print({'tensorflow', 'scipy', 'apache_beam'} & set(sys.modules))\n"
+    )
+
+    result = builds.run("python", "-c", code)
+
+    assert result.stdout.splitlines() == ["True", "set()"], result.stderr
+
+
+def test_package_is_complete_when_installed(tmp_path):
+    options = ["--no-deps", "--no-build-isolation", "--wheel-dir", str(tmp_path)]
+    result = builds.run("pip", "wheel", *options, str(builds.ROOT))
+    assert result.returncode == 0, result.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+
+    names = set(zipfile.ZipFile(wheel).namelist())
+
+    for name in ("checksums.tsv", "CITATIONS.bib", "TAGS.txt", "README.md", "py.typed"):
+        assert f"mpii_pose/{name}" in names
+    assert "mpii_pose/release/tompson_validation.csv" in names
+    checksums = zipfile.ZipFile(wheel).read("mpii_pose/checksums.tsv")
+    assert checksums == (builds.ROOT / "checksums.tsv").read_bytes()

@@ -1,0 +1,268 @@
+"""Builds that are killed, stopped, starved or met by another never leave a lie."""
+
+import contextlib
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import tensorflow_datasets as tfds
+
+import mpii_pose
+from mpii_pose.shards import plan as shards
+from mpii_pose.shards.images import ImageError
+from tests import builds
+
+SPLITS = ("train", "validation", "validation_others", "test")
+
+# Code for a build to run first: it kills itself, as the system does, at some point.
+DIE = "import os, signal; die = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)"
+DEATHS = {
+    "planning": "from mpii_pose.records import builder; builder.plan_split = die",
+    "a shard": """
+from mpii_pose.shards.encoding import ExampleEncoder
+encode, calls = ExampleEncoder.__call__, []
+def encode_or_die(self, example):
+    calls.append(1)
+    return encode(self, example) if len(calls) < 25 else die()
+ExampleEncoder.__call__ = encode_or_die
+""",
+    "finalization": """
+import tensorflow_datasets as tfds
+write = tfds.core.DatasetInfo.write_to_directory
+tfds.core.DatasetInfo.write_to_directory = lambda *args: (write(*args), die())
+""",
+}
+# A build that stops in the middle of a shard: it makes a file, and waits for another.
+PAUSE = """
+import pathlib, time
+from mpii_pose.shards.encoding import ExampleEncoder
+encode, calls = ExampleEncoder.__call__, []
+def encode_or_wait(self, example):
+    calls.append(1)
+    if len(calls) == 25:
+        pathlib.Path({here!r}).touch()
+        while not pathlib.Path({go_on!r}).exists():
+            time.sleep(0.05)
+    return encode(self, example)
+ExampleEncoder.__call__ = encode_or_wait
+"""
+
+
+def start_build(data_dir, manual_dir, *first: str) -> subprocess.Popen:
+    """Builds in another process, which runs some code first."""
+    options = f"{str(data_dir)!r}, {str(manual_dir)!r}, num_shards=4"
+    code = "\n".join([*first, "from tests import builds", f"builds.build({options})"])
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=builds.ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def unfinished(data_dir) -> list[pathlib.Path]:
+    return list((data_dir / "mpii_pose").rglob("incomplete.*"))
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def expected(drawn_release, tmp_path_factory):
+    """What an undisturbed build writes, by file name."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    builds.build(folder, drawn_release, num_shards=4)
+    return files(folder)
+
+
+def files(data_dir):
+    paths = (data_dir / "mpii_pose").rglob("*")
+    return {path.name: path.read_bytes() for path in paths if path.is_file()}
+
+
+@pytest.mark.parametrize("point", DEATHS)
+def test_killed_build_leaves_no_trace_in_the_next(
+    point, drawn_release, tmp_path, expected, capsys
+):
+    process = start_build(tmp_path, drawn_release, DIE, DEATHS[point])
+    process.communicate(timeout=120)
+    assert process.returncode == -signal.SIGKILL
+    (left,) = (path for path in unfinished(tmp_path) if path.is_dir())
+    with pytest.raises(AssertionError, match="could not find data"):
+        tfds.load("mpii_pose/person", data_dir=tmp_path, download=False)
+
+    builds.build(tmp_path, drawn_release, num_shards=4)
+
+    assert f"Removed {left}" in capsys.readouterr().out
+    assert files(tmp_path) == expected
+    assert not unfinished(tmp_path)
+
+
+def test_second_build_at_once_is_refused_and_harms_nothing(
+    drawn_release, tmp_path, expected
+):
+    here, go_on = tmp_path / "here", tmp_path / "go_on"
+    pause = PAUSE.format(here=str(here), go_on=str(go_on))
+    first = start_build(tmp_path, drawn_release, pause)
+    wait_for(here.exists)
+
+    with pytest.raises(BlockingIOError, match="Another process is making folders"):
+        builds.build(tmp_path, drawn_release, num_shards=4)
+
+    go_on.touch()
+    output, _ = first.communicate(timeout=120)
+    assert first.returncode == 0, output
+    assert files(tmp_path) == expected
+
+
+def test_two_builds_started_together_give_one_whole_dataset(
+    drawn_release, tmp_path, expected
+):
+    processes = [start_build(tmp_path, drawn_release) for _ in range(2)]
+
+    outputs = [process.communicate(timeout=120)[0] for process in processes]
+
+    assert 0 in [process.returncode for process in processes], outputs
+    for process, output in zip(processes, outputs, strict=True):
+        assert process.returncode == 0 or "Another process" in output, output
+    assert files(tmp_path) == expected
+
+
+def test_interrupted_build_is_tidy_and_brief(drawn_release, tmp_path):
+    here = tmp_path / "here"
+    code = PAUSE.format(here=str(here), go_on=str(tmp_path / "never"))
+    code += "from tensorflow_datasets.scripts.cli import main; main.launch_cli()"
+    options = ["--config", "person", "--data_dir", tmp_path]
+    options += ["--manual_dir", drawn_release]
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "build", "mpii_pose", *options],
+        cwd=builds.ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(here.exists)
+
+    process.send_signal(signal.SIGINT)
+
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Traceback" not in errors
+    assert errors.splitlines()[-1].startswith("Stopped building mpii_pose")
+    assert not unfinished(tmp_path)
+
+
+@contextlib.contextmanager
+def mounted(folder, *options):
+    """Mounts a file system in memory, where this machine lets us."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", *options, "tmpfs", folder]
+    try:
+        result = subprocess.run(mount, capture_output=True, text=True, check=False)
+    except OSError as error:
+        pytest.skip(f"cannot mount: {error}")
+    if result.returncode:
+        pytest.skip(f"cannot mount: {result.stderr}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_small_disk_is_noticed_before_anything_is_written(drawn_release, tmp_path):
+    with mounted(tmp_path / "disk", "-o", "size=300k"):
+        with pytest.raises(OSError, match=r"Not enough disk space for mpii_pose"):
+            builds.build(tmp_path / "disk", drawn_release)
+
+        assert not builds.prepared(tmp_path / "disk")
+        assert not unfinished(tmp_path / "disk")
+
+
+@pytest.mark.parametrize("file_format", ["tfrecord", "array_record", "parquet"])
+def test_disk_that_fills_up_stops_the_build(
+    file_format, drawn_release, tmp_path, monkeypatch
+):
+    # As if another process took the space after it was looked at.
+    monkeypatch.setattr(mpii_pose.Builder, "_check_disk_space", lambda *args: None)
+    with mounted(tmp_path / "disk", "-o", "size=300k"):
+        with pytest.raises(Exception, match=r"(?i)no space left"):
+            builds.build(tmp_path / "disk", drawn_release, file_format=file_format)
+
+        assert not builds.prepared(tmp_path / "disk")
+        assert not unfinished(tmp_path / "disk")
+
+
+def test_read_only_data_dir_is_named(drawn_release, tmp_path):
+    with mounted(tmp_path / "disk", "-o", "ro"):
+        with pytest.raises(OSError, match="Read-only file system") as caught:
+            builds.build(tmp_path / "disk", drawn_release)
+
+        assert str(tmp_path / "disk") in str(caught.value)
+
+
+@pytest.mark.parametrize("change", ["removed", "changed"])
+def test_image_that_changes_after_planning_stops_the_build(
+    change, drawn_release, tmp_path, monkeypatch
+):
+    release = tmp_path / "release"
+    release.mkdir()
+    for path in drawn_release.iterdir():
+        (release / path.name).symlink_to(path)
+    (release / "images").unlink()
+    (release / "images").mkdir()
+    for path in (drawn_release / "images").iterdir():
+        os.link(path, release / "images" / path.name)
+    write = shards.Shard.write
+
+    def change_then_write(self, *args):
+        for path in (release / "images").iterdir():
+            path.unlink()
+            if change == "changed":
+                path.write_bytes(b"another")
+        write(self, *args)
+
+    monkeypatch.setattr(shards.Shard, "write", change_then_write)
+
+    message = "No such file" if change == "removed" else "changed during the build"
+    with pytest.raises(ImageError, match=rf"Person .*/\d: .*{message}"):
+        builds.build(tmp_path / "data", release)
+
+    assert not builds.prepared(tmp_path / "data")
+    assert not unfinished(tmp_path / "data")
+
+
+def test_missing_network_is_told_at_once(tmp_path):
+    without_network = ["unshare", "--net"]
+    try:
+        allowed = subprocess.run([*without_network, "true"], capture_output=True)
+    except OSError as error:
+        pytest.skip(f"cannot take the network away: {error}")
+    if allowed.returncode:
+        pytest.skip(f"cannot take the network away: {allowed.stderr!r}")
+
+    process = subprocess.run(
+        [
+            *without_network,
+            sys.executable,
+            "-c",
+            f"from tests import builds; builds.build({str(tmp_path)!r})",
+        ],
+        cwd=builds.ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+
+    assert process.returncode == 1
+    assert "Cannot download MPII Human Pose" in process.stderr
+    assert "Put the release into a folder" in process.stderr
+    assert not unfinished(tmp_path)

@@ -1,0 +1,161 @@
+"""Images reach the dataset untouched, converted faithfully, or not at all."""
+
+import io
+
+import numpy as np
+import PIL.Image
+import PIL.ImageFile
+import pytest
+
+from mpii_pose.shards.images import ImageError, ImageFile, find_image_files
+
+
+@pytest.fixture
+def picture():
+    """A smooth color picture, which JPEG keeps well; [48, 64, 3] uint8."""
+    y, x = np.mgrid[:48, :64]
+    pixels = np.stack([4 * x, 5 * y, 128 + x - y], axis=-1)
+    return PIL.Image.fromarray(pixels.astype(np.uint8))
+
+
+def encode(image, image_format, **options):
+    output = io.BytesIO()
+    image.save(output, image_format, **options)
+    return output.getvalue()
+
+
+def read(tmp_path, data):
+    path = tmp_path / "1.jpg"
+    path.write_bytes(data)
+    return ImageFile(str(path), len(data)).read()
+
+
+def pixels_of(data):
+    with PIL.Image.open(io.BytesIO(data)) as image:
+        assert image.format == "JPEG"
+        assert image.mode == "RGB"
+        return np.asarray(image).astype(float)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"quality": 30}, {"progressive": True}, {"subsampling": 0}, {"exif": b"Exif"}],
+)
+def test_whole_rgb_jpeg_is_kept_byte_for_byte(tmp_path, picture, options):
+    data = encode(picture, "JPEG", **options)
+
+    assert read(tmp_path, data) == data
+
+
+@pytest.mark.parametrize(
+    ("mode", "image_format"),
+    [
+        ("RGB", "PNG"),
+        ("RGBA", "PNG"),
+        ("P", "PNG"),
+        ("L", "PNG"),
+        ("I;16", "PNG"),
+        ("1", "PNG"),
+        ("L", "JPEG"),
+        ("CMYK", "JPEG"),
+        ("RGB", "BMP"),
+        ("RGB", "WEBP"),
+    ],
+)
+def test_other_image_becomes_an_rgb_jpeg_of_the_same_pixels(
+    tmp_path, picture, mode, image_format
+):
+    options = {"quality": 95} if image_format in ("JPEG", "WEBP") else {}
+    if mode == "I;16":
+        grey = np.asarray(picture.convert("L"))
+        image = PIL.Image.fromarray(grey.astype(np.uint16) * 257)
+        expected = picture.convert("L").convert("RGB")
+    else:
+        image = picture.convert(mode)
+        expected = image.convert("RGB")
+    data = encode(image, image_format, **options)
+
+    found = pixels_of(read(tmp_path, data))
+
+    error = np.abs(found - np.asarray(expected).astype(float))
+    # JPEG smooths what a palette and a bitmap dither.
+    assert error.mean() < (25 if mode in ("P", "1") else 2)
+
+
+def test_rotation_in_exif_is_ignored(tmp_path, picture):
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    data = encode(picture.convert("L"), "JPEG", exif=exif)
+
+    assert pixels_of(read(tmp_path, data)).shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize("pillow_accepts", [False, True])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_truncated_jpeg_is_refused_by_name(
+    tmp_path, picture, share, pillow_accepts, monkeypatch
+):
+    # TFDS changes this for good when it makes the first thumbnail.
+    monkeypatch.setattr(PIL.ImageFile, "LOAD_TRUNCATED_IMAGES", pillow_accepts)
+    data = encode(picture, "JPEG", quality=95)
+
+    with pytest.raises(ImageError, match=r"1\.jpg cannot be decoded"):
+        read(tmp_path, data[: int(share * len(data))])
+
+    assert PIL.ImageFile.LOAD_TRUNCATED_IMAGES is pillow_accepts
+
+
+def test_jpeg_with_something_behind_its_end_is_encoded_anew(tmp_path, picture):
+    data = encode(picture, "JPEG", quality=95)
+
+    found = read(tmp_path, data + b"\0" * 10)
+
+    assert found.endswith(b"\xff\xd9")
+    assert np.abs(pixels_of(found) - pixels_of(data)).mean() < 1
+
+
+@pytest.mark.parametrize("data", [b"", b"<html>", b"\xff\xd8\xff\xd9", bytes(5000)])
+def test_file_that_is_no_image_is_refused_by_name(tmp_path, data):
+    with pytest.raises(ImageError, match=r"1\.jpg cannot be decoded"):
+        read(tmp_path, data)
+
+
+@pytest.mark.parametrize(
+    ("side", "message"),
+    [(9_000, "9000 x 9000 pixels"), (65_500, r"exceeds limit of \d+ pixels")],
+)
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_giant_image_is_refused_without_decoding_it(tmp_path, picture, side, message):
+    data = bytearray(encode(picture, "JPEG"))
+    frame = data.index(b"\xff\xc0")
+    data[frame + 5 : frame + 9] = side.to_bytes(2, "big") * 2
+
+    with pytest.raises(ImageError, match=message):
+        read(tmp_path, bytes(data))
+
+
+def test_image_that_changed_since_planning_is_refused(tmp_path, picture):
+    path = tmp_path / "1.jpg"
+    path.write_bytes(encode(picture, "JPEG"))
+    file = find_image_files(tmp_path, ["1.jpg"])["1.jpg"]
+    path.write_bytes(encode(picture, "JPEG", quality=20))
+
+    with pytest.raises(ImageError, match=r"1\.jpg changed during the build"):
+        file.read()
+
+
+def test_image_that_vanished_since_planning_is_refused(tmp_path):
+    with pytest.raises(ImageError, match=r"Cannot read image .*1\.jpg"):
+        ImageFile(str(tmp_path / "1.jpg"), 10).read()
+
+
+def test_files_are_found_with_their_sizes(tmp_path):
+    (tmp_path / "1.jpg").write_bytes(b"123")
+    (tmp_path / "2.jpg").write_bytes(b"")
+
+    found = find_image_files(tmp_path, ["2.jpg", "1.jpg", "3.jpg", "1.jpg"])
+
+    assert {name: file.num_bytes for name, file in found.items()} == {
+        "1.jpg": 3,
+        "2.jpg": 0,
+    }

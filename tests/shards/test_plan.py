@@ -1,0 +1,164 @@
+"""Shards are cut, ordered and written as TFDS would."""
+
+import dataclasses
+import pickle
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from tensorflow_datasets.core import shuffle
+
+from mpii_pose.shards import plan as shards
+from mpii_pose.shards.encoding import ExampleEncoder
+from mpii_pose.shards.images import ImageError, ImageFile
+
+FEATURES = tfds.features.FeaturesDict(
+    {
+        "image": tfds.features.Image(encoding_format="jpeg"),
+        "name": tfds.features.Text(),
+        "points": tfds.features.Tensor(shape=(2, 2), dtype=np.float32),
+        "state": tfds.features.Tensor(shape=(3,), dtype=np.int8),
+        "scale": np.float32,
+    }
+)
+
+
+@pytest.fixture
+def example(drawn_release):
+    path = next((drawn_release / "images").iterdir())
+    return {
+        "image": ImageFile(str(path), path.stat().st_size),
+        "name": "näme",
+        "points": np.float32([[1, 2], [3, 4.5]]),
+        "state": np.int8([0, 1, -1]),
+        "scale": 1.25,
+    }
+
+
+def test_encoder_writes_what_tfds_writes(example):
+    expected = FEATURES.deserialize_example(FEATURES.serialize_example(example))
+
+    found = FEATURES.deserialize_example(ExampleEncoder(FEATURES)(example))
+
+    assert found.keys() == expected.keys()
+    for name, value in found.items():
+        np.testing.assert_array_equal(value, expected[name])
+
+
+def test_encoder_writes_the_same_bytes_each_time(example):
+    encode = ExampleEncoder(FEATURES)
+    backwards = dict(reversed(example.items()))
+
+    assert encode(example) == ExampleEncoder(FEATURES)(backwards)
+
+
+def test_encoder_checks_shapes(example):
+    example["points"] = np.zeros((3, 2), np.float32)
+
+    with pytest.raises(ValueError, match="points"):
+        ExampleEncoder(FEATURES)(example)
+
+
+def test_order_is_that_of_tfdss_shuffler(tmp_path):
+    keys = [f"{i}.jpg/{i % 3}" for i in range(500)]
+    shuffler = shuffle.Shuffler(tmp_path, "train", disable_shuffling=False)
+    for key in keys:
+        shuffler.add(key, key.encode())
+
+    found = [keys[i] for i in shards.in_tfds_order("train", keys)]
+
+    assert [key.encode() for key in found] == [data for _, data in shuffler]
+    assert found != keys
+
+
+def test_two_examples_with_one_key_are_refused():
+    keys = ["a", "b", "c", "a"]
+
+    with pytest.raises(ValueError, match=r"Two examples of split 'train' .* key 'a'"):
+        shards.in_tfds_order("train", keys)
+
+    kept = shards.in_tfds_order("train", keys, ignore_duplicates=True)
+    assert sorted(kept) == [0, 1, 2]
+
+
+def test_selection_makes_examples_when_asked_and_is_pickled_with_its_own():
+    made = []
+
+    class Examples(list):
+        def __getitem__(self, i):
+            made.append(i)
+            return super().__getitem__(i)
+
+    examples = Examples((f"{i}.jpg/0", {"text": "x" * 1000}) for i in range(100))
+
+    selection = shards.Selection(examples, np.array([7, 3, 50]))
+    assert made == []
+    assert selection[1] == examples[3]
+    pickled = pickle.dumps(selection)
+
+    assert pickle.loads(pickled) == [examples[i] for i in (7, 3, 50)]
+    assert len(pickled) < 1000
+
+
+def test_plan_of_large_images_is_as_small_as_that_of_small_ones(example):
+    sizes = []
+    for num_bytes in (1_000, 10_000_000):
+        image = dataclasses.replace(example["image"], num_bytes=num_bytes)
+        examples = [(f"{i}", {**example, "image": image}) for i in range(100)]
+        selection = shards.Selection(examples, np.arange(100))
+        sizes.append(len(pickle.dumps(shards.Shard("x", selection))))
+
+    assert abs(sizes[1] - sizes[0]) < 100
+
+
+@pytest.mark.parametrize(
+    ("num_examples", "num_bytes", "options", "expected"),
+    [
+        # The size of MPII.
+        (22_246, 9_360_000_000, {}, 64),
+        (2_958, 1_240_000_000, {}, 8),
+        # As many as the user says, but none empty.
+        (22_246, 9_360_000_000, {"num_shards": 10}, 10),
+        (3, 9_360_000_000, {"num_shards": 10}, 3),
+        (3, 9_360_000_000, {}, 3),
+        # Sizes that TFDS's own rule ignores.
+        (22_246, 9_360_000_000, {"max_shard_size": 100 << 20}, 90),
+        (22_246, 9_360_000_000, {"min_shard_size": 512 << 20}, 16),
+        (10, 1, {}, 1),
+        (10, 0, {}, 1),
+    ],
+)
+def test_number_of_shards(num_examples, num_bytes, options, expected):
+    config = tfds.download.DownloadConfig(**options)
+
+    assert shards.shard_count(num_examples, num_bytes, config) == expected
+
+
+def test_failed_shard_leaves_no_file(tmp_path, example):
+    examples = [(f"person {i}", example) for i in range(20)]
+    lost = ImageFile(str(tmp_path / "lost.jpg"), 5)
+    examples.append(("lost.jpg/7", {**example, "image": lost}))
+    folder = tmp_path / "out"
+    folder.mkdir()
+    shard = shards.Shard(str(folder / "x-train.tfrecord-00000-of-00001"), examples)
+    writer = tfds.core.writer.ExampleWriter(file_format=tfds.core.FileFormat.TFRECORD)
+
+    with pytest.raises(
+        ImageError, match=r"Person lost\.jpg/7: Cannot read .*lost\.jpg"
+    ):
+        shard.write(ExampleEncoder(FEATURES), writer)
+
+    assert not list(folder.iterdir())
+
+
+def test_map_ahead_keeps_the_order_and_stops_at_an_error():
+    def half(i):
+        if i == 50:
+            raise KeyError(i)
+        return i / 2
+
+    results = shards._map_ahead(half, iter(range(1000)))
+
+    assert [next(results) for _ in range(50)] == [i / 2 for i in range(50)]
+    with pytest.raises(KeyError):
+        next(results)

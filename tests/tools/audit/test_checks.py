@@ -1,0 +1,273 @@
+"""Each check finds what is planted and leaves sound people alone."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import mpii_pose
+from mpii_pose import skeleton
+from mpii_pose.release import sources
+from mpii_pose.skeleton import KEYPOINTS, Visibility
+from mpii_pose.tools.audit import checks
+
+# (height, width) of the image of the person below.
+SIZE = (480, 640)
+FRONTAL = {  # Relative to the pelvis, in head sizes.
+    "right_ankle": (-0.5, 4.4),
+    "right_knee": (-0.5, 2.2),
+    "right_hip": (-0.5, 0),
+    "left_hip": (0.5, 0),
+    "left_knee": (0.5, 2.2),
+    "left_ankle": (0.5, 4.4),
+    "pelvis": (0, 0),
+    "thorax": (0, -2.4),
+    "upper_neck": (0, -2.6),
+    "head_top": (0, -2.6 - 4 / 3),
+    "right_wrist": (-1.5, 0.2),
+    "right_elbow": (-1.4, -1.1),
+    "right_shoulder": (-1, -2.4),
+    "left_shoulder": (1, -2.4),
+    "left_elbow": (1.4, -1.1),
+    "left_wrist": (1.5, 0.2),
+}
+
+
+def make_person(**changes):
+    """A person who stands upright and faces the camera, with a head size of 30 px."""
+    head_size, pelvis = 30.0, np.array([320.0, 230.0])
+    points = pelvis + head_size * np.array([FRONTAL[name] for name in KEYPOINTS])
+    fields = {
+        "image_name": "1.jpg",
+        "keypoints": points.astype(np.float32),
+        "visibility": np.full(16, Visibility.VISIBLE, np.int8),
+        "center": np.float32([320, 240]),
+        "scale": head_size / 25,
+        "head_box": np.full(4, -1, np.float32),
+        "head_size": head_size,
+        "index": 0,
+    }
+    return mpii_pose.PersonAnnotation(**fields | changes)
+
+
+def moved(person, **places):
+    """The person with some keypoints elsewhere."""
+    keypoints = person.keypoints.copy()
+    for name, place in places.items():
+        keypoints[KEYPOINTS.index(name)] = place
+    return dataclasses.replace(person, keypoints=keypoints)
+
+
+def exchanged(person, *parts):
+    """The person with left and right of some parts exchanged."""
+    keypoints = person.keypoints.copy()
+    for part in parts:
+        pair = [KEYPOINTS.index(f"{side}_{part}") for side in ("right", "left")]
+        keypoints[pair] = keypoints[pair[::-1]]
+    return dataclasses.replace(person, keypoints=keypoints)
+
+
+def without(person, *names):
+    """The person with some keypoints missing."""
+    visibility = person.visibility.copy()
+    visibility[[KEYPOINTS.index(name) for name in names]] = Visibility.MISSING
+    missing = visibility[:, None] == Visibility.MISSING
+    keypoints = np.where(missing, np.float32(-1), person.keypoints)
+    return dataclasses.replace(person, keypoints=keypoints, visibility=visibility)
+
+
+def found(measure, *people, image_sizes=None):
+    """What a check says of people: {keypoint: amount} for each."""
+    sizes = {"1.jpg": SIZE} if image_sizes is None else image_sizes
+    amounts = measure(checks.stack_poses(people, sizes))
+    assert amounts.shape == (len(people), 16)
+    return [{KEYPOINTS[k]: row[k] for k in np.flatnonzero(row)} for row in amounts]
+
+
+@pytest.mark.parametrize("check", checks.CHECKS, ids=lambda check: check.name)
+def test_sound_people_are_left_alone(check):
+    sound = make_person()
+    nobody = without(sound, *KEYPOINTS)
+
+    assert found(check.measure, sound, nobody) == [{}, {}]
+    assert found(check.measure) == []
+
+
+@pytest.mark.parametrize("check", checks.CHECKS, ids=lambda check: check.name)
+def test_each_check_sees_each_person_alone(check):
+    rng = np.random.default_rng(0)
+    people = [
+        dataclasses.replace(
+            make_person(),
+            keypoints=rng.uniform(-50, 700, (16, 2)).round(-1).astype(np.float32),
+        )
+        for _ in range(30)
+    ]
+
+    together = found(check.measure, *people)
+
+    assert together == [found(check.measure, person)[0] for person in people]
+    assert any(together)
+
+
+@pytest.mark.parametrize(
+    ("place", "amount"),
+    [
+        ((0, 0), None),
+        ((639, 479), None),
+        ((-0.25, 5), 0.25),
+        ((639.5, 5), 0.5),
+        ((5, -3), 3),
+        ((700, 481), 61),
+    ],
+)
+def test_outside_the_image_starts_at_the_centers_of_the_outer_pixels(place, amount):
+    person = moved(make_person(), left_wrist=place)
+
+    expected = {} if amount is None else {"left_wrist": pytest.approx(amount)}
+    assert found(checks.outside_image, person) == [expected]
+
+
+def test_an_image_of_unknown_size_has_no_outside_on_the_right():
+    person = moved(make_person(), left_wrist=(5000, 20))
+
+    assert found(checks.outside_image, person, image_sizes={}) == [{}]
+
+
+def test_a_missing_keypoint_is_never_outside_nor_coincident():
+    person = without(make_person(), "left_wrist", "left_elbow", "left_ankle")
+
+    for check in checks.CHECKS:
+        assert found(check.measure, person) == [{}], check.name
+
+
+def test_coincident_keypoints_are_counted():
+    person = make_person()
+    place = person.keypoints[KEYPOINTS.index("pelvis")]
+
+    pair = moved(person, left_hip=place)
+    three = moved(person, left_hip=place, right_hip=place)
+
+    assert found(checks.coincident, pair, three) == [
+        {"left_hip": 2, "pelvis": 2},
+        {"right_hip": 3, "left_hip": 3, "pelvis": 3},
+    ]
+
+
+def test_outside_the_crop_is_beyond_the_square_that_hrnet_cuts():
+    person = make_person()
+    middle = person.center + np.float32([0, 15 * person.scale])
+    half = 125 * person.scale
+
+    inside = moved(person, left_wrist=middle + np.float32([half - 0.01, -half + 0.01]))
+    outside = moved(
+        person, left_wrist=middle + np.float32([half + person.head_size, 0])
+    )
+
+    assert found(checks.outside_crop, inside, outside) == [
+        {},
+        {"left_wrist": pytest.approx(1.0)},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "percent"),
+    [
+        ({"head_size": 30.2}, None),
+        ({"scale": 1.0}, 20),  # 30 px where 25 px are expected
+        ({"head_size": 481.0, "scale": 481 / 25}, 6157),
+    ],
+)
+def test_head_must_agree_with_scale_and_fit_the_image(change, percent):
+    head = found(checks.impossible_head, make_person(**change))[0]
+
+    if percent is None:
+        assert head == {}
+    else:
+        assert set(head) == {"upper_neck", "head_top"}
+    if percent == 20:
+        assert head["head_top"] == pytest.approx(20)
+
+
+def test_a_head_must_be_as_long_as_its_size_says():
+    person = make_person()
+    neck = person.keypoints[KEYPOINTS.index("upper_neck")]
+
+    longer = moved(person, head_top=neck - [0, 40 * 1.2])
+
+    assert found(checks.impossible_head, longer, without(longer, "upper_neck")) == [
+        {"upper_neck": pytest.approx(20), "head_top": pytest.approx(20)},
+        {},
+    ]
+
+
+def test_exchanged_hips_are_suspect_and_an_exchanged_person_is_not():
+    person = make_person()
+
+    hips = exchanged(person, "hip")
+    everything = exchanged(person, "ankle", "knee", "hip", "wrist", "elbow", "shoulder")
+
+    assert found(checks.suspected_swap, hips, everything) == [
+        dict.fromkeys(
+            ["right_hip", "left_hip", "right_shoulder", "left_shoulder"],
+            pytest.approx(1.0),
+        ),
+        {},
+    ]
+
+
+@pytest.mark.parametrize("part", ["knee", "elbow"])
+def test_exchanged_knees_and_elbows_are_suspect(part):
+    found_parts = found(checks.suspected_swap, exchanged(make_person(), part))[0]
+
+    assert set(found_parts) == {f"right_{part}", f"left_{part}"}
+
+
+def test_crossed_legs_are_not_suspect():
+    person = exchanged(make_person(), "ankle")
+
+    assert found(checks.suspected_swap, person) == [{}]
+
+
+def test_mirrored_people_are_as_suspect():
+    people = [exchanged(make_person(), part) for part in ("hip", "knee", "elbow")]
+
+    for person in people:
+        keypoints = person.keypoints[list(skeleton.MIRRORED)] * [-1, 1] + [639, 0]
+        mirrored = dataclasses.replace(person, keypoints=keypoints.astype(np.float32))
+
+        before, after = found(checks.suspected_swap, person, mirrored)
+
+        assert set(before) == set(after)
+
+
+def test_real_annotations_have_the_known_defects(real_mpii):
+    source = sources.find_source(real_mpii / "cpm_annotations.json.gz")
+    people = [person for group in source.read().values() for person in group]
+    poses = checks.stack_poses(people, source.image_sizes())
+
+    amounts = {check.name: check.measure(poses) > 0 for check in checks.CHECKS}
+
+    keypoints = {name: int(where.sum()) for name, where in amounts.items()}
+    people_with = {
+        name: int(where.any(axis=1).sum()) for name, where in amounts.items()
+    }
+    assert keypoints["outside_image"] == 532
+    assert amounts["outside_image"][:, KEYPOINTS.index("head_top")].sum() == 431
+    assert people_with["coincident"] == 137
+    assert keypoints["outside_crop"] == 1567
+    assert people_with["impossible_head"] == 3
+    assert people_with["suspected_swap"] == 425
+
+
+@pytest.mark.parametrize(
+    ("part", "share"), [("hip", 0.5), ("knee", 0.7), ("elbow", 0.6)]
+)
+def test_most_exchanged_pairs_of_real_people_are_suspect(real_mpii, part, share):
+    people = mpii_pose.read_people(real_mpii / "cpm_annotations.json.gz")["validation"]
+    whole = [person for person in people if person.visibility.all()]
+    poses = checks.stack_poses([exchanged(person, part) for person in whole])
+
+    suspects = (checks.suspected_swap(poses) > 0).any(axis=1)
+
+    assert suspects.mean() > share

@@ -1,0 +1,197 @@
+"""The report has all splits, the worst first, and knows image sizes where it can."""
+
+import json
+import re
+
+import pytest
+
+import mpii_pose
+from mpii_pose.release import image_sizes
+from mpii_pose.skeleton import KEYPOINTS
+from mpii_pose.tools.audit import page, report
+from tests import releases
+from tests.tools.audit.test_checks import exchanged, make_person, moved, without
+
+
+def planted():
+    """One person for each kind of defect, and a sound one."""
+    sound = make_person()
+    pelvis = sound.keypoints[KEYPOINTS.index("pelvis")]
+    return {
+        "train": [
+            sound,
+            moved(sound, head_top=(320, -4), left_wrist=(320, -2)),
+            moved(sound, left_hip=pelvis),
+            make_person(scale=1.0),
+            exchanged(sound, "hip"),
+        ],
+        "validation": [
+            moved(sound, left_wrist=(100, 230)),
+            moved(sound, head_top=(320, -9)),
+        ],
+    }
+
+
+@pytest.fixture
+def defects():
+    found = report.audit_people(planted(), image_sizes={"1.jpg": (480, 640)})
+    return {defect.check.name: defect for defect in found}
+
+
+def test_all_splits_are_looked_at_and_the_worst_comes_first(defects):
+    outside = defects["outside_image"]
+
+    assert [finding.split for finding in outside.findings] == ["validation", "train"]
+    assert [finding.amount for finding in outside.findings] == [9, 4]
+    assert outside.num_people == 2
+    assert outside.num_keypoints == 3
+
+
+def test_what_is_planted_is_found(defects):
+    assert defects["coincident"].num_people == 1
+    assert defects["outside_crop"].findings[0].split == "validation"
+    assert defects["impossible_head"].num_people >= 1
+    assert defects["suspected_swap"].num_people == 1
+
+
+def test_nobody_has_no_defects():
+    for people in ({}, {"train": []}):
+        assert [d.num_people for d in report.audit_people(people)] == [0] * 5
+
+
+def test_drawn_people_are_sound_but_for_what_lies_outside(drawn_release):
+    audit = report.audit_release(drawn_release)
+
+    counts = {defect.check.name: defect.num_people for defect in audit.defects}
+    assert audit.release.image_folder == drawn_release / "images"
+    assert audit.num_images_of_unknown_size == 0
+    assert counts["coincident"] == 0
+    assert counts["suspected_swap"] == 0
+
+
+def test_sizes_come_from_the_files_else_from_the_annotations(drawn_release, tmp_path):
+    people = mpii_pose.read_people(drawn_release)
+    releases.write_cpm(tmp_path / "mpii_annotations.json", people)
+    records = json.loads((tmp_path / "mpii_annotations.json").read_text())
+    for record in records[1:]:
+        record |= {"img_height": 123.0, "img_width": 45.0}
+    (tmp_path / "mpii_annotations.json").write_text(json.dumps(records))
+
+    alone = image_sizes.read_sized_people(tmp_path)
+    beside = image_sizes.read_sized_people(
+        tmp_path, image_folder=drawn_release / "images"
+    )
+
+    assert alone.image_folder is None
+    assert set(alone.image_sizes.values()) == {(123, 45)}
+    names = {person.image_name for group in alone.people.values() for person in group}
+    assert set(beside.image_sizes) == names
+    assert (123, 45) not in beside.image_sizes.values()
+
+
+def test_a_folder_of_images_that_is_not_there_is_refused(drawn_release, tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such folder of images"):
+        report.audit_release(drawn_release, image_folder=tmp_path / "none")
+
+
+def test_damaged_and_missing_images_have_no_size(real_mpii, tmp_path):
+    (tmp_path / "text.jpg").write_text("no image")
+    whole = (real_mpii / "images" / "004645041.jpg").read_bytes()
+    (tmp_path / "whole.jpg").write_bytes(whole)
+
+    sizes = image_sizes.read_image_sizes(
+        tmp_path, ["text.jpg", "none.jpg", "whole.jpg"]
+    )
+
+    assert set(sizes) == {"whole.jpg"}
+
+
+def test_text_says_the_counts(drawn_release):
+    audit = report.audit_release(drawn_release)
+
+    text = report.format_audit(audit)
+
+    assert f"Read {audit.num_people:,} people" in text
+    for defect in audit.defects:
+        row = next(line for line in text.splitlines() if defect.check.title in line)
+        assert row.split()[-2:] == [
+            f"{defect.num_keypoints:,}",
+            f"{defect.num_people:,}",
+        ]
+
+
+def make_audit(people, folder=None, sizes=None):
+    release = image_sizes.SizedPeople(
+        source="a <b>file</b>",
+        people=people,
+        image_folder=folder,
+        image_sizes=sizes or {},
+    )
+    defects = report.audit_people(people, image_sizes=sizes)
+    return report.Audit(release=release, defects=defects)
+
+
+def test_page_needs_nothing_from_elsewhere_and_is_bounded():
+    many = [moved(make_person(index=i), left_wrist=(-9 - i, 5)) for i in range(50)]
+    audit = make_audit({"train": many}, sizes={"1.jpg": (480, 640)})
+
+    html = page.render_page(audit, max_examples=3)
+
+    sources = re.findall(r'(?:src|href)="([^"]*)"', html)
+    assert sources
+    assert all(s.startswith(("data:image/jpeg;base64,", "#")) for s in sources)
+    assert "<script" not in html
+    assert "url(" not in html
+    assert html.count("<img") == 6  # three outside the image, three outside the crop
+    assert "3 of 50 people" in html
+    assert len(html) < 200_000
+
+
+def test_page_escapes_what_files_say():
+    person = moved(make_person(image_name="<script>&.jpg"), left_wrist=(-9, 5))
+    audit = make_audit({"train": [person]}, sizes={"<script>&.jpg": (480, 640)})
+
+    html = page.render_page(audit)
+
+    assert "<script>" not in html
+    assert "&lt;script&gt;&amp;.jpg" in html
+    assert "a &lt;b&gt;file" in html
+
+
+def test_page_shows_images_that_are_there_and_poses_without(drawn_release, tmp_path):
+    audit = report.audit_release(drawn_release)
+
+    page.write_page(tmp_path / "with.html", audit)
+    release = image_sizes.SizedPeople(
+        source=audit.release.source,
+        people=audit.release.people,
+        image_folder=tmp_path,
+        image_sizes=audit.release.image_sizes,
+    )
+    page.write_page(
+        tmp_path / "without.html", report.Audit(release=release, defects=audit.defects)
+    )
+
+    texts = [(tmp_path / name).read_text() for name in ("with.html", "without.html")]
+    assert texts[0].count("<img") == texts[1].count("<img") > 0
+    assert texts[0] != texts[1]
+
+
+def test_page_of_nobody_says_so():
+    html = page.render_page(make_audit({"train": [make_person()]}))
+
+    assert html.count("None found") == 5
+    assert "1 images are not there" in html
+
+
+def test_people_without_keypoints_can_be_drawn():
+    nobody = without(make_person(head_size=999.0), *KEYPOINTS)
+
+    html = page.render_page(make_audit({"test": [nobody]}, sizes={"1.jpg": (480, 640)}))
+
+    assert html.count("<img") == 1
+
+
+def test_a_negative_number_of_examples_is_refused():
+    with pytest.raises(ValueError, match="max_examples must be 0 or more, got -1"):
+        page.render_page(make_audit({}), max_examples=-1)

@@ -1,0 +1,377 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mpii_pose import skeleton
+from mpii_pose.transforms import decoding, geometry
+from mpii_pose.transforms.decoding import METHODS, decode_heatmaps, flip_test
+from mpii_pose.transforms.geometry import ALIGNMENTS, Alignment
+
+IMAGE_SIZE, SIZE = (256, 256), (64, 64)
+EXACT = ("half_pixel", "udp")
+
+
+def gaussians(cells, size=SIZE, sigma=2.0):
+    """Maps [..., h, w, K] of Gaussians at `cells` [..., K, 2], (x, y) in cells."""
+    y, x = np.mgrid[: size[0], : size[1]].astype(np.float32)[..., np.newaxis]
+    cells = np.asarray(cells, np.float32)[..., np.newaxis, np.newaxis, :, :]
+    distance2 = (x - cells[..., 0]) ** 2 + (y - cells[..., 1]) ** 2
+    return np.exp(-distance2 / (2 * sigma**2)).astype(np.float32)
+
+
+def random_cells(shape=(5, 16), size=SIZE, margin=8.0, seed=0):
+    random = np.random.default_rng(seed)
+    high = np.array(size[::-1]) - 1 - margin
+    return random.uniform(margin, high, (*shape, 2)).astype(np.float32)
+
+
+def in_crop(cells, size=SIZE, alignment="half_pixel"):
+    return ALIGNMENTS[alignment].heatmap_to_crop(
+        cells, image_size=IMAGE_SIZE, heatmap_size=size
+    )
+
+
+def decode_cells(maps, **options):
+    """Decodes to heatmap cells."""
+    size = maps.shape[-3:-1]
+    keypoints, _ = decode_heatmaps(maps, image_size=size, **options)
+    return keypoints.numpy()
+
+
+@pytest.mark.parametrize("alignment", ALIGNMENTS)
+@pytest.mark.parametrize(
+    ("method", "error"), [("argmax", 0.5), ("quarter", 0.25), ("dark", 1e-4)]
+)
+def test_decoding_finds_encoded_positions(method, error, alignment):
+    cells = random_cells()
+    expected = in_crop(cells, alignment=alignment)
+
+    keypoints, _ = decode_heatmaps(
+        gaussians(cells), method=method, alignment=alignment, image_size=IMAGE_SIZE
+    )
+
+    pixels_per_cell = 256 / 64 if alignment != "udp" else 255 / 63
+    assert np.abs(keypoints - expected).max() <= (error + 1e-4) * pixels_per_cell
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("size", [(64, 64), (33, 48), (96, 72), (7, 7)])
+def test_peak_in_the_middle_of_a_cell_is_found_in_maps_of_any_size(method, size):
+    y, x = size[0] // 2, size[1] // 2
+    cells = np.tile(np.float32([x, y]), (16, 1))
+    maps = gaussians(cells, size, sigma=1.0)
+
+    np.testing.assert_allclose(decode_cells(maps, method=method), cells, atol=1e-3)
+
+
+@pytest.mark.parametrize("sigma", [0.0, 1.0, 2.0])
+@pytest.mark.parametrize(
+    "cell", [(0.3, 30.2), (30.4, 62.8), (0.0, 0.0), (1.4, 61.7), (-1.2, 20.3)]
+)
+def test_dark_is_exact_at_the_border_and_just_beyond(cell, sigma):
+    maps = gaussians(np.tile(np.float32(cell), (16, 1)))
+
+    np.testing.assert_allclose(
+        decode_cells(maps, sigma=sigma), np.tile(cell, (16, 1)), atol=0.02
+    )
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (2, 2), (3, 3), (9, 2)])
+def test_maps_of_a_few_cells_give_their_highest(method, size):
+    maps = np.zeros((*size, 16), np.float32)
+    maps[-1, -1] = 1.0
+
+    cells = decode_cells(maps, method=method)
+
+    corner = np.tile([size[1] - 1, size[0] - 1], (16, 1))
+    np.testing.assert_allclose(cells, corner, atol=0.5)
+
+
+def test_quarter_offset_equals_a_plain_loop():
+    random = np.random.default_rng(5)
+    maps = random.uniform(0.1, 1.0, (3, 9, 7, 16)).astype(np.float32)
+
+    cells = decode_cells(maps, method="quarter")
+
+    for n in range(3):
+        for k in range(16):
+            one = maps[n, :, :, k]
+            y, x = np.unravel_index(one.argmax(), one.shape)
+            dx = np.sign(one[y, x + 1] - one[y, x - 1]) if 0 < x < 6 else 0
+            dy = np.sign(one[y + 1, x] - one[y - 1, x]) if 0 < y < 8 else 0
+            expected = [x + 0.25 * dx, y + 0.25 * dy]
+            np.testing.assert_allclose(cells[n, k], expected, atol=1e-6)
+
+
+def test_dark_equals_the_paper_away_from_the_border():
+    random = np.random.default_rng(6)
+    maps = gaussians(random_cells((2, 16), margin=12.0))
+    maps = maps + 0.05 * random.uniform(0, 1, maps.shape).astype(np.float32)
+
+    cells = decode_cells(maps)
+
+    steps = np.arange(-5, 6)
+    kernel = np.exp(-(steps**2) / (2 * 2.0**2))
+    kernel = np.outer(kernel, kernel) / kernel.sum() ** 2
+    for n in range(2):
+        for k in range(16):
+            one = maps[n, :, :, k].astype(np.float64)
+            y, x = np.unravel_index(one.argmax(), one.shape)
+
+            def log_smooth(dx, dy, one=one, x=x, y=y):
+                x0, y0 = x + dx, y + dy
+                window = one[y0 - 5 : y0 + 6, x0 - 5 : x0 + 6]
+                return np.log((kernel * window).sum())
+
+            near = {(i, j): log_smooth(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)}
+            gradient = np.array(
+                [
+                    (near[1, 0] - near[-1, 0]) / 2,
+                    (near[0, 1] - near[0, -1]) / 2,
+                ]
+            )
+            xx = near[1, 0] - 2 * near[0, 0] + near[-1, 0]
+            yy = near[0, 1] - 2 * near[0, 0] + near[0, -1]
+            xy = (near[1, 1] - near[1, -1] - near[-1, 1] + near[-1, -1]) / 4
+            step = -np.linalg.solve([[xx, xy], [xy, yy]], gradient)
+            expected = np.array([x, y]) + np.clip(step, -2, 2)
+            np.testing.assert_allclose(cells[n, k], expected, atol=2e-3)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_positions_do_not_depend_on_the_height_of_the_peak(method):
+    maps = gaussians(random_cells())
+
+    low, high = (decode_cells(maps * peak, method=method) for peak in (1e-3, 12.0))
+
+    np.testing.assert_allclose(low, high, atol=2e-3)
+
+
+def test_scores_are_the_peaks():
+    maps = gaussians(np.full((16, 2), 30.0)) * np.arange(16)
+
+    _, scores = decode_heatmaps(maps)
+
+    np.testing.assert_allclose(scores, np.arange(16))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("value", [0.0, -1.0, np.nan])
+def test_map_without_a_peak_has_no_keypoint(method, value):
+    maps = gaussians(np.full((16, 2), 30.0))
+    maps[..., 3] = value
+
+    keypoints, scores = decode_heatmaps(maps, method=method)
+
+    assert np.isnan(keypoints[3]).all()
+    assert np.isfinite(np.delete(keypoints, 3, axis=0)).all()
+    np.testing.assert_equal(scores.numpy()[3], value)
+
+
+def test_one_nan_in_a_map_spoils_that_map_alone():
+    maps = gaussians(np.full((2, 16, 2), 30.0))
+    maps[1, 5, 5, 3] = np.nan
+
+    keypoints, scores = decode_heatmaps(maps)
+
+    assert np.argwhere(np.isnan(keypoints[..., 0])).tolist() == [[1, 3]]
+    assert np.argwhere(np.isnan(scores)).tolist() == [[1, 3]]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("fill", [1.0, np.inf])
+def test_flat_and_infinite_maps_give_their_first_cell(method, fill):
+    keypoints, scores = decode_heatmaps(np.full((64, 64, 16), fill), method=method)
+
+    np.testing.assert_array_equal(keypoints, np.full((16, 2), 1.5))
+    assert (scores.numpy() == fill).all()
+
+
+def test_noise_moves_dark_by_two_cells_at_most():
+    maps = np.random.default_rng(7).normal(size=(8, 20, 20, 16)).astype(np.float32)
+
+    moved = np.abs(decode_cells(maps) - decode_cells(maps, method="argmax"))
+
+    assert 1.0 < moved.max() <= 2.0
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_graph_and_xla_equal_eager_for_any_batch_shape(method, jit_compile):
+    maps = gaussians(random_cells((2, 3, 16)))
+    maps[0, 0, ..., 4] = 0.0
+
+    def decode(x):
+        return decode_heatmaps(x, method=method)
+
+    eager = decode(maps)
+    compiled = tf.function(decode, jit_compile=jit_compile)(maps)
+    single = [decode(maps[i, j]) for i in range(2) for j in range(3)]
+
+    assert eager[0].shape == (2, 3, 16, 2)
+    assert eager[1].shape == (2, 3, 16)
+    for part in (0, 1):
+        one_by_one = np.reshape([x[part] for x in single], eager[part].shape)
+        np.testing.assert_allclose(compiled[part], eager[part], atol=1e-3)
+        np.testing.assert_allclose(one_by_one, eager[part], atol=1e-3)
+
+
+def test_decoding_runs_inside_tf_data_with_batches_of_unknown_size():
+    maps = gaussians(random_cells((5, 16)))
+    dataset = tf.data.Dataset.from_tensor_slices(maps).batch(2).map(decode_heatmaps)
+
+    keypoints = np.concatenate([k for k, _ in dataset])
+
+    assert dataset.element_spec[0].shape == (None, 16, 2)
+    np.testing.assert_allclose(keypoints, decode_heatmaps(maps)[0], atol=1e-4)
+
+
+def test_half_precision_is_accepted():
+    maps = gaussians(random_cells())
+
+    keypoints, scores = decode_heatmaps(tf.cast(maps, tf.bfloat16))
+
+    assert keypoints.dtype == scores.dtype == tf.float32
+    assert np.abs(keypoints - decode_heatmaps(maps)[0]).max() < 2.0
+
+
+def test_decoded_keypoints_return_to_the_full_image():
+    keypoints = np.random.default_rng(8).uniform(300, 500, (16, 2)).astype(np.float32)
+    crop_to_image = geometry.crop_to_image_matrix(
+        tf.constant([400.0, 400.0]),
+        tf.constant(300.0),
+        image_size=IMAGE_SIZE,
+        alignment=ALIGNMENTS["half_pixel"],
+        rotation=0.3,
+    )
+    in_crop = geometry.apply_affine(geometry.invert_affine(crop_to_image), keypoints)
+    cells = ALIGNMENTS["half_pixel"].crop_to_heatmap(
+        in_crop, image_size=IMAGE_SIZE, heatmap_size=SIZE
+    )
+
+    decoded, _ = decode_heatmaps(gaussians(cells))
+
+    returned = geometry.apply_affine(crop_to_image, decoded)
+    np.testing.assert_allclose(returned, keypoints, atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"method": "mean"},
+            r"method must be one of argmax, quarter, dark, got 'mean'",
+        ),
+        ({"sigma": -1.0}, r"sigma must be 0 or more cells, got -1.0"),
+        ({"alignment": "corner"}, r"alignment must be one of .* got 'corner'"),
+    ],
+)
+def test_wrong_options_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        decode_heatmaps(np.zeros((4, 4, 16)), **options)
+
+
+@pytest.mark.parametrize("shape", [(4, 16), (0, 4, 16)])
+def test_wrong_shapes_are_refused(shape):
+    with pytest.raises(ValueError, match=r"heatmaps must have shape .* got \("):
+        decode_heatmaps(np.zeros(shape))
+
+
+def test_maps_of_unknown_size_are_refused():
+    decode = tf.function(
+        decode_heatmaps, input_signature=[tf.TensorSpec((1, None, None, 16))]
+    )
+
+    with pytest.raises(ValueError, match=r"heatmaps .* static height and width"):
+        decode(tf.zeros((1, 4, 4, 16)))
+
+
+def test_flip_test_of_images_of_unknown_size_is_refused():
+    @tf.function(input_signature=[tf.TensorSpec((1, None, None, 3))])
+    def test(images):
+        return flip_test(lambda x: tf.zeros((1, 4, 4, 16)), images)
+
+    with pytest.raises(ValueError, match=r"images .* static height and width"):
+        test(tf.zeros((1, 16, 16, 3)))
+
+
+def perfect_model(images, keypoints, alignment, size):
+    """Knows `images` and their mirror images, and draws the right heatmaps."""
+    height, width = images.shape[-3:-1]
+    everywhere = np.full(keypoints.shape[:-1], 2)
+    mirrored, _ = geometry.flip_keypoints(keypoints, everywhere, width=width)
+
+    def predict(batch):
+        known = np.array_equal(batch, images)
+        assert known or np.array_equal(batch, images[..., ::-1, :])
+        cells = Alignment.named(alignment).crop_to_heatmap(
+            keypoints if known else mirrored,
+            image_size=(height, width),
+            heatmap_size=size,
+        )
+        return gaussians(cells, size)
+
+    return predict
+
+
+@pytest.mark.parametrize("alignment", EXACT)
+@pytest.mark.parametrize(
+    ("image_size", "size"),
+    [((256, 256), (64, 64)), ((96, 64), (33, 17)), ((32, 32), (32, 32))],
+)
+def test_flip_test_of_a_perfect_model_is_its_prediction(alignment, image_size, size):
+    random = np.random.default_rng(9)
+    images = random.uniform(size=(2, *image_size, 3)).astype(np.float32)
+    keypoints = random.uniform(0, image_size[1], (2, 16, 2)).astype(np.float32)
+    model = perfect_model(images, keypoints, alignment, size)
+
+    heatmaps = flip_test(model, images, alignment=alignment)
+
+    np.testing.assert_allclose(heatmaps, model(images), atol=1e-4)
+
+
+def test_flip_test_of_the_legacy_grid_ends_an_eighth_of_a_cell_to_the_right():
+    random = np.random.default_rng(10)
+    images = random.uniform(size=(2, *IMAGE_SIZE, 3)).astype(np.float32)
+    keypoints = random.uniform(40, 200, (2, 16, 2)).astype(np.float32)
+    model = perfect_model(images, keypoints, "legacy", SIZE)
+
+    heatmaps = flip_test(model, images, alignment="legacy")
+
+    # The mean of a Gaussian and the same moved by 0.25 cells, of 4 pixels each.
+    found, _ = decode_heatmaps(heatmaps, alignment="legacy")
+    np.testing.assert_allclose(
+        found - keypoints, np.broadcast_to([0.125 * 4, 0.0], keypoints.shape), atol=0.05
+    )
+
+
+def test_flip_test_exchanges_left_and_right():
+    images = np.arange(2 * 8 * 8 * 3, dtype=np.float32).reshape(2, 8, 8, 3)
+    left_wrist = skeleton.KEYPOINTS.index("left_wrist")
+
+    def only_left_wrist(batch):
+        maps = np.zeros((len(batch), 4, 4, 16), np.float32)
+        maps[..., 0, 0, left_wrist] = 1.0
+        return maps
+
+    heatmaps = flip_test(only_left_wrist, images).numpy()
+
+    right_wrist = skeleton.KEYPOINTS.index("right_wrist")
+    assert heatmaps[0, 0, 0, left_wrist] == 0.5
+    assert heatmaps[0, 0, 3, right_wrist] == 0.5
+    assert heatmaps.sum() == 2.0
+
+
+def test_flip_test_runs_in_a_graph():
+    model = tf.keras.Sequential([tf.keras.layers.Conv2D(16, 3, 4, padding="same")])
+    images = np.random.default_rng(11).uniform(size=(2, 32, 32, 3)).astype(np.float32)
+
+    compiled = tf.function(lambda x: flip_test(model, x))(images)
+
+    np.testing.assert_allclose(compiled, flip_test(model, images), atol=1e-5)
+
+
+def test_unknown_alignment_of_a_flip_test_lists_the_known_ones():
+    with pytest.raises(ValueError, match="alignment must be one of half_pixel"):
+        decoding.flip_test(lambda x: x, tf.zeros((1, 4, 4, 16)), alignment="none")

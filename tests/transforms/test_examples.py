@@ -1,0 +1,127 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mpii_pose.transforms import examples
+from tests.transforms import scenes
+
+
+def example(**changes):
+    return {**scenes.example(scenes.noise(20, 30), index=41), **changes}
+
+
+def run(values):
+    """Checks inside a map function, where nothing is known before it runs."""
+    dataset = tf.data.Dataset.from_tensors(values).map(examples.checked)
+    return dataset.get_single_element()
+
+
+def test_good_example_keeps_its_values_and_drops_what_is_not_used():
+    values = example(category="walking", epoch=np.int64(2))
+
+    found = run(values)
+
+    assert set(found) == set(values) - {"category"}
+    np.testing.assert_array_equal(found["keypoints"], values["keypoints"])
+    assert int(found["epoch"]) == 2
+
+
+def test_shapes_are_known_to_what_follows():
+    values = example()
+
+    def forget_shapes(values):
+        return {
+            name: tf.py_function(lambda x: x, [value], tf.as_dtype(value.dtype))
+            for name, value in values.items()
+        }
+
+    dataset = tf.data.Dataset.from_tensors(values).map(forget_shapes)
+    spec = dataset.map(examples.checked).element_spec
+
+    assert spec["keypoints"].shape == (16, 2)
+    assert spec["image"].shape.as_list() == [None, None, 3]
+
+
+def test_absent_features_are_named():
+    values = example()
+    del values["scale"], values["head_size"]
+
+    with pytest.raises(ValueError, match="has no scale, head_size; it has image, "):
+        examples.checked(values)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("keypoints", np.zeros((16, 3), "f4"), r"float32 \[16, 2\], got float32"),
+        ("keypoints", np.zeros((16, 2), int), r"float32 \[16, 2\], got int64 \(16, 2"),
+        ("visibility", np.ones(16, "f4"), r"integer \[16\], got float32 \(16,\)"),
+        ("center", np.zeros((8, 2), "f4"), r"single examples, before batching"),
+        ("scale", np.float64(1), r"scale must be float32 \[\], got float64 \(\)"),
+        ("image", np.zeros((4, 4, 3), "f4"), r"uint8 \[H, W, 3\], got float32"),
+        ("image", np.zeros((4, 4, 1), "u1"), r"got uint8 \(4, 4, 1\)"),
+        ("image", np.array([b"a", b"b"]), r"string \[\], .* got string \(2,\)"),
+    ],
+)
+def test_wrong_dtype_or_shape_says_what_is_allowed_and_given(name, value, message):
+    with pytest.raises(ValueError, match=message):
+        examples.checked(example(**{name: value}))
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, np.nan, np.inf])
+def test_scale_that_is_no_size_names_image_and_index(scale):
+    with pytest.raises(
+        tf.errors.InvalidArgumentError,
+        match=r"(?s)scale must be a positive number.*drawn_41\.jpg.*\[41\]",
+    ):
+        run(example(scale=np.float32(scale)))
+
+
+def test_center_that_is_no_point_names_image_and_index():
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"(?s)center must be.*drawn_41\.jpg"
+    ):
+        run(example(center=np.array([np.nan, 3], np.float32)))
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "png"])
+def test_damaged_jpeg_names_image_and_index(damage):
+    whole = scenes.jpeg(scenes.noise(20, 30))
+    data = {"truncated": whole[:-50], "empty": b"", "png": b"\x89PNG\r\n"}[damage]
+
+    with pytest.raises(
+        tf.errors.InvalidArgumentError,
+        match=r"(?s)do not start and end as .*JPEG.*drawn_41\.jpg.*\[41\]",
+    ):
+        run(example(image=data))
+
+
+@pytest.mark.parametrize(
+    "size", [(256,), (0, 4), (256.0, 256.0), 256, "ab", (1, 2, 3), None]
+)
+def test_wrong_size_says_what_is_expected(size):
+    with pytest.raises(ValueError, match=r"crop must be \(height, width\), two int"):
+        check_size("crop", size)
+
+
+def test_random_seeds_differ_by_seed_index_and_epoch_and_repeat():
+    arguments = [(0, 0, 0), (1, 0, 0), (2**40, 0, 0), (0, 1, 0), (0, 0, 1), (-1, 0, 0)]
+
+    def seeds():
+        return {
+            tuple(
+                examples.random_seed(
+                    {"index": np.int64(index), "epoch": np.int64(epoch)}, seed
+                ).numpy()
+            )
+            for seed, index, epoch in arguments
+        }
+
+    assert len(seeds()) == len(arguments)
+    assert seeds() == seeds()
+
+
+def test_without_a_seed_each_call_gives_another():
+    one, other = (examples.random_seed({}, None).numpy() for _ in range(2))
+
+    assert not np.array_equal(one, other)

@@ -1,0 +1,150 @@
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mpii_pose.transforms import heatmaps
+from mpii_pose.transforms.geometry import ALIGNMENTS
+from mpii_pose.transforms.heatmaps import encode_heatmaps
+
+
+def random_people(count=6, low=-60, high=320, seed=0):
+    rng = np.random.default_rng(seed)
+    keypoints = rng.uniform(low, high, (count, 16, 2)).astype(np.float32)
+    visibility = rng.integers(0, 3, (count, 16)).astype(np.int8)
+    keypoints[visibility == 0] = -1
+    return keypoints, visibility
+
+
+def plain_position(x, pixels, cells, alignment):
+    """One coordinate from crop pixels to cells, as in the papers."""
+    if alignment == "half_pixel":
+        return (x + 0.5) * cells / pixels - 0.5
+    if alignment == "udp":
+        return x * (cells - 1) / (pixels - 1)
+    return x * cells / pixels
+
+
+def plain_heatmap(point, visibility, *, image_size, heatmap_size, sigma, **options):
+    """One heatmap and its weight, cell by cell."""
+    (height, width), alignment = heatmap_size, options["alignment"]
+    x = plain_position(point[0], image_size[1], width, alignment)
+    y = plain_position(point[1], image_size[0], height, alignment)
+    if options["encoding"] == "msra":
+        x, y = math.floor(x + 0.5), math.floor(y + 0.5)
+    reach = 3 * sigma
+    on_map = -reach <= x <= width - 1 + reach and -reach <= y <= height - 1 + reach
+    heatmap = np.zeros(heatmap_size, np.float32)
+    if visibility > 0 and on_map:
+        for row in range(height):
+            for column in range(width):
+                dx, dy = column - x, row - y
+                inside = abs(dx) <= reach and abs(dy) <= reach
+                if options["encoding"] == "unbiased" or inside:
+                    heatmap[row, column] = math.exp(-(dx**2 + dy**2) / (2 * sigma**2))
+    weight = {
+        "labelled": visibility > 0 and on_map,
+        "visible": visibility == 2 and on_map,
+        "all": True,
+    }[options["weighting"]]
+    return heatmap, float(weight)
+
+
+@pytest.mark.parametrize("alignment", ALIGNMENTS)
+@pytest.mark.parametrize("encoding", heatmaps.ENCODINGS)
+@pytest.mark.parametrize(
+    ("weighting", "image_size", "heatmap_size", "sigma"),
+    [
+        ("labelled", (256, 256), (64, 64), 2.0),
+        ("visible", (255, 191), (33, 48), 1.0),
+        ("all", (64, 64), (64, 64), 1.5),
+    ],
+)
+def test_heatmaps_equal_those_drawn_cell_by_cell(
+    alignment, encoding, weighting, image_size, heatmap_size, sigma
+):
+    options = {
+        "image_size": image_size,
+        "heatmap_size": heatmap_size,
+        "sigma": sigma,
+        "alignment": alignment,
+        "encoding": encoding,
+        "weighting": weighting,
+    }
+    keypoints, visibility = random_people(count=2)
+
+    found, weights = encode_heatmaps(keypoints, visibility, **options)
+
+    assert found.shape == (2, *heatmap_size, 16)
+    for person in range(2):
+        for k in range(16):
+            heatmap, weight = plain_heatmap(
+                keypoints[person, k], visibility[person, k], **options
+            )
+            np.testing.assert_allclose(found[person, ..., k], heatmap, atol=1e-5)
+            assert float(weights[person, k]) == weight
+
+
+def test_peak_of_an_unbiased_blob_is_one_at_the_exact_cell():
+    keypoints = np.full((16, 2), 4 * 20 + 1.5, np.float32)  # the middle of cell 20
+
+    found, weights = encode_heatmaps(keypoints, np.full(16, 2))
+
+    assert found.shape == (64, 64, 16)
+    np.testing.assert_allclose(found[20, 20], 1.0, atol=1e-6)
+    assert float(tf.reduce_max(found)) == pytest.approx(1.0, abs=1e-6)
+    np.testing.assert_array_equal(weights, 1.0)
+
+
+@pytest.mark.parametrize("visibility", [np.int8, np.int32, np.int64])
+def test_any_integer_visibility_is_taken(visibility):
+    keypoints, states = random_people()
+
+    found, _ = encode_heatmaps(keypoints, states.astype(visibility))
+
+    np.testing.assert_array_equal(found, encode_heatmaps(keypoints, states)[0])
+
+
+@pytest.mark.parametrize("encoding", heatmaps.ENCODINGS)
+@pytest.mark.parametrize("labels", [0, 1])
+def test_nobody_or_one_keypoint_labelled(encoding, labels):
+    keypoints = np.full((16, 2), -1, np.float32)
+    visibility = np.zeros(16, np.int8)
+    keypoints[:labels], visibility[:labels] = 100.0, 2
+
+    found, weights = encode_heatmaps(keypoints, visibility, encoding=encoding)
+
+    assert float(tf.reduce_sum(weights)) == labels
+    np.testing.assert_array_equal(found[..., labels:], 0.0)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_compiled_equals_eager_alone_in_a_batch_and_in_tf_data(jit_compile):
+    keypoints, visibility = random_people(low=0, high=255)
+    encode = tf.function(encode_heatmaps, jit_compile=jit_compile)
+
+    batched, weights = encode_heatmaps(keypoints, visibility)
+    compiled, _ = encode(keypoints, visibility)
+    alone, _ = encode(keypoints[2], visibility[2])
+    dataset = tf.data.Dataset.from_tensor_slices((keypoints, visibility)).map(encode)
+    mapped, mapped_weights = dataset.batch(6).get_single_element()
+
+    np.testing.assert_allclose(compiled, batched, atol=1e-6)
+    np.testing.assert_allclose(alone, batched[2], atol=1e-6)
+    np.testing.assert_allclose(mapped, batched, atol=1e-6)
+    np.testing.assert_array_equal(mapped_weights, weights)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"encoding": "dark"}, "unbiased, msra, got 'dark'"),
+        ({"weighting": "none"}, "labelled, visible, all, got 'none'"),
+        ({"alignment": "center"}, "half_pixel, udp, legacy, got 'center'"),
+        ({"sigma": 0.0}, "sigma must be a positive number of cells, got 0.0"),
+    ],
+)
+def test_wrong_option_lists_the_valid_ones(options, message):
+    with pytest.raises(ValueError, match=message):
+        encode_heatmaps(*random_people(), **options)

@@ -1,0 +1,423 @@
+import dataclasses
+import functools
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from mpii_pose.transforms import augmentation, geometry
+from mpii_pose.transforms.augmentation import Augmentation
+from mpii_pose.transforms.heatmaps import encode_heatmaps
+from mpii_pose.transforms.pose_transform import PoseTransform
+from tests.transforms import scenes
+from tests.transforms.pixels.test_warp import reference_warp
+from tests.transforms.scenes import LEFT_WRIST, RIGHT_WRIST
+
+REAL_IMAGES = pathlib.Path(__file__).parents[3] / "shared/mpii/images"
+ALL_CHANGES = Augmentation(
+    rotation=30.0,
+    scale=0.25,
+    flip=0.5,
+    translation=0.1,
+    half_body=0.5,
+    channel_gain=0.2,
+    contrast=0.2,
+    brightness=0.1,
+)
+DRAWS = {
+    "as it is": {},
+    "rotated": {"rotation": 0.6},
+    "scaled": {"scale": 0.8},
+    "flipped": {"flip": True},
+    "all": {
+        "rotation": -0.9,
+        "scale": 1.2,
+        "flip": True,
+        "translation": [0.05, -0.1],
+    },
+}
+
+
+def drawn(changes):
+    """The draw that makes the named changes and no others."""
+    neutral = augmentation.no_change()
+    return neutral._replace(
+        **{
+            name: tf.constant(value, getattr(neutral, name).dtype)
+            for name, value in changes.items()
+        }
+    )
+
+
+def with_dots(background, scale):
+    """An example whose left wrist is a dot of red, whose right wrist one of blue."""
+    height, width = background.shape[:2]
+    side = 250 * scale
+    middle = np.array([(width - 1) / 2, (height - 1) / 2])
+    keypoints = np.full((16, 2), -1, np.float32)
+    keypoints[LEFT_WRIST] = middle + side * np.array([0.171, 0.052])
+    keypoints[RIGHT_WRIST] = middle - side * np.array([0.133, 0.097])
+    levels = background.astype(float)
+    for channel, keypoint in ((0, LEFT_WRIST), (2, RIGHT_WRIST)):
+        dot = scenes.dot((height, width), keypoints[keypoint], side / 60)
+        levels[..., channel] += 150 * dot
+    image = np.round(levels).astype(np.uint8)
+    return scenes.example(image, keypoints=keypoints, scale=scale)
+
+
+def dot_errors(transform, example, background, draw):
+    """How far the dots are from their keypoints, in crop pixels and image pixels."""
+    found = transform.apply(tensors(example), draw)
+    blank = transform.apply(tensors({**example, "image": background}), draw)
+    difference = found["image"].numpy() - blank["image"].numpy()
+    red, blue = (scenes.centroid(difference[..., channel]) for channel in (0, 2))
+    # In the mirrored image, what was the left wrist is the right one.
+    order = [RIGHT_WRIST, LEFT_WRIST] if draw.flip else [LEFT_WRIST, RIGHT_WRIST]
+    in_crop = np.array([red, blue]) - found["keypoints"].numpy()[order]
+    back = geometry.apply_affine(
+        found["crop_to_image"], tf.constant([red, blue], tf.float32)
+    )
+    in_image = back - example["keypoints"][[LEFT_WRIST, RIGHT_WRIST]]
+    return np.abs(in_crop).max(), np.abs(in_image).max()
+
+
+@functools.cache
+def compiled_once(**options):
+    """Transforms for tests that differ in their data: compiling takes a second."""
+    return PoseTransform(**options)
+
+
+@pytest.fixture
+def _without_xla(monkeypatch):
+    monkeypatch.setattr("mpii_pose.transforms.pixels.warp.xla_works", lambda: False)
+
+
+def tensors(example):
+    return {name: tf.convert_to_tensor(value) for name, value in example.items()}
+
+
+def dataset_of(examples):
+    def generate():
+        yield from examples
+
+    spec = {
+        name: tf.type_spec_from_value(v) for name, v in tensors(examples[0]).items()
+    }
+    return tf.data.Dataset.from_generator(generate, output_signature=spec)
+
+
+def people(count=6):
+    return [
+        scenes.encoded(
+            scenes.example(scenes.noise(90, 120, seed=i), scale=0.3, index=i)
+        )
+        for i in range(count)
+    ]
+
+
+@pytest.mark.parametrize("alignment", geometry.ALIGNMENTS)
+@pytest.mark.parametrize("draw", DRAWS.values(), ids=DRAWS.keys())
+@pytest.mark.parametrize("scale", [0.8, 1.5, 3.0])
+@pytest.mark.parametrize("kind", ["pixels", "JPEG"])
+def test_drawn_dot_stays_on_its_keypoint(alignment, draw, scale, kind):
+    background = np.zeros((480, 640, 3), np.uint8)
+    example = with_dots(background, scale)
+    if kind == "JPEG":
+        example, background = scenes.encoded(example), scenes.jpeg(background)
+
+    in_crop, in_image = dot_errors(
+        compiled_once(image_size=(128, 128), alignment=alignment),
+        example,
+        background,
+        drawn(draw),
+    )
+
+    assert in_crop < 0.05
+    assert in_image < 0.05 * max(1, 250 * scale / 128)
+
+
+@pytest.mark.skipif(not REAL_IMAGES.is_dir(), reason="needs the real images")
+@pytest.mark.parametrize("alignment", geometry.ALIGNMENTS)
+@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("kind", ["pixels", "JPEG"])
+def test_dot_on_a_real_image_stays_on_its_keypoint(alignment, number, kind):
+    path = sorted(REAL_IMAGES.glob("*.jpg"))[number]
+    background = np.asarray(Image.open(path)) // 3
+    example = with_dots(background, scale=background.shape[0] / 300)
+    if kind == "JPEG":
+        example, background = scenes.encoded(example), scenes.jpeg(background)
+
+    in_crop, _ = dot_errors(
+        compiled_once(alignment=alignment), example, background, drawn(DRAWS["all"])
+    )
+
+    assert in_crop < 0.05
+
+
+@pytest.mark.parametrize("draw", DRAWS.values(), ids=DRAWS.keys())
+def test_crop_at_ratio_one_equals_interpolation_pixel_by_pixel(draw):
+    example = scenes.example(scenes.noise(120, 150), scale=0.6)
+    transform = compiled_once(image_size=(64, 48), image_dtype="uint8", antialias=False)
+
+    found = transform.apply(tensors(example), drawn(draw))
+
+    expected = reference_warp(
+        example["image"], found["crop_to_image"].numpy(), (64, 48)
+    )
+    expected = np.floor(expected + 0.5)
+    assert np.abs(found["image"].numpy() - expected).mean() < 0.01
+
+
+def test_crop_without_xla_equals_the_compiled_one(monkeypatch):
+    example = scenes.encoded(scenes.example(scenes.noise(120, 150), scale=0.6))
+    compiled = PoseTransform()(example)
+
+    monkeypatch.setattr("mpii_pose.transforms.pixels.warp.xla_works", lambda: False)
+    plain = PoseTransform()(example)
+
+    np.testing.assert_allclose(plain["image"], compiled["image"], atol=1e-4)
+    np.testing.assert_allclose(plain["heatmaps"], compiled["heatmaps"], atol=1e-5)
+
+
+def test_example_becomes_what_is_documented():
+    found = PoseTransform()(people(1)[0])
+
+    shapes = {name: (value.dtype.name, value.shape) for name, value in found.items()}
+    assert shapes == {
+        "image": ("float32", (256, 256, 3)),
+        "heatmaps": ("float32", (64, 64, 16)),
+        "weights": ("float32", (16,)),
+        "keypoints": ("float32", (16, 2)),
+        "visibility": ("int8", (16,)),
+        "crop_to_image": ("float32", (2, 3)),
+        "head_size": ("float32", ()),
+        "index": ("int64", ()),
+    }
+    assert -1 <= float(tf.reduce_min(found["image"])) < -0.5
+    assert 0.5 < float(tf.reduce_max(found["image"])) <= 1
+
+
+def test_shapes_are_static_inside_tf_data():
+    dataset = dataset_of(people(1)).map(PoseTransform(image_dtype="uint8"))
+
+    specs = dataset.element_spec
+    assert all(spec.shape.is_fully_defined() for spec in specs.values())
+    assert specs["image"].dtype == tf.uint8
+
+
+@pytest.mark.parametrize("antialias", [True, False])
+def test_decoded_and_encoded_images_give_the_same_crop(antialias):
+    image = scenes.noise(300, 400)
+    example = scenes.example(image, scale=1.5)
+    transform = PoseTransform(
+        image_size=(64, 64), image_dtype="uint8", antialias=antialias
+    )
+
+    from_pixels = transform(example)["image"].numpy().astype(int)
+    from_jpeg = transform(scenes.encoded(example))["image"].numpy().astype(int)
+
+    assert np.abs(from_pixels - from_jpeg).mean() < 1.5
+
+
+def test_antialiasing_averages_what_plain_interpolation_skips():
+    image = np.zeros((400, 400, 3), np.uint8)
+    image[::2] = 200  # interpolation sees stripes of any level; the mean is 100
+    example = scenes.example(image, scale=1.6)
+
+    found = PoseTransform(image_size=(50, 50), image_dtype="uint8")(example)
+
+    np.testing.assert_allclose(found["image"], 100, atol=1)
+
+
+def test_heatmaps_are_those_of_the_keypoints_in_the_crop():
+    options = {"sigma": 1.5, "alignment": "udp", "encoding": "msra"}
+    sizes = {"image_size": (96, 64), "heatmap_size": (33, 20)}
+
+    found = PoseTransform(**options, **sizes, augmentation=ALL_CHANGES, seed=1)(
+        people(1)[0]
+    )
+
+    heatmaps, weights = encode_heatmaps(
+        found["keypoints"], found["visibility"], **options, **sizes
+    )
+    np.testing.assert_allclose(found["heatmaps"], heatmaps, atol=1e-5)
+    np.testing.assert_array_equal(found["weights"], weights)
+
+
+def test_heatmaps_can_be_left_to_the_model():
+    found = PoseTransform(heatmap_size=None)(people(1)[0])
+
+    assert not {"heatmaps", "weights"} & set(found)
+    with pytest.raises(ValueError, match="supervised needs a heatmap_size"):
+        PoseTransform(heatmap_size=None).supervised(people(1)[0])
+
+
+def test_supervised_gives_what_keras_takes():
+    transform = PoseTransform()
+    example = people(1)[0]
+
+    image, heatmaps, weights = transform.supervised(example)
+
+    features = transform(example)
+    np.testing.assert_array_equal(image, features["image"])
+    np.testing.assert_array_equal(heatmaps, features["heatmaps"])
+    np.testing.assert_array_equal(weights, features["weights"])
+
+
+def test_colors_change_as_drawn():
+    example = scenes.example(np.full((50, 50, 3), 100, np.uint8), scale=0.1)
+    draw = drawn({"gain": [1.0, 2.0, 3.0], "shift": [-20.0, 0.0, 0.0]})
+    transform = PoseTransform(
+        image_dtype="uint8", augmentation=Augmentation(channel_gain=0.5)
+    )
+
+    found = transform.apply(tensors(example), draw)
+
+    np.testing.assert_array_equal(found["image"][128, 128], [80, 200, 255])
+
+
+def test_same_seed_gives_the_same_bytes_whatever_the_parallelism_and_order():
+    transform = PoseTransform(augmentation=ALL_CHANGES, seed=5)
+
+    def run(examples, parallel):
+        dataset = dataset_of(examples).map(
+            transform, num_parallel_calls=parallel, deterministic=not parallel
+        )
+        return {int(found["index"]): found for found in dataset}
+
+    alone = run(people(), None)
+    shuffled = run(people()[::-1], 4)
+
+    for index, features in alone.items():
+        for name, value in features.items():
+            assert np.array_equal(value, shuffled[index][name]), name
+
+
+@pytest.mark.usefixtures("_without_xla")
+def test_epochs_and_seeds_differ_and_no_seed_draws_anew():
+    example = people(1)[0]
+
+    def matrix(seed, **features):
+        transform = PoseTransform(augmentation=ALL_CHANGES, seed=seed)
+        return transform({**example, **features})["crop_to_image"].numpy()
+
+    assert np.array_equal(matrix(1), matrix(1))
+    assert np.array_equal(matrix(1), matrix(1, epoch=np.int64(0)))
+    assert not np.array_equal(matrix(1), matrix(1, epoch=np.int64(1)))
+    assert not np.array_equal(matrix(1), matrix(2))
+    assert not np.array_equal(matrix(None), matrix(None))
+
+
+@pytest.mark.parametrize("labels", [0, 1])
+def test_nobody_or_one_keypoint_labelled(labels):
+    keypoints = np.full((16, 2), -1, np.float32)
+    keypoints[:labels] = 50.0
+    example = scenes.example(scenes.noise(90, 120), keypoints=keypoints, scale=0.3)
+
+    found = PoseTransform(augmentation=ALL_CHANGES, seed=3)(example)
+
+    assert float(tf.reduce_sum(found["weights"])) <= labels
+    missing = found["visibility"].numpy() == 0
+    assert missing.sum() == 16 - labels
+    np.testing.assert_array_equal(found["keypoints"].numpy()[missing], -1)
+    np.testing.assert_array_equal(found["heatmaps"].numpy()[..., missing], 0)
+
+
+@pytest.mark.parametrize("kind", ["pixels", "JPEG"])
+@pytest.mark.parametrize("center", [[-900.0, 40.0], [5000.0, 5000.0]])
+def test_person_wholly_outside_the_image_gives_black(kind, center):
+    image = np.full((90, 120, 3), 255, np.uint8)
+    example = scenes.example(image, center=center, scale=0.3)
+    example = scenes.encoded(example) if kind == "JPEG" else example
+
+    found = compiled_once(image_dtype="uint8")(example)
+
+    np.testing.assert_array_equal(found["image"], 0)
+
+
+def test_crop_reaching_outside_is_padded_and_not_shifted():
+    image = np.full((100, 100, 3), 255, np.uint8)
+    example = scenes.example(image, center=[-0.5, 49.5 - 15 * 0.4], scale=0.4)
+
+    found = PoseTransform(image_size=(100, 100), image_dtype="uint8")(example)
+
+    crop = found["image"].numpy()
+    np.testing.assert_array_equal(crop[:, :49], 0)
+    np.testing.assert_array_equal(crop[:, 51:], 255)
+
+
+@pytest.mark.parametrize("kind", ["pixels", "JPEG"])
+@pytest.mark.parametrize("scale", [0.001, 1.0, 50.0])
+def test_image_of_one_pixel(kind, scale):
+    example = scenes.example(np.full((1, 1, 3), 200, np.uint8), scale=scale)
+    example = scenes.encoded(example) if kind == "JPEG" else example
+
+    found = compiled_once(augmentation=ALL_CHANGES, seed=0)(example)
+
+    assert np.isfinite(found["image"]).all()
+    assert np.isfinite(found["heatmaps"]).all()
+
+
+@pytest.mark.parametrize(
+    ("image_size", "heatmap_size"), [((255, 193), (63, 49)), ((7, 300), (1, 5))]
+)
+def test_odd_and_oblong_sizes(image_size, heatmap_size):
+    example = scenes.example(scenes.noise(90, 120), scale=0.3)
+
+    found = PoseTransform(image_size=image_size, heatmap_size=heatmap_size)(example)
+
+    assert found["image"].shape == (*image_size, 3)
+    assert found["heatmaps"].shape == (*heatmap_size, 16)
+
+
+def test_image_of_30000_px_width_is_read_where_the_person_is():
+    image = np.zeros((100, 30_000, 3), np.uint8)
+    image[:, 20_000:] = 255
+    example = scenes.encoded(
+        scenes.example(image, center=[19_999.5, 49.5 - 15 * 0.3], scale=0.3)
+    )
+
+    found = PoseTransform(image_size=(75, 75), image_dtype="uint8")(example)
+
+    middle_row = found["image"].numpy()[37, :, 0]
+    np.testing.assert_array_equal(middle_row[:37], 0)
+    np.testing.assert_array_equal(middle_row[38:], 255)
+
+
+def test_damaged_jpeg_in_a_dataset_names_image_and_index():
+    examples = people(3)
+    examples[1]["image"] = examples[1]["image"][:-100]
+    dataset = dataset_of(examples).map(PoseTransform(), num_parallel_calls=2)
+
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"(?s)JPEG.*drawn_1\.jpg.*\[1\]"
+    ):
+        list(dataset)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"alignment": "center"}, "half_pixel, udp, legacy, got 'center'"),
+        ({"encoding": "dark"}, "unbiased, msra, got 'dark'"),
+        ({"weighting": "most"}, "labelled, visible, all, got 'most'"),
+        ({"image_dtype": "float16"}, "float32, uint8, got 'float16'"),
+        ({"sigma": -1.0}, "sigma must be a positive number of cells, got -1.0"),
+        ({"image_size": 256}, r"image_size must be \(height, width\), .*got 256"),
+        ({"heatmap_size": (64, 0)}, r"heatmap_size must be .*got \(64, 0\)"),
+        ({"image_size": (1, 9), "alignment": "udp"}, "udp needs .* above 1"),
+        ({"augmentation": "hrnet"}, r"such as Augmentation.hrnet\(\), got 'hrnet'"),
+    ],
+)
+def test_wrong_option_is_refused_when_the_transform_is_made(options, message):
+    with pytest.raises(ValueError, match=message):
+        PoseTransform(**options)
+
+
+def test_transforms_of_equal_options_are_equal():
+    transform = PoseTransform(augmentation=Augmentation.hrnet(), seed=1)
+
+    assert transform == PoseTransform(augmentation=Augmentation.hrnet(), seed=1)
+    assert dataclasses.replace(transform, seed=2) != transform

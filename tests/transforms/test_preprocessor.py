@@ -1,0 +1,153 @@
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mpii_pose.transforms.preprocessor import Preprocessor
+from tests.transforms import scenes
+from tests.transforms.scenes import LEFT_WRIST, RIGHT_WRIST
+
+
+def plain_heatmaps(keypoints, visibility, box, shape):
+    """The tutorial's patches of 7 x 7 cells, cell by cell."""
+    top, left, box_height, box_width = box
+    heatmaps = np.zeros(shape, np.float32)
+    for k, (x, y) in enumerate(keypoints):
+        column = round((x - left) / box_width * shape[1])
+        row = round((y - top) / box_height * shape[0])
+        for i in range(row - 3, row + 4):
+            for j in range(column - 3, column + 4):
+                inside = 0 <= i < shape[0] and 0 <= j < shape[1]
+                if visibility[k] and inside:
+                    squared = (i - row) ** 2 + (j - column) ** 2
+                    heatmaps[i, j, k] = 12 * math.exp(-squared / 2)
+    return heatmaps
+
+
+def person(image=None, seed=0, scale=0.5, **options):
+    rng = np.random.default_rng(seed)
+    keypoints = rng.integers(100, 200, (16, 2)).astype(np.float32)
+    keypoints[3] = -1
+    image = scenes.noise(260, 300) if image is None else image
+    return scenes.example(image, keypoints=keypoints, scale=scale, **options)
+
+
+def box_of(example, margin=0.2):
+    labelled = example["keypoints"][example["visibility"] > 0]
+    height, width = example["image"].shape[:2]
+    added = int(200 * example["scale"] * margin)
+    left, top = np.maximum(labelled.min(axis=0).astype(int) - added, 0)
+    right, bottom = np.minimum(
+        labelled.max(axis=0).astype(int) + added, [width, height]
+    )
+    return top, left, bottom - top, right - left
+
+
+@pytest.mark.parametrize("kind", ["pixels", "JPEG"])
+def test_image_shows_the_keypoints_and_a_margin(kind):
+    example = person()
+    top, left, height, width = box_of(example)
+    crop = example["image"][top : top + height, left : left + width]
+
+    image, _ = Preprocessor()(scenes.encoded(example) if kind == "JPEG" else example)
+
+    expected = tf.image.resize(crop, (256, 256)) / 127.5 - 1
+    assert image.shape == (256, 256, 3)
+    assert image.dtype == tf.float32
+    assert np.abs(image - expected).mean() < (0.01 if kind == "JPEG" else 1e-6)
+
+
+@pytest.mark.parametrize("shape", [(64, 64, 16), (33, 48, 16)])
+def test_heatmaps_equal_those_drawn_cell_by_cell(shape):
+    example = person()
+
+    _, heatmaps = Preprocessor(heatmap_shape=shape)(example)
+
+    expected = plain_heatmaps(
+        example["keypoints"], example["visibility"], box_of(example), shape
+    )
+    assert heatmaps.shape == shape
+    np.testing.assert_allclose(heatmaps, expected, atol=1e-5)
+    assert heatmaps.numpy().max() == 12.0
+    np.testing.assert_array_equal(heatmaps[..., 3], 0)
+
+
+def test_peak_lies_where_the_keypoint_is_in_the_resized_image():
+    keypoints = np.full((16, 2), -1, np.float32)
+    keypoints[LEFT_WRIST], keypoints[RIGHT_WRIST] = [60, 200], [240, 100]
+    example = scenes.example(np.zeros((300, 300, 3), np.uint8), keypoints=keypoints)
+    dot = 255 * scenes.dot((300, 300), keypoints[LEFT_WRIST], 4)
+    example["image"] = np.repeat(dot[..., None], 3, axis=-1).astype(np.uint8)
+
+    image, heatmaps = Preprocessor()(example)
+
+    column, row = scenes.centroid(image.numpy()[..., 0] + 1)
+    peak = np.unravel_index(np.argmax(heatmaps[..., LEFT_WRIST]), (64, 64))
+    np.testing.assert_allclose(peak, [row / 4, column / 4], atol=1)
+
+
+def test_training_margins_are_random_within_their_range_and_follow_the_seed():
+    example = person(np.zeros((400, 400, 3), np.uint8))
+    train = Preprocessor(is_train=True, seed=1)
+
+    def blob(preprocess, index):
+        heatmaps = preprocess({**example, "index": np.int64(index)})[1]
+        return np.argmax(heatmaps.numpy()[..., 0])
+
+    # The larger the margin, the nearer to the middle a keypoint is.
+    limits = [
+        np.argmax(
+            plain_heatmaps(
+                example["keypoints"],
+                example["visibility"],
+                box_of(example, margin),
+                (64, 64, 16),
+            )[..., 0]
+        )
+        for margin in (0.1, 0.3)
+    ]
+    blobs = [blob(train, index) for index in range(20)]
+    assert len(set(blobs)) > 3
+    assert all(min(limits) <= b <= max(limits) for b in blobs)
+    assert blobs == [blob(train, index) for index in range(20)]
+
+
+@pytest.mark.parametrize("kind", ["pixels", "JPEG"])
+@pytest.mark.parametrize("labels", [0, 1])
+@pytest.mark.parametrize("center", [[150.0, 130.0], [-500.0, 900.0]])
+def test_few_labels_or_a_person_outside_still_give_an_image(kind, labels, center):
+    keypoints = np.full((16, 2), -1, np.float32)
+    keypoints[:labels] = center
+    example = scenes.example(scenes.noise(260, 300), keypoints=keypoints, center=center)
+    example = scenes.encoded(example) if kind == "JPEG" else example
+
+    image, heatmaps = Preprocessor()(example)
+
+    assert np.isfinite(image).all()
+    np.testing.assert_array_equal(heatmaps[..., labels:], 0)
+
+
+def test_works_inside_tf_data_with_static_shapes():
+    example = scenes.encoded(person())
+    dataset = tf.data.Dataset.from_tensors(example).map(Preprocessor(is_train=True))
+
+    image, heatmaps = dataset.get_single_element()
+
+    assert [spec.shape for spec in dataset.element_spec] == [
+        image.shape,
+        heatmaps.shape,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"image_shape": (256, 256)}, r"\(height, width, 3\), got \(256, 256\)"),
+        ({"heatmap_shape": (64, 64, 17)}, r"\(height, width, 16\), got"),
+        ({"image_shape": (0, 256, 3)}, r"image_shape\[:2\] must be .* got \(0, 256"),
+    ],
+)
+def test_wrong_shape_is_refused_when_made(options, message):
+    with pytest.raises(ValueError, match=message):
+        Preprocessor(**options)
