@@ -32,12 +32,12 @@ class Skeleton:
     """
 
     name: str
-    keypoints: tuple[str, ...]
-    bones: tuple[tuple[str, str], ...] = ()
+    keypoints: tuple[str, ...] = dataclasses.field(repr=False)
+    bones: tuple[tuple[str, str], ...] = dataclasses.field(default=(), repr=False)
     groups: Mapping[str, tuple[str, ...]] = dataclasses.field(
-        default_factory=dict, hash=False
+        default_factory=dict, hash=False, repr=False
     )
-    upper_body: tuple[str, ...] = ()
+    upper_body: tuple[str, ...] = dataclasses.field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         named = {*self.upper_body, *(name for bone in self.bones for name in bone)}

@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from mpii_pose.transforms import examples
+from mpii_pose.transforms.spec import check_size
 from tests.transforms import scenes
 
 
