@@ -21,7 +21,7 @@ SPLITS = ("train", "validation", "validation_others", "test")
 # Code for a build to run first: it kills itself, as the system does, at some point.
 DIE = "import os, signal; die = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)"
 DEATHS = {
-    "planning": "from mpii_pose.records import builder; builder.plan_split = die",
+    "planning": "from mpii_pose.shards import builder; builder.plan_split = die",
     "a shard": """
 from mpii_pose.shards.encoding import ExampleEncoder
 encode, calls = ExampleEncoder.__call__, []
