@@ -8,6 +8,7 @@ import dataclasses
 import enum
 import functools
 from collections.abc import Mapping
+from typing import Any
 
 
 class Visibility(enum.IntEnum):
@@ -52,6 +53,17 @@ class Skeleton:
                 f"skeleton {self.name!r}: bones, groups or upper_body name "
                 f"{', '.join(unknown)}, which keypoints does not hold"
             )
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "Skeleton":
+        """Returns the skeleton of which `dataclasses.asdict` made a dict, or JSON."""
+        return cls(
+            name=config["name"],
+            keypoints=tuple(config["keypoints"]),
+            bones=tuple((start, end) for start, end in config["bones"]),
+            groups={row: tuple(names) for row, names in config["groups"].items()},
+            upper_body=tuple(config["upper_body"]),
+        )
 
     @property
     def num_keypoints(self) -> int:

@@ -5,11 +5,13 @@ example, and the square, the keypoints and the colors follow the same `Draw`.
 """
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from mpii_pose.skeleton import MPII, Skeleton
+from mpii_pose.transforms.arrays import namespace
 from mpii_pose.transforms.half_body import half_body_square
 
 SCALE_LAWS = ("linear", "exponential")
@@ -183,35 +185,44 @@ def _clip(value: tf.Tensor, limit: float) -> tf.Tensor:
 
 def apply_to_square(
     draw: Draw,
-    center: tf.Tensor,
-    side: tf.Tensor,
+    center: Any,
+    side: Any,
     *,
-    keypoints: tf.Tensor,
-    visibility: tf.Tensor,
-) -> tuple[tf.Tensor, tf.Tensor]:
+    keypoints: Any,
+    visibility: Any,
+    skeleton: Skeleton = MPII,
+) -> tuple[Any, Any]:
     """Moves and scales the square of one person as was drawn.
 
     Args:
         draw: The decisions.
         center: float32 [2], middle of the square in image pixels.
         side: float32 [], its side in image pixels.
-        keypoints: float32 [16, 2] in image pixels.
-        visibility: integer [16], values of `skeleton.Visibility`.
+        keypoints: float32 [K, 2] in image pixels.
+        visibility: integer [K], values of `skeleton.Visibility`.
+        skeleton: Which keypoints are of the upper half.
 
     Returns:
         Center float32 [2] and side float32 [] of the changed square.
     """
     if _may_be_true(draw.half_body):
+        xp = namespace(center)
         half_center, half_side = half_body_square(
-            keypoints, visibility, upper=draw.upper_body, center=center, side=side
+            keypoints,
+            visibility,
+            upper=draw.upper_body,
+            center=center,
+            side=side,
+            skeleton=skeleton,
         )
-        center = tf.where(draw.half_body, half_center, center)
-        side = tf.where(draw.half_body, half_side, side)
-    side *= draw.scale
+        center = xp.where(draw.half_body, half_center, center)
+        side = xp.where(draw.half_body, half_side, side)
+    side = side * draw.scale
     return center + draw.translation * side, side
 
 
-def _may_be_true(flag: tf.Tensor) -> bool:
+def _may_be_true(flag: Any) -> bool:
     """Returns False for a constant False, whose consequences need no operations."""
-    value = tf.get_static_value(flag)
-    return value is None or bool(value)
+    if tf.is_tensor(flag):
+        flag = tf.get_static_value(flag)
+    return flag is None or namespace(flag) is not np or bool(flag)

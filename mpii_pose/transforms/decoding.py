@@ -4,21 +4,23 @@ The highest cell of a map is the coarse position; `method` says how it is refine
 
 - "argmax": not at all.
 - "quarter": by a quarter of a cell towards the higher neighbour, in x and in y, as
-  Hourglass and HRNet do.
+  Hourglass and HRNet do. HRNet leaves peaks in the first two and the last rows and
+  columns where they are; here only the step across a border is left out.
 - "dark": by one Newton step on the logarithm of the smoothed map, exact for a Gaussian
   ("Distribution-Aware Coordinate Representation", Zhang et al., arXiv 1910.06278).
 
-Keypoints are (x, y) in pixels of the crop; `geometry.apply_affine` with the example's
-`crop_to_image` takes them to the full image.
+Keypoints are (x, y) in pixels of the crop; `crop_to_frame` takes them to the full
+image. Heatmaps may be arrays of any library that `arrays` knows.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
-from mpii_pose import skeleton
+from mpii_pose.transforms.arrays import as_floats, namespace
 from mpii_pose.transforms.geometry import Alignment
+from mpii_pose.transforms.spec import CropSpec
 
 METHODS = ("argmax", "quarter", "dark")
 
@@ -34,23 +36,23 @@ _SMALLEST_CURVATURE = 1e-4
 
 
 def decode_heatmaps(
-    heatmaps: tf.Tensor,
+    heatmaps: Any,
     *,
     method: str = "dark",
-    alignment: str | Alignment = "half_pixel",
-    image_size: tuple[int, int] = (256, 256),
-    sigma: float = 2.0,
-) -> tuple[tf.Tensor, tf.Tensor]:
+    sigma: float | None = None,
+    spec: CropSpec | None = None,
+    **fields: Any,
+) -> tuple[Any, Any]:
     """Finds the keypoint in each heatmap.
 
     Args:
         heatmaps: float [..., h, w, K], of static height and width. Maps of less than
             3 cells a side are not refined.
         method: "argmax", "quarter" or "dark".
-        alignment: The one the heatmaps were made with.
-        image_size: Height and width of the crop in pixels.
-        sigma: Of the smoothing in "dark", in cells. The paper takes the sigma of the
-            training targets; 0 reads the maps as they are.
+        sigma: Of the smoothing in "dark", in cells; by default the spec's, as in the
+            paper. 0 reads the maps as they are.
+        spec: What the heatmaps were made with; image_size and alignment count.
+        **fields: Fields of the spec to replace, such as `image_size=(256, 192)`.
 
     Returns:
         Keypoints float32 [..., K, 2], (x, y) in crop pixels, and scores float32
@@ -58,27 +60,51 @@ def decode_heatmaps(
         keypoint: its position is NaN, as it is where the map holds a NaN.
 
     Raises:
-        ValueError: If an option is not valid or the maps' size is not known.
+        ValueError: An option is not valid, or the maps are not those of the spec.
+    """
+    if spec is not None or "heatmap_size" in fields:
+        spec = CropSpec.of(spec, **fields)
+        check_heatmaps(heatmaps, spec)
+    else:
+        size = _static_size("heatmaps", heatmaps)
+        spec = CropSpec.of(None, **fields, heatmap_size=size)
+        _check_layout(heatmaps, spec)
+    cells, scores = decode_cells(
+        heatmaps, method=method, sigma=spec.sigma if sigma is None else sigma
+    )
+    keypoints = Alignment.named(spec.alignment).heatmap_to_crop(
+        cells, image_size=spec.image_size, heatmap_size=spec.known_heatmap_size()
+    )
+    return keypoints, scores
+
+
+def decode_cells(heatmaps: Any, *, method: str, sigma: float) -> tuple[Any, Any]:
+    """Finds the keypoints in cells of the heatmaps; else as `decode_heatmaps`.
+
+    Returns:
+        float32 [..., K, 2], (x, y) in cells, integers at cell centers, and scores
+        float32 [..., K].
     """
     check_method(method)
     if not 0 <= sigma < np.inf:
         raise ValueError(f"sigma must be 0 or more cells, got {sigma}")
-    alignment = Alignment.named(alignment)
-    maps, size = _maps_first(heatmaps)
-    rows = tf.reshape(maps, tf.concat([tf.shape(maps)[:-2], [size[0] * size[1]]], 0))
-    index = tf.argmax(rows, axis=-1, output_type=tf.int32)
-    peak = tf.stack([index % size[1], index // size[1]], axis=-1)
-    scores = tf.reduce_max(rows, axis=-1)
-    scores = tf.where(tf.reduce_any(tf.math.is_nan(rows), axis=-1), np.nan, scores)
-    cells = tf.cast(peak, tf.float32)
-    if min(size) >= 3 and method == "quarter":
-        cells += _quarter_offset(rows, peak, size)
-    if min(size) >= 3 and method == "dark":
-        cells += _dark_offset(rows, peak, size, sigma)
-    keypoints = alignment.heatmap_to_crop(
-        cells, image_size=image_size, heatmap_size=size
-    )
-    return tf.where(scores[..., tf.newaxis] > 0, keypoints, np.nan), scores
+    height, width = _static_size("heatmaps", heatmaps)
+    xp, maps = as_floats(heatmaps)
+    maps = xp.array(xp.moveaxis(maps, -1, -3), dtype="float32")
+    row_tops = xp.max(maps, axis=-1)
+    y = xp.argmax(row_tops, axis=-1)
+    at_y = y[..., None] == np.arange(height)
+    row = xp.sum(xp.where(at_y[..., None], maps, 0.0), axis=-2)
+    peak = xp.array(xp.stack([xp.argmax(row, axis=-1), y], axis=-1), dtype="float32")
+    scores = xp.max(row_tops, axis=-1)
+    has_nan = xp.any(xp.isnan(maps), axis=(-2, -1))
+    cells = peak
+    if min(height, width) >= 3 and method == "quarter":
+        cells = peak + _quarter_offset(xp, maps, peak)
+    if min(height, width) >= 3 and method == "dark":
+        cells = peak + _dark_offset(xp, maps, peak, scores, sigma)
+    scores = xp.where(has_nan, np.nan, scores)
+    return xp.where((scores > 0)[..., None], cells, np.nan), scores
 
 
 def check_method(method: str) -> None:
@@ -87,12 +113,40 @@ def check_method(method: str) -> None:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
 
 
+def check_heatmaps(heatmaps: Any, spec: CropSpec) -> None:
+    """Raises ValueError unless heatmaps [..., h, w, K] are those of a spec."""
+    size = _static_size("heatmaps", heatmaps)
+    if size != spec.known_heatmap_size():
+        raise ValueError(
+            f"heatmaps must have heatmap_size {spec.heatmap_size} of the spec, got "
+            f"{size}"
+        )
+    if heatmaps.shape[-1] != spec.skeleton.num_keypoints:
+        raise _wrong_layout(heatmaps, spec)
+
+
+def _check_layout(heatmaps: Any, spec: CropSpec) -> None:
+    """Refuses [..., K, h, w], which would be read as maps of other keypoints."""
+    count = spec.skeleton.num_keypoints
+    if heatmaps.shape[-1] != count and heatmaps.shape[-3] == count:
+        raise _wrong_layout(heatmaps, spec)
+
+
+def _wrong_layout(heatmaps: Any, spec: CropSpec) -> ValueError:
+    skeleton = spec.skeleton
+    return ValueError(
+        f"heatmaps must have shape [..., h, w, {skeleton.num_keypoints}], with the "
+        f"keypoints of {skeleton.name!r} last, got {tuple(heatmaps.shape)}"
+    )
+
+
 def flip_test(
-    model: Callable[[tf.Tensor], tf.Tensor],
-    images: tf.Tensor,
+    model: Callable[[Any], Any],
+    images: Any,
     *,
-    alignment: str | Alignment = "half_pixel",
-) -> tf.Tensor:
+    spec: CropSpec | None = None,
+    **fields: Any,
+) -> Any:
     """Predicts heatmaps as the mean over each image and its mirror image.
 
     In "half_pixel" and "udp" the mirrored prediction lands exactly on the other. In
@@ -100,74 +154,102 @@ def flip_test(
     which is HRNet's 1 at 256 to 64 and leaves it 0.25 cells off.
 
     Args:
-        model: Takes images to heatmaps float [..., h, w, 16].
+        model: Takes images to heatmaps float [..., h, w, K].
         images: [..., H, W, C], crops.
-        alignment: The one the model was trained with.
+        spec: What the model was trained with; alignment and skeleton count.
+        **fields: Fields of the spec to replace, such as `alignment="udp"`.
 
     Returns:
-        float32 [..., h, w, 16].
+        float32 [..., h, w, K].
+
+    Raises:
+        ValueError: Images or heatmaps are not those of the spec.
     """
-    images = tf.convert_to_tensor(images)
-    straight = tf.cast(model(images), tf.float32)
-    mirrored = tf.cast(model(tf.reverse(images, axis=[-2])), tf.float32)
-    mirrored = tf.gather(tf.reverse(mirrored, axis=[-2]), skeleton.MIRRORED, axis=-1)
+    xp = namespace(images)
+    image_size = _static_size("images", images)
+    is_given = spec is not None or "image_size" in fields
+    spec = CropSpec.of(spec, **fields)
+    if is_given and image_size != spec.image_size:
+        raise ValueError(
+            f"images must have image_size {spec.image_size} of the spec, got "
+            f"{image_size}"
+        )
+    straight = model(images)
+    xp, straight, mirrored = as_floats(straight, model(xp.flip(images, axis=-2)))
     size = _static_size("heatmaps", mirrored)
-    error = Alignment.named(alignment).flip_error(
-        image_size=_static_size("images", images), heatmap_size=size
+    if mirrored.shape[-1] != spec.skeleton.num_keypoints:
+        raise _wrong_layout(mirrored, spec)
+    straight = xp.array(straight, dtype="float32")
+    mirrored = xp.flip(xp.array(mirrored, dtype="float32"), axis=-2)
+    mirrored = xp.take(mirrored, np.array(spec.skeleton.mirrored), axis=-1)
+    shift = round(
+        -Alignment.named(spec.alignment).flip_error(
+            image_size=image_size, heatmap_size=size
+        )
     )
-    shift = round(-error)
     if shift:  # the columns that enter repeat the outermost
         columns = np.clip(np.arange(size[1]) - shift, 0, size[1] - 1)
-        mirrored = tf.gather(mirrored, columns, axis=-2)
+        mirrored = xp.take(mirrored, columns, axis=-2)
     return (straight + mirrored) / 2
 
 
-def _static_size(name: str, tensor: tf.Tensor) -> tuple[int, int]:
-    rank = tensor.shape.rank
-    if rank is None or rank < 3 or not all(tensor.shape[-3:-1]):
+def _static_size(name: str, array: Any) -> tuple[int, int]:
+    shape = np.shape(array) if namespace(array) is np else array.shape
+    rank = getattr(shape, "rank", None) if not isinstance(shape, tuple) else len(shape)
+    if rank is None or rank < 3 or not all(shape[-3:-1]):
         raise ValueError(
             f"{name} must have shape [..., height, width, channels] with a static "
-            f"height and width of 1 or more, got {tensor.shape}"
+            f"height and width of 1 or more, got {shape}"
         )
-    return tuple(tensor.shape[-3:-1])
+    return int(shape[-3]), int(shape[-2])
 
 
-def _maps_first(heatmaps: tf.Tensor) -> tuple[tf.Tensor, tuple[int, int]]:
-    """Returns maps float32 [..., K, h, w] and their size."""
-    heatmaps = tf.cast(tf.convert_to_tensor(heatmaps), tf.float32)
-    size = _static_size("heatmaps", heatmaps)
-    rank = heatmaps.shape.rank
-    order = [*range(rank - 3), rank - 1, rank - 3, rank - 2]
-    return tf.transpose(heatmaps, order), size
+def _neighbours(
+    xp: Any, maps: Any, center: Any, *, reach: Any = 0.0, sigma: float = 0.0
+) -> Any:
+    """Returns the 3 x 3 cells around each center, smoothed; 0 beyond the border.
+
+    Args:
+        xp: Library of the arrays.
+        maps: float32 [..., h, w].
+        center: float32 [..., 2], (x, y) in whole cells.
+        reach: float32 [..., 1, 1], how far the smoothing kernel reaches, in cells.
+        sigma: Its standard deviation, in cells.
+
+    Returns:
+        float32 [..., 3, 3].
+    """
+
+    def weights(center: Any, size: int) -> Any:
+        """Returns [..., 3, size]: cell before, at and after the center."""
+        steps = np.array([[-1.0], [0.0], [1.0]], np.float32)
+        places = np.arange(size, dtype=np.float32)
+        distance = xp.abs(places - steps - center[..., None, None])
+        kernel = xp.exp(-0.5 * xp.square(distance / max(sigma, 1e-3)))
+        kernel = xp.where(distance <= reach, kernel, 0.0)
+        return kernel / xp.maximum(xp.sum(kernel, axis=-1, keepdims=True), 1e-9)
+
+    height, width = maps.shape[-2:]
+    along_y = xp.matmul(weights(center[..., 1], height), maps)
+    across_x = xp.moveaxis(weights(center[..., 0], width), -1, -2)
+    return xp.matmul(along_y, across_x)
 
 
-def _patches(
-    rows: tf.Tensor, center: tf.Tensor, size: tuple[int, int], radius: int
-) -> tf.Tensor:
-    """Cuts [..., P, P] cells around each center; the map's border cells repeat."""
-    height, width = size
-    steps = tf.range(-radius, radius + 1)
-    x = tf.clip_by_value(center[..., 0, tf.newaxis] + steps, 0, width - 1)
-    y = tf.clip_by_value(center[..., 1, tf.newaxis] + steps, 0, height - 1)
-    index = y[..., :, tf.newaxis] * width + x[..., tf.newaxis, :]
-    return tf.gather(rows, index, batch_dims=rows.shape.rank - 1)
+def _last_cell(maps: Any) -> np.ndarray:
+    return np.array([maps.shape[-1] - 1, maps.shape[-2] - 1], np.float32)
 
 
-def _quarter_offset(
-    rows: tf.Tensor, peak: tf.Tensor, size: tuple[int, int]
-) -> tf.Tensor:
+def _quarter_offset(xp: Any, maps: Any, peak: Any) -> Any:
     """Returns float32 [..., K, 2]; 0 across a border and between equal neighbours."""
-    patch = _patches(rows, peak, size, radius=1)
-    slope = tf.stack(
-        [patch[..., 1, 2] - patch[..., 1, 0], patch[..., 2, 1] - patch[..., 0, 1]], -1
+    near = _neighbours(xp, maps, peak)
+    slope = xp.stack(
+        [near[..., 1, 2] - near[..., 1, 0], near[..., 2, 1] - near[..., 0, 1]], axis=-1
     )
-    last = tf.constant(size[::-1]) - 1
-    return tf.where((peak > 0) & (peak < last), 0.25 * tf.sign(slope), 0.0)
+    inside = (peak > 0) & (peak < _last_cell(maps)) & xp.isfinite(slope)
+    return xp.where(inside, 0.25 * xp.sign(slope), 0.0)
 
 
-def _dark_offset(
-    rows: tf.Tensor, peak: tf.Tensor, size: tuple[int, int], sigma: float
-) -> tf.Tensor:
+def _dark_offset(xp: Any, maps: Any, peak: Any, top: Any, sigma: float) -> Any:
     """Returns float32 [..., K, 2], from the peak to the top of the fitted Gaussian.
 
     Two things go beyond the paper, which gives up near the border: the step starts
@@ -175,38 +257,22 @@ def _dark_offset(
     so far that it stays within the map. A Gaussian that the border cuts, or whose top
     lies just outside, is then found as exactly as any other.
     """
-    radius = int(np.ceil(_KERNEL_RADIUS_IN_SIGMA * sigma))
-    last = tf.constant(size[::-1]) - 1
-    center = tf.clip_by_value(peak, 1, last - 1)
-    room = tf.minimum(tf.minimum(center, last - center) - 1, radius)
-    kernels = tf.gather(_smoothing_kernels(sigma, radius), room)
-    patch = _patches(rows, center, size, radius + 1)
-    along_y = tf.matmul(kernels[..., 1, :, :], patch)
-    smooth = tf.matmul(along_y, kernels[..., 0, :, :], transpose_b=True)
-    top = tf.reduce_max(rows, axis=-1)[..., tf.newaxis, tf.newaxis]
-    step, concave = _newton_step(tf.math.log(tf.maximum(smooth, top * _SMALLEST_SHARE)))
-    offset = tf.cast(center - peak, tf.float32) + step
-    offset = tf.clip_by_value(offset, -_MAX_OFFSET, _MAX_OFFSET)
-    return tf.where(concave[..., tf.newaxis], offset, 0.0)
+    last = _last_cell(maps)
+    center = xp.minimum(xp.maximum(peak, 1.0), last - 1)
+    room = xp.min(xp.minimum(center, last - center), axis=-1) - 1
+    reach = xp.minimum(room, float(np.ceil(_KERNEL_RADIUS_IN_SIGMA * sigma)))
+    near = _neighbours(xp, maps, center, reach=reach[..., None, None], sigma=sigma)
+    floor = (top * _SMALLEST_SHARE)[..., None, None]
+    step, concave = _newton_step(xp, xp.log(xp.maximum(near, floor)))
+    offset = xp.clip(center - peak + step, -_MAX_OFFSET, _MAX_OFFSET)
+    return xp.where(concave[..., None], offset, 0.0)
 
 
-def _smoothing_kernels(sigma: float, radius: int) -> np.ndarray:
-    """Returns float32 [radius + 1, 3, P]: patch row -> its 3 middle cells, smoothed.
-
-    Kernel `r` reaches `r` cells to either side.
-    """
-    cells = np.arange(-radius - 1, radius + 2)
-    distance = np.abs(cells - np.array([-1, 0, 1])[:, np.newaxis])
-    weights = np.exp(-0.5 * (distance / max(sigma, 1e-3)) ** 2)
-    reach = np.arange(radius + 1)[:, np.newaxis, np.newaxis]
-    kernels = np.where(distance <= reach, weights, 0.0)
-    return (kernels / kernels.sum(axis=-1, keepdims=True)).astype(np.float32)
-
-
-def _newton_step(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def _newton_step(xp: Any, values: Any) -> tuple[Any, Any]:
     """Finds the top of the quadratic through 3 x 3 cells.
 
     Args:
+        xp: Library of the arrays.
         values: float32 [..., 3, 3].
 
     Returns:
@@ -220,7 +286,8 @@ def _newton_step(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     falling = values[..., 0, 0] + values[..., 2, 2]
     xy = (falling - values[..., 0, 2] - values[..., 2, 0]) / 4
     determinant = xx * yy - xy * xy
-    step = tf.stack([xy * slope_y - yy * slope_x, xy * slope_x - xx * slope_y], axis=-1)
-    step /= determinant[..., tf.newaxis]
     concave = (xx < 0) & (determinant > _SMALLEST_CURVATURE**2)
-    return step, concave & tf.reduce_all(tf.math.is_finite(step), axis=-1)
+    determinant = xp.where(concave, determinant, 1.0)
+    step = xp.stack([xy * slope_y - yy * slope_x, xy * slope_x - xx * slope_y], axis=-1)
+    step = step / determinant[..., None]
+    return step, concave & xp.all(xp.isfinite(step), axis=-1)

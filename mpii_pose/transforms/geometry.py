@@ -2,17 +2,17 @@
 
 Points are (x, y) in pixels, 0-based, integers at pixel centers; sizes are
 (height, width). A crop is made by one matrix, `crop_to_image`: the image is read
-through it and the keypoints pass through its inverse, so both always agree.
+through it and the keypoints pass through its inverse, so both always agree. All
+functions take arrays of any library that `arrays` knows and answer in kind.
 """
 
 import dataclasses
+from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
-from mpii_pose import skeleton
-from mpii_pose.person import SQUARE_PER_SCALE as SQUARE_PER_SCALE
-from mpii_pose.person import person_square as person_square
+from mpii_pose.skeleton import MPII, Skeleton
+from mpii_pose.transforms.arrays import as_arrays, as_floats
 
 # Coordinate of a missing keypoint, in x and in y.
 MISSING_COORDINATE = -1.0
@@ -63,15 +63,15 @@ class Alignment:
 
     def crop_to_heatmap(
         self,
-        points: tf.Tensor,
+        points: Any,
         *,
         image_size: tuple[int, int],
         heatmap_size: tuple[int, int],
-    ) -> tf.Tensor:
+    ) -> Any:
         """Takes points from crop pixels to heatmap cells.
 
         Args:
-            points: float32 [..., 2], (x, y) in crop pixels; a tensor or an array.
+            points: float32 [..., 2], (x, y) in crop pixels.
             image_size: Height and width of the crop.
             heatmap_size: Height and width of the heatmaps.
 
@@ -83,15 +83,25 @@ class Alignment:
 
     def heatmap_to_crop(
         self,
-        points: tf.Tensor,
+        points: Any,
         *,
         image_size: tuple[int, int],
         heatmap_size: tuple[int, int],
-    ) -> tf.Tensor:
+    ) -> Any:
         """Takes points from heatmap cells to crop pixels: undoes `crop_to_heatmap`."""
         return self.crop_to_heatmap(
             points, image_size=heatmap_size, heatmap_size=image_size
         )
+
+    def heatmap_to_crop_matrix(
+        self, *, image_size: tuple[int, int], heatmap_size: tuple[int, int]
+    ) -> np.ndarray:
+        """Returns `heatmap_to_crop` as an affine map, float32 [2, 3]."""
+        origin = np.zeros([2, 2], np.float32)
+        origin[1] = 1.0
+        sizes = {"image_size": image_size, "heatmap_size": heatmap_size}
+        start, end = self.heatmap_to_crop(origin, **sizes)
+        return np.column_stack([np.diag(end - start), start])
 
     def flip_error(
         self, *, image_size: tuple[int, int], heatmap_size: tuple[int, int]
@@ -124,14 +134,14 @@ ALIGNMENTS = {
 
 
 def crop_to_image_matrix(
-    center: tf.Tensor,
-    side: tf.Tensor,
+    center: Any,
+    side: Any,
     *,
     image_size: tuple[int, int],
     alignment: Alignment,
-    rotation: tf.Tensor | float = 0.0,
-    flip: tf.Tensor | bool = False,
-) -> tf.Tensor:
+    rotation: Any = 0.0,
+    flip: Any = False,
+) -> Any:
     """Returns the map from crop pixels to image pixels.
 
     A crop that is not square shows the whole square and more on its longer sides;
@@ -150,34 +160,24 @@ def crop_to_image_matrix(
     Returns:
         float32 [..., 2, 3], `crop_to_image`.
     """
+    xp, center, side, rotation = as_floats(center, side, rotation)
     pixel = side / np.min(alignment.spans(image_size))
-    rotation = tf.cast(rotation, tf.float32)
-    cosine, sine = tf.cos(rotation) * pixel, tf.sin(rotation) * pixel
-    mirror = tf.where(flip, -1.0, 1.0)
-    linear = tf.stack(
-        [
-            tf.stack([cosine * mirror, -sine], axis=-1),
-            tf.stack([sine * mirror, cosine], axis=-1),
-        ],
-        axis=-2,
-    )
-    translation = center - tf.linalg.matvec(linear, alignment.middle(image_size))
-    return tf.concat([linear, translation[..., None]], axis=-1)
+    cosine, sine = xp.cos(rotation) * pixel, xp.sin(rotation) * pixel
+    mirror = xp.where(flip, np.float32(-1), np.float32(1))
+    linear = _matrix(xp, cosine * mirror, -sine, sine * mirror, cosine)
+    return _affine(xp, linear, center - _turn(linear, alignment.middle(image_size)))
 
 
-def invert_affine(matrix: tf.Tensor) -> tf.Tensor:
+def invert_affine(matrix: Any) -> Any:
     """Inverts affine maps float32 [..., 2, 3]."""
+    xp, matrix = as_floats(matrix)
     a, b, c, d = (matrix[..., i, j] for i in (0, 1) for j in (0, 1))
     determinant = (a * d - b * c)[..., None, None]
-    adjugate = tf.stack(
-        [tf.stack([d, -b], axis=-1), tf.stack([-c, a], axis=-1)], axis=-2
-    )
-    linear = adjugate / determinant
-    translation = -tf.linalg.matvec(linear, matrix[..., 2])
-    return tf.concat([linear, translation[..., None]], axis=-1)
+    linear = _matrix(xp, d, -b, -c, a) / determinant
+    return _affine(xp, linear, -_turn(linear, matrix[..., 2]))
 
 
-def apply_affine(matrix: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
+def apply_affine(matrix: Any, points: Any) -> Any:
     """Moves points by affine maps.
 
     Args:
@@ -185,8 +185,9 @@ def apply_affine(matrix: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
         points: float32 [..., N, 2], (x, y).
 
     Returns:
-        float32 [..., N, 2], the moved points.
+        float32 [..., N, 2], the moved points; NaN stays NaN.
     """
+    xp, matrix, points = as_floats(matrix, points)
     # Written out: a batched matmul of 2 x 2 matrices costs more than its arithmetic.
     x, y = points[..., 0], points[..., 1]
     rows = [
@@ -195,52 +196,96 @@ def apply_affine(matrix: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
         + matrix[..., i, 2, None]
         for i in (0, 1)
     ]
-    return tf.stack(rows, axis=-1)
+    return xp.stack(rows, axis=-1)
 
 
-def mark_missing(keypoints: tf.Tensor, visibility: tf.Tensor) -> tf.Tensor:
+def crop_to_frame(keypoints: Any, crop_to_image: Any) -> Any:
+    """Takes keypoints from crop pixels to pixels of the full image.
+
+    What `decode_heatmaps` returns is in crop pixels; scores and files of predictions
+    are in pixels of the image.
+
+    Args:
+        keypoints: float [..., K, 2], (x, y) in crop pixels.
+        crop_to_image: float [..., 2, 3], of the same examples, as `PoseTransform`
+            returns it.
+
+    Returns:
+        float [..., K, 2], (x, y) in image pixels; NaN stays NaN.
+    """
+    return apply_affine(crop_to_image, keypoints)
+
+
+def mark_missing(keypoints: Any, visibility: Any) -> Any:
     """Puts missing keypoints at exactly (-1, -1) and leaves the others alone.
 
     Args:
-        keypoints: float32 [..., 16, 2].
-        visibility: integer [..., 16], values of `skeleton.Visibility`.
+        keypoints: float32 [..., K, 2].
+        visibility: integer [..., K], values of `skeleton.Visibility`.
 
     Returns:
-        float32 [..., 16, 2].
+        float32 [..., K, 2].
     """
-    missing = tf.equal(visibility, int(skeleton.Visibility.MISSING))
-    return tf.where(missing[..., None], MISSING_COORDINATE, keypoints)
+    xp, keypoints, visibility = as_arrays(keypoints, visibility)
+    return xp.where(is_labelled(visibility)[..., None], keypoints, MISSING_COORDINATE)
+
+
+def is_labelled(visibility: Any) -> Any:
+    """Returns bool [..., K], which keypoints have a place: occluded or visible.
+
+    Values below 0 are unknown and count as missing.
+    """
+    return visibility > 0
 
 
 def swap_mirrored(
-    keypoints: tf.Tensor, visibility: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Exchanges left and right: rows [..., 16, 2] and [..., 16] of mirrored pairs."""
+    keypoints: Any, visibility: Any, *, skeleton: Skeleton = MPII
+) -> tuple[Any, Any]:
+    """Exchanges left and right: rows [..., K, 2] and [..., K] of mirrored pairs."""
+    xp, keypoints, visibility = as_arrays(keypoints, visibility)
+    mirrored = np.array(skeleton.mirrored)
     return (
-        tf.gather(keypoints, skeleton.MIRRORED, axis=-2),
-        tf.gather(visibility, skeleton.MIRRORED, axis=-1),
+        xp.take(keypoints, mirrored, axis=-2),
+        xp.take(visibility, mirrored, axis=-1),
     )
 
 
 def flip_keypoints(
-    keypoints: tf.Tensor, visibility: tf.Tensor, *, width: int | tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
+    keypoints: Any, visibility: Any, *, width: Any, skeleton: Skeleton = MPII
+) -> tuple[Any, Any]:
     """Mirrors a pose left to right, as reversing the rows of its image does.
 
     Integers are pixel centers, so column `x` lands on `width - 1 - x`. Missing
     keypoints stay at (-1, -1).
 
     Args:
-        keypoints: float32 [..., 16, 2], (x, y) in pixels.
-        visibility: integer [..., 16], values of `skeleton.Visibility`.
+        keypoints: float32 [..., K, 2], (x, y) in pixels.
+        visibility: integer [..., K], values of `skeleton.Visibility`.
         width: Width in pixels of the image that is flipped alongside.
+        skeleton: Which keypoints are mirror images.
 
     Returns:
         Keypoints and visibility of the mirrored pose, shaped like the inputs.
     """
-    keypoints = tf.convert_to_tensor(keypoints, tf.float32)
-    last_column = tf.cast(width, tf.float32) - 1.0
-    x, y = keypoints[..., 0], keypoints[..., 1]
-    mirrored = tf.stack([last_column - x, y], axis=-1)
-    mirrored, visibility = swap_mirrored(mirrored, visibility)
+    xp, keypoints, width = as_floats(keypoints, width)
+    mirrored = xp.stack([width - 1 - keypoints[..., 0], keypoints[..., 1]], axis=-1)
+    mirrored, visibility = swap_mirrored(mirrored, visibility, skeleton=skeleton)
     return mark_missing(mirrored, visibility), visibility
+
+
+def _matrix(xp: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+    """Returns [[a, b], [c, d]], [..., 2, 2]."""
+    rows = [xp.stack([a, b], axis=-1), xp.stack([c, d], axis=-1)]
+    return xp.stack(rows, axis=-2)
+
+
+def _turn(linear: Any, vector: Any) -> Any:
+    """Returns the product of matrices [..., 2, 2] and vectors [..., 2]."""
+    return (
+        linear[..., :, 0] * vector[..., 0, None]
+        + linear[..., :, 1] * vector[..., 1, None]
+    )
+
+
+def _affine(xp: Any, linear: Any, translation: Any) -> Any:
+    return xp.concatenate([linear, translation[..., None]], axis=-1)

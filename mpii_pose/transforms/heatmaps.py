@@ -1,33 +1,25 @@
 """Targets: one Gaussian per keypoint, and how much each counts in the loss.
 
-Heatmaps are [..., height, width, 16], float32, with peak 1. Keypoints are given in
+Heatmaps are [..., height, width, K], float32, with peak 1. Keypoints are given in
 crop pixels; the alignment says where they lie among the heatmaps' cells.
 """
 
+from typing import Any
+
 import numpy as np
-import tensorflow as tf
 
-from mpii_pose import skeleton
-from mpii_pose.transforms.geometry import Alignment
-
-ENCODINGS = ("unbiased", "msra")
-WEIGHTINGS = ("labelled", "visible", "all")
+from mpii_pose.skeleton import Visibility
+from mpii_pose.transforms.arrays import as_arrays, as_floats
+from mpii_pose.transforms.geometry import is_labelled
+from mpii_pose.transforms.spec import CropSpec
 
 # A blob ends this many sigmas from its keypoint.
 BLOB_RADIUS = 3.0
 
 
 def encode_heatmaps(
-    keypoints: tf.Tensor,
-    visibility: tf.Tensor,
-    *,
-    image_size: tuple[int, int] = (256, 256),
-    heatmap_size: tuple[int, int] = (64, 64),
-    sigma: float = 2.0,
-    alignment: str | Alignment = "half_pixel",
-    encoding: str = "unbiased",
-    weighting: str = "labelled",
-) -> tuple[tf.Tensor, tf.Tensor]:
+    keypoints: Any, visibility: Any, *, spec: CropSpec | None = None, **fields: Any
+) -> tuple[Any, Any]:
     """Draws the heatmaps that a network is trained towards.
 
     "unbiased" puts the Gaussian at the exact position and lets it run out over the
@@ -35,71 +27,58 @@ def encode_heatmaps(
     the Gaussian off at 3 sigma in x and in y (HRNet, `JointsDataset.generate_target`).
     A keypoint that is missing, or whose 3-sigma blob misses the map, has an empty map.
 
+    The weights are 1 for: "labelled" those with a blob (HRNet); "visible" those of
+    them that are not occluded; "all" every one, empty maps too (Hourglass).
+
     Args:
-        keypoints: float32 [..., 16, 2], (x, y) in crop pixels.
-        visibility: integer [..., 16], values of `skeleton.Visibility`.
-        image_size: Height and width of the crop.
-        heatmap_size: Height and width of the heatmaps.
-        sigma: Standard deviation of the Gaussians in cells.
-        alignment: "half_pixel", "udp" or "legacy".
-        encoding: "unbiased" or "msra".
-        weighting: Which keypoints weigh 1, the others 0: "labelled" those with a blob
-            (HRNet); "visible" those of them that are not occluded; "all" every one,
-            empty maps too (Hourglass).
+        keypoints: float32 [..., K, 2], (x, y) in crop pixels. Those that are missing
+            may be anything, NaN too.
+        visibility: integer [..., K], values of `skeleton.Visibility`; those below 0
+            are unknown, and missing here.
+        spec: Sizes, sigma, alignment, encoding and weighting.
+        **fields: Fields of the spec to replace, such as `sigma=3.0`.
 
     Returns:
-        Heatmaps float32 [..., height, width, 16] and weights float32 [..., 16].
+        Heatmaps float32 [..., height, width, K] and weights float32 [..., K], arrays
+        of the library of the keypoints.
+
+    Raises:
+        ValueError: The spec has no heatmap_size, or a field is not valid.
     """
-    check_options(sigma=sigma, encoding=encoding, weighting=weighting)
-    cells = Alignment.named(alignment).crop_to_heatmap(
-        keypoints, image_size=image_size, heatmap_size=heatmap_size
-    )
-    if encoding == "msra":
-        cells = tf.floor(cells + 0.5)
-    last_cell = np.array(heatmap_size[::-1], np.float32) - 1.0
-    reach = BLOB_RADIUS * sigma
-    on_map = tf.reduce_all((cells >= -reach) & (cells <= last_cell + reach), axis=-1)
-    drawn = on_map & tf.not_equal(visibility, int(skeleton.Visibility.MISSING))
+    spec = CropSpec.of(spec, **fields)
+    size = spec.known_heatmap_size()
+    xp, keypoints, visibility = as_arrays(keypoints, visibility)
+    _, keypoints = as_floats(keypoints)
+    cells = spec.crop_to_heatmap(xp.array(keypoints, dtype="float32"))
+    if spec.encoding == "msra":
+        cells = xp.floor(cells + 0.5)
+    last_cell = np.array(size[::-1], np.float32) - 1.0
+    reach = BLOB_RADIUS * spec.sigma
+    on_map = xp.all((cells >= -reach) & (cells <= last_cell + reach), axis=-1)
+    drawn = on_map & is_labelled(visibility)
+    cells = xp.where(drawn[..., None], cells, 0.0)  # NaN times 0 would be NaN.
 
     # A Gaussian is a column times a row: 2 x 64 exponentials, not 64 x 64.
-    truncated = encoding == "msra"
-    rows = _gaussian(cells[..., 1], heatmap_size[0], sigma=sigma, truncated=truncated)
-    columns = _gaussian(
-        cells[..., 0], heatmap_size[1], sigma=sigma, truncated=truncated
-    )
-    rows = tf.where(drawn[..., None, :], rows, 0.0)
+    rows = _gaussian(xp, cells[..., 1], size[0], spec)
+    columns = _gaussian(xp, cells[..., 0], size[1], spec)
+    rows = xp.where(drawn[..., None, :], rows, 0.0)
     heatmaps = rows[..., :, None, :] * columns[..., None, :, :]
-    return heatmaps, _weights(drawn, visibility, weighting)
+    return heatmaps, _weights(xp, drawn, visibility, spec.weighting)
 
 
-def check_options(*, sigma: float, encoding: str, weighting: str) -> None:
-    """Raises ValueError where an option of `encode_heatmaps` is unknown."""
-    if not 0.0 < sigma < np.inf:
-        raise ValueError(f"sigma must be a positive number of cells, got {sigma!r}")
-    if encoding not in ENCODINGS:
-        raise ValueError(
-            f"encoding must be one of {', '.join(ENCODINGS)}, got {encoding!r}"
-        )
-    if weighting not in WEIGHTINGS:
-        raise ValueError(
-            f"weighting must be one of {', '.join(WEIGHTINGS)}, got {weighting!r}"
-        )
-
-
-def _gaussian(
-    center: tf.Tensor, size: int, *, sigma: float, truncated: bool
-) -> tf.Tensor:
-    """Returns 1-D Gaussians [..., size, 16] around `center` [..., 16]."""
-    distance = tf.range(size, dtype=tf.float32)[:, None] - center[..., None, :]
-    gaussian = tf.exp(tf.square(distance) * (-0.5 / sigma**2))
-    if truncated:
-        gaussian = tf.where(tf.abs(distance) <= BLOB_RADIUS * sigma, gaussian, 0.0)
+def _gaussian(xp: Any, center: Any, size: int, spec: CropSpec) -> Any:
+    """Returns 1-D Gaussians [..., size, K] around `center` [..., K]."""
+    distance = xp.arange(size, dtype="float32")[:, None] - center[..., None, :]
+    gaussian = xp.exp(xp.square(distance) * (-0.5 / spec.sigma**2))
+    if spec.encoding == "msra":
+        within = xp.abs(distance) <= BLOB_RADIUS * spec.sigma
+        gaussian = xp.where(within, gaussian, 0.0)
     return gaussian
 
 
-def _weights(drawn: tf.Tensor, visibility: tf.Tensor, weighting: str) -> tf.Tensor:
+def _weights(xp: Any, drawn: Any, visibility: Any, weighting: str) -> Any:
     if weighting == "all":
-        return tf.ones_like(drawn, tf.float32)
+        drawn = drawn | True
     if weighting == "visible":
-        drawn &= tf.equal(visibility, int(skeleton.Visibility.VISIBLE))
-    return tf.cast(drawn, tf.float32)
+        drawn = drawn & (visibility == int(Visibility.VISIBLE))
+    return xp.array(drawn, dtype="float32")

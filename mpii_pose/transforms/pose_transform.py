@@ -5,6 +5,7 @@ import functools
 
 import tensorflow as tf
 
+from mpii_pose.person import person_square
 from mpii_pose.transforms import examples, geometry
 from mpii_pose.transforms.augmentation import (
     MAX_LEVEL,
@@ -15,7 +16,7 @@ from mpii_pose.transforms.augmentation import (
 )
 from mpii_pose.transforms.examples import Features
 from mpii_pose.transforms.geometry import Alignment
-from mpii_pose.transforms.heatmaps import check_options, encode_heatmaps
+from mpii_pose.transforms.heatmaps import encode_heatmaps
 from mpii_pose.transforms.pixels import warp
 from mpii_pose.transforms.pixels.decode_window import find_window, read_window
 from mpii_pose.transforms.spec import check_size
@@ -63,9 +64,6 @@ class PoseTransform:
     antialias: bool = True
 
     def __post_init__(self) -> None:
-        check_options(
-            sigma=self.sigma, encoding=self.encoding, weighting=self.weighting
-        )
         if self.image_dtype not in IMAGE_DTYPES:
             raise ValueError(
                 f"image_dtype must be one of {', '.join(IMAGE_DTYPES)}, "
@@ -146,7 +144,7 @@ class PoseTransform:
 
     def crop_to_image(self, example: Features, draw: Draw) -> tf.Tensor:
         """Returns float32 [2, 3], from crop pixels to image pixels, as was drawn."""
-        center, side = geometry.person_square(example["center"], example["scale"])
+        center, side = person_square(example["center"], example["scale"])
         center, side = apply_to_square(
             draw,
             center,

@@ -5,7 +5,7 @@ by keyword, so that none assumes what another was told.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,7 @@ class CropSpec:
         check_size("image_size", self.image_size)
         object.__setattr__(self, "image_size", tuple(self.image_size))
         alignment = Alignment.named(self.alignment)
+        object.__setattr__(self, "alignment", alignment.name)
         alignment.spans(self.image_size)
         if self.heatmap_size is not None:
             check_size("heatmap_size", self.heatmap_size)
@@ -59,6 +60,9 @@ class CropSpec:
             raise ValueError(
                 f"sigma must be a positive number of cells, got {self.sigma!r}"
             )
+        if isinstance(self.skeleton, Mapping):
+            skeleton = Skeleton.from_config(self.skeleton)
+            object.__setattr__(self, "skeleton", skeleton)
         for name, known in (("encoding", ENCODINGS), ("weighting", WEIGHTINGS)):
             if getattr(self, name) not in known:
                 raise ValueError(
@@ -67,7 +71,9 @@ class CropSpec:
                 )
 
     @classmethod
-    def of(cls, spec: "CropSpec | None", **fields: Any) -> "CropSpec":
+    def of(
+        cls, spec: "CropSpec | Mapping[str, Any] | None", **fields: Any
+    ) -> "CropSpec":
         """Returns `spec`, or the default one, with some fields replaced.
 
         Functions with a parameter `spec` take its fields by keyword too, and pass both
@@ -77,7 +83,34 @@ class CropSpec:
             TypeError: There is no such field.
             ValueError: A field is not valid.
         """
-        return dataclasses.replace(cls() if spec is None else spec, **fields)
+        if spec is None or isinstance(spec, Mapping):
+            return cls(**{**(spec or {}), **fields})
+        return dataclasses.replace(spec, **fields)
+
+    def to_config(self) -> dict[str, Any]:
+        """Returns the fields for a JSON file, which `of` takes back."""
+        return dataclasses.asdict(self)
+
+    def known_heatmap_size(self) -> tuple[int, int]:
+        """Returns `heatmap_size`, or raises ValueError where there is none."""
+        if self.heatmap_size is None:
+            raise ValueError("heatmap_size must be (height, width), got None")
+        return self.heatmap_size
+
+    def crop_to_heatmap(self, points: Any) -> Any:
+        """Takes points float32 [..., 2] from crop pixels to heatmap cells."""
+        return Alignment.named(self.alignment).crop_to_heatmap(
+            points,
+            image_size=self.image_size,
+            heatmap_size=self.known_heatmap_size(),
+        )
+
+    @property
+    def heatmap_to_crop(self) -> np.ndarray:
+        """float32 [2, 3], the affine map from heatmap cells to crop pixels."""
+        return Alignment.named(self.alignment).heatmap_to_crop_matrix(
+            image_size=self.image_size, heatmap_size=self.known_heatmap_size()
+        )
 
 
 def check_size(name: str, size: Any) -> None:

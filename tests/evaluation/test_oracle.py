@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from mpii_pose.evaluation.pckh import pckh
-from mpii_pose.person import HEAD_SIZE_PER_SCALE
+from mpii_pose.person import HEAD_SIZE_PER_SCALE, person_square
 from mpii_pose.skeleton import Visibility
 from mpii_pose.transforms import geometry
 from mpii_pose.transforms.decoding import decode_heatmaps
@@ -44,7 +44,7 @@ def ceiling(people, *, encoding, method, alignment):
     """Returns predictions of a network that makes exactly the heatmaps it is taught."""
     keypoints, visibility, center, scale = map(tf.constant, people)
     crop_to_image = geometry.crop_to_image_matrix(
-        *geometry.person_square(center, scale),
+        *person_square(center, scale),
         image_size=IMAGE_SIZE,
         alignment=geometry.Alignment.named(alignment),
     )

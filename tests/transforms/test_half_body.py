@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from mpii_pose import skeleton
-from mpii_pose.transforms.half_body import UPPER_BODY, half_body_square
+from mpii_pose.transforms.half_body import half_body_square
 
 WHOLE = {"center": tf.constant([1.0, 2.0]), "side": tf.constant(1000.0)}
 
@@ -16,17 +16,15 @@ def pose(seed=0):
 
 def expected_square(keypoints, labelled, upper):
     """HRNet's `half_body_transform`, in plain NumPy."""
-    in_half = labelled & (np.array(UPPER_BODY) == upper)
+    in_half = labelled & (
+        np.isin(skeleton.MPII.keypoints, skeleton.MPII.upper_body) == upper
+    )
     points = keypoints[in_half]
     return points.mean(axis=0), 1.5 * np.ptp(points, axis=0).max()
 
 
 def test_upper_body_is_hrnets_list():
-    upper = {
-        name for name, flag in zip(skeleton.KEYPOINTS, UPPER_BODY, strict=True) if flag
-    }
-
-    assert upper == set(skeleton.KEYPOINTS[7:])
+    assert set(skeleton.MPII.upper_body) == set(skeleton.KEYPOINTS[7:])
 
 
 @pytest.mark.parametrize("upper", [True, False])

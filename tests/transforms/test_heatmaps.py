@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mpii_pose.transforms import heatmaps
+from mpii_pose.transforms import spec
 from mpii_pose.transforms.geometry import ALIGNMENTS
 from mpii_pose.transforms.heatmaps import encode_heatmaps
 
@@ -52,7 +52,7 @@ def plain_heatmap(point, visibility, *, image_size, heatmap_size, sigma, **optio
 
 
 @pytest.mark.parametrize("alignment", ALIGNMENTS)
-@pytest.mark.parametrize("encoding", heatmaps.ENCODINGS)
+@pytest.mark.parametrize("encoding", spec.ENCODINGS)
 @pytest.mark.parametrize(
     ("weighting", "image_size", "heatmap_size", "sigma"),
     [
@@ -106,7 +106,7 @@ def test_any_integer_visibility_is_taken(visibility):
     np.testing.assert_array_equal(found, encode_heatmaps(keypoints, states)[0])
 
 
-@pytest.mark.parametrize("encoding", heatmaps.ENCODINGS)
+@pytest.mark.parametrize("encoding", spec.ENCODINGS)
 @pytest.mark.parametrize("labels", [0, 1])
 def test_nobody_or_one_keypoint_labelled(encoding, labels):
     keypoints = np.full((16, 2), -1, np.float32)

@@ -1,0 +1,77 @@
+"""Which array library a value belongs to, so that each formula is written once.
+
+NumPy, `tensorflow.experimental.numpy`, `jax.numpy` and `keras.ops` agree in the names
+and meaning of all that the formulas of this package use. A formula asks `namespace` for
+the library of its arguments and answers in kind: arrays for arrays, tensors for
+tensors. No library is imported that is not in use already.
+"""
+
+import importlib
+from typing import Any
+
+import numpy as np
+
+# First part of the module of a value's type -> module with the functions for it.
+# Whatever else Keras runs on, PyTorch or its symbolic tensors, goes through Keras.
+_NAMESPACES = {
+    "tensorflow": "tensorflow.experimental.numpy",
+    "jax": "jax.numpy",
+    "jaxlib": "jax.numpy",
+    "keras": "keras.ops",
+    "torch": "keras.ops",
+}
+
+
+def namespace(*values: Any) -> Any:
+    """Returns the module whose functions take `values`; NumPy if they are plain."""
+    for value in values:
+        library = type(value).__module__.partition(".")[0]
+        if library in _NAMESPACES:
+            return importlib.import_module(_NAMESPACES[library])
+    return np
+
+
+def as_arrays(*values: Any) -> tuple[Any, ...]:
+    """Returns the library of `values`, and them as arrays of it.
+
+    Args:
+        *values: Arrays or tensors of one library, NumPy arrays, lists or numbers.
+            Python's numbers become float32 or int32.
+
+    Returns:
+        The module, and as many arrays as there are values.
+    """
+    xp = namespace(*values)
+    return xp, *(_as_array(xp, value) for value in values)
+
+
+def as_floats(*values: Any) -> tuple[Any, ...]:
+    """Returns what `as_arrays` does, as floats of one dtype.
+
+    That is float32, unless all that are floats already share another.
+    """
+    xp, *arrays = as_arrays(*values)
+    dtypes = {name for array in arrays if "float" in (name := dtype_name(array))}
+    dtype = dtypes.pop() if len(dtypes) == 1 else "float32"
+    return xp, *(
+        array if dtype_name(array) == dtype else xp.array(array, dtype=dtype)
+        for array in arrays
+    )
+
+
+def dtype_name(array: Any) -> str:
+    """Returns the name of an array's dtype, such as "float32", in any library."""
+    name = getattr(array.dtype, "name", None) or str(array.dtype)
+    return name.rpartition(".")[2]
+
+
+def _as_array(xp: Any, value: Any) -> Any:
+    if namespace(value) is not np:
+        return value
+    if not isinstance(value, np.ndarray | np.generic):
+        value = np.asarray(value)
+        if value.dtype == np.float64:
+            value = value.astype(np.float32)
+        elif value.dtype == np.int64:
+            value = value.astype(np.int32)
+    return value if xp is np else xp.array(value)
