@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from etils import epath
 
 from mpii_pose.person import (
     UNKNOWN,
@@ -34,8 +33,8 @@ UNRELEASED_IMAGES = frozenset({"002878268.jpg", "013401523.jpg", "040348287.jpg"
 _VISIBILITY = {0.0: Visibility.OCCLUDED, 1.0: Visibility.VISIBLE}
 
 
-def read_matlab(path: epath.PathLike) -> Mapping[str, list[PersonAnnotation]]:
-    """Reads the people of the official .mat.
+def read_matlab(path: Any) -> Mapping[str, list[PersonAnnotation]]:
+    """Reads the people of the official .mat, which may be one in a zip archive.
 
     Validation people are those of `validation_people.csv` beside the file if there is
     one, else Tompson's. People without a center and a scale, people of training images
@@ -44,7 +43,7 @@ def read_matlab(path: epath.PathLike) -> Mapping[str, list[PersonAnnotation]]:
     Raises:
         AnnotationError: The file is damaged or is not the release's.
     """
-    path = epath.Path(path)
+    path = structs.as_path(path)
     listed = path.parent / split_lib.VALIDATION_PEOPLE_FILE
     validation = (
         split_lib.read_validation_people(listed)
@@ -84,8 +83,8 @@ def read_points(
 
 
 def _people(
-    path: epath.Path, release: Any, validation: split_lib.ValidationPeople
-) -> Iterator[tuple[str, PersonAnnotation]]:
+    path: Any, release: Any, validation: split_lib.ValidationPeople
+) -> Iterator[tuple[str, str, PersonAnnotation]]:
     images = structs.as_structs(structs.field(release, "annolist"))
     is_train = _one_per_image(path, release, "img_train", len(images))
     separated = _one_per_image(path, release, "single_person", len(images))
@@ -129,11 +128,11 @@ def _people(
                 **about_image,
             )
             name = validation.split_of(image_name, j) if is_train[i] else split_lib.TEST
-            yield name, person
+            yield name, place, person
 
 
 def _one_per_image(
-    path: epath.Path, release: Any, name: str, num_images: int
+    path: Any, release: Any, name: str, num_images: int
 ) -> npt.NDArray[Any] | None:
     values = structs.field(release, name)
     if values is None:

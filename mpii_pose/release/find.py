@@ -1,0 +1,287 @@
+"""Finds a release in the shapes it circulates in; nothing else looks for files.
+
+A release is a folder with annotations in one or several formats, of which the richest
+is read, and with images or their archive. `find` says what is there; what is read from
+it, extracted or downloaded is up to others.
+"""
+
+import dataclasses
+import enum
+import itertools
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from etils import epath
+
+from mpii_pose.person import AnnotationError, PersonAnnotation
+from mpii_pose.release import (
+    archives,
+    cpm,
+    hrnet,
+    json_records,
+    matlab,
+    official,
+    split,
+)
+
+MATLAB_FILE = "mpii_human_pose_v1_u12_1.mat"
+CPM_FILES = ("mpii_annotations.json", "mpii_annotations.json.gz")
+_HRNET_NAMES = {
+    split.TRAIN: ("train.json", "mpii_train.json"),
+    split.VALIDATION: ("valid.json", "validation.json", "val.json", "mpii_val.json"),
+    split.TEST: ("test.json", "mpii_test.json"),
+}
+HRNET_FILES = {
+    name: tuple(file + end for file in files for end in ("", ".gz"))
+    for name, files in _HRNET_NAMES.items()
+}
+
+# Folders, relative to the one the user names, in the order they are looked into.
+ANNOTATION_FOLDERS = ("", "mpii_human_pose_v1_u12_2", "annot", "annotations")
+IMAGE_FOLDERS = ("images", "mpii_human_pose_v1/images", "mpii_human_pose_v1", "")
+
+HOW_TO_GET_IT = f"""\
+Put the release into a folder and name it with --manual_dir (or
+DownloadConfig(manual_dir=...)). The folder may hold
+  * the two official archives, {official.IMAGES_ARCHIVE} (12.9 GB) and
+    {official.ANNOTATIONS_ARCHIVE} (12.5 MB), from http://human-pose.mpi-inf.mpg.de, or
+    what is in them: images/ and {MATLAB_FILE};
+  * images/ and one of the JSON copies of the annotations: {CPM_FILES[0]}, or
+    train.json with valid.json, validation.json or val.json (or any of them as .gz).
+Annotations may be in {", ".join(f"{name}/" for name in ANNOTATION_FOLDERS if name)}.
+To try the package without any download, build `mpii_pose/synthetic`."""
+
+
+class SourceKind(enum.Enum):
+    """Formats of the annotations, the richest first."""
+
+    MATLAB = "official .mat"
+    CPM = "CPM / pytorch-pose JSON"
+    HRNET = "HRNet / MMPose JSON"
+
+    @property
+    def has_occlusion(self) -> bool:
+        """Whether the format tells occluded keypoints from visible ones."""
+        return self is not SourceKind.HRNET
+
+
+_FILES: Mapping[SourceKind, Mapping[str, Sequence[str]]] = {
+    SourceKind.MATLAB: {"all": (MATLAB_FILE,)},
+    SourceKind.CPM: {"all": CPM_FILES},
+    SourceKind.HRNET: HRNET_FILES,
+}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Source:
+    """Annotation files of one release in one format. Each file is parsed once.
+
+    Attributes:
+        kind: Their format.
+        files: The file of each split, for HRNet's format; else one file of all splits,
+            under "all". That of the .mat may be in its archive.
+    """
+
+    kind: SourceKind
+    files: Mapping[str, Any]
+    _records: dict[str, cpm.Records] = dataclasses.field(
+        default_factory=dict, repr=False
+    )
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether the people are drawn ones, as a file beside the .mat says."""
+        paths = [
+            path.parent / split.VALIDATION_PEOPLE_FILE for path in self.files.values()
+        ]
+        return any(path.exists() for path in paths)
+
+    @property
+    def records(self) -> Mapping[str, cpm.Records]:
+        """The records of each JSON file."""
+        for name, path in self.files.items():
+            if name not in self._records:
+                self._records[name] = json_records.load_records(path)
+        return self._records
+
+    def is_mpii(self) -> bool:
+        """Whether the files hold people of a release, by the look of their records.
+
+        Raises:
+            AnnotationError: One holds no records at all.
+        """
+        if self.kind is SourceKind.MATLAB:
+            return True
+        is_ours = cpm.is_cpm if self.kind is SourceKind.CPM else hrnet.is_hrnet
+        return all(is_ours(records) for records in self.records.values())
+
+    def read(self) -> Mapping[str, list[PersonAnnotation]]:
+        """Returns the people of each split, in index order.
+
+        Raises:
+            AnnotationError: A file is damaged, or has somebody twice.
+        """
+        match self.kind:
+            case SourceKind.MATLAB:
+                return matlab.read_matlab(self.files["all"])
+            case SourceKind.CPM:
+                return split.in_order(
+                    cpm.read_people(self.files["all"], self.records["all"])
+                )
+            case SourceKind.HRNET:
+                return split.in_order(
+                    itertools.chain.from_iterable(
+                        hrnet.read_people(self.files[name], records, name)
+                        for name, records in self.records.items()
+                    )
+                )
+
+    def image_sizes(self) -> Mapping[str, tuple[int, int]]:
+        """Returns (height, width) by image name, where the files say it."""
+        if self.kind is SourceKind.CPM:
+            return cpm.read_image_sizes(self.files["all"], self.records["all"])
+        return {}
+
+    def __str__(self) -> str:
+        files = ", ".join(str(path) for path in self.files.values())
+        return f"{self.kind.value} ({files})"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Found:
+    """What there is of a release.
+
+    Attributes:
+        path: Where was looked: the folder or annotation file that the user named.
+        sources: The annotations, the richest first, which is the one to read.
+        images_archive: The archive of images, if there is one.
+        image_places: Folders that may hold the images.
+    """
+
+    path: epath.Path
+    sources: Sequence[Source]
+    images_archive: epath.Path | None
+    image_places: Sequence[epath.Path]
+
+    @property
+    def source(self) -> Source:
+        """The annotations to read.
+
+        Raises:
+            FileNotFoundError: There are none.
+        """
+        if self.sources:
+            return self.sources[0]
+        content = "there is no such file or folder"
+        if self.path.is_dir():
+            names = sorted(path.name for path in self.path.iterdir())
+            content = f"it holds {', '.join(names[:10]) or 'nothing'}"
+        raise FileNotFoundError(
+            f"No annotations of MPII Human Pose in {self.path}: {content}.\n"
+            f"{HOW_TO_GET_IT}"
+        )
+
+    def find_images(
+        self, image_names: Collection[str], *, extracted: epath.Path | None = None
+    ) -> tuple[epath.Path | None, set[str]]:
+        """Returns the folder with most of the images, and the names it lacks.
+
+        Args:
+            image_names: The images that the annotations name.
+            extracted: A folder with the extracted archive.
+        """
+        folder, missing = None, set(image_names)
+        more = [extracted / name for name in IMAGE_FOLDERS] if extracted else []
+        for place in (*self.image_places, *more):
+            if missing and place.is_dir():
+                lacking = set(image_names) - {path.name for path in place.iterdir()}
+                if len(lacking) < len(missing):
+                    folder, missing = place, lacking
+        return folder, missing
+
+
+def find(path: epath.PathLike) -> Found:
+    """Looks for a release in a folder, or beside an annotation file.
+
+    Raises:
+        AnnotationError: A file does not say which split it holds, or two differ.
+        ArchiveError: The annotations are in an archive that is damaged.
+    """
+    path = epath.Path(path).expanduser()
+    folder = path if path.is_dir() else path.parent
+    roots = (folder, folder.parent)  # Annotations are often in a folder beside images.
+    archives_found = (root / official.IMAGES_ARCHIVE for root in roots)
+    return Found(
+        path=path,
+        sources=_sources_in(path) if path.is_dir() else _sources_of_file(path),
+        images_archive=next((a for a in archives_found if a.exists()), None),
+        image_places=[root / name for root in roots for name in IMAGE_FOLDERS],
+    )
+
+
+def find_source(path: epath.PathLike) -> Source:
+    """Returns what `read_people` reads.
+
+    Raises:
+        FileNotFoundError: There are no annotations.
+        AnnotationError: A file does not say which split it holds, or two differ.
+        ArchiveError: They are in an archive that is damaged.
+    """
+    return find(path).source
+
+
+def in_archive(path: epath.PathLike) -> Source:
+    """Returns the annotations in the official archive, which is not extracted."""
+    return Source(SourceKind.MATLAB, {"all": archives.find_in_zip(path, MATLAB_FILE)})
+
+
+def _sources_of_file(path: epath.Path) -> list[Source]:
+    if not path.exists():
+        return []
+    if path.suffix == ".zip":
+        return [in_archive(path)]
+    if path.suffix == ".mat":
+        return [Source(SourceKind.MATLAB, {"all": path})]
+    splits = {file: name for name, files in HRNET_FILES.items() for file in files}
+    records = json_records.load_records(path)
+    if cpm.is_cpm(records):
+        return [Source(SourceKind.CPM, {"all": path}, {"all": records})]
+    if path.name not in splits:
+        raise AnnotationError(
+            f"{path}: the name must say the split of the people in it: one of "
+            f"{list(splits)}"
+        )
+    name = splits[path.name]
+    return [Source(SourceKind.HRNET, {name: path}, {name: records})]
+
+
+def _sources_in(folder: epath.Path) -> list[Source]:
+    places = [folder / name for name in ANNOTATION_FOLDERS]
+    sources: list[Source] = []
+    for kind, names in _FILES.items():
+        files = {}
+        for name, file_names in names.items():
+            paths = [place / file for place in places for file in file_names]
+            if paths := [path for path in paths if path.exists()]:
+                if not sources:  # What is left aside may be as it likes.
+                    _check_alike(kind, paths)
+                files[name] = paths[0]
+        if files:
+            sources.append(Source(kind, files))
+        elif kind is SourceKind.MATLAB:
+            packed = [place / official.ANNOTATIONS_ARCHIVE for place in places]
+            sources += [in_archive(path) for path in packed if path.exists()][:1]
+    return sources
+
+
+def _check_alike(kind: SourceKind, paths: Sequence[epath.Path]) -> None:
+    first, *others = paths
+    for other in others:
+        alike = first.read_bytes() == other.read_bytes()
+        if not alike and kind is not SourceKind.MATLAB:
+            alike = json_records.load_json(first) == json_records.load_json(other)
+        if not alike:
+            raise AnnotationError(
+                f"{first} and {other} are for the same people and differ: leave one of "
+                "them in the folder"
+            )
