@@ -16,13 +16,14 @@ import pathlib
 import shutil
 import tarfile
 import zipfile
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import IO, Any, Final
 
 from etils import epath, epy
 
-with epy.lazy_imports():  # It imports TFDS, which reading does not need.
+with epy.lazy_imports():  # Reading needs no TFDS.
+    import tensorflow_datasets as tfds
+
     from mpii_pose import workplace
 
 # MPII's images are 24,984 files; JPEG files hardly shrink, annotations tenfold.
@@ -30,21 +31,14 @@ MAX_FILES: Final = 100_000
 MAX_RATIO: Final = 100
 MAX_ZIP_BYTES: Final = 32 << 20  # The official one has 12.5 MB.
 
-_TOO_LARGE: Final = f"unpacks to more than {MAX_RATIO} times its size"
 _CHUNK: Final = 1 << 20
 _BUFFER: Final = 1 << 18
-_GZIP: Final = b"\x1f\x8b"
 _THREADS: Final = 16
 # Name and size of each file that was extracted, written last.
 _LIST: Final = ".extracted.json"
-_DAMAGE: Final = (
-    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError),
-    *(NotImplementedError, RuntimeError, ValueError),
-)
-# Errors that come of the names in an archive, or are not the system's.
-_ARCHIVES_FAULT: Final = (
-    *(errno.EEXIST, errno.EISDIR, errno.ENOTDIR),
-    *(errno.ENAMETOOLONG, errno.EINVAL, None),
+# Errors of the system that come of the names in an archive.
+_BAD_NAME: Final = (
+    *(errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL),
 )
 
 
@@ -71,20 +65,16 @@ def extract(archive: epath.PathLike, extract_dir: epath.PathLike) -> epath.Path:
     if folder.exists():
         with workplace.alone_in(folder.parent, wait=True):
             if folder.exists() and not _is_whole(folder):
-                print(f"Files are missing in {folder}: it is extracted again")
+                print(f"Files are missing in {folder}: extracting them again")
                 folder.rmtree()
     return workplace.make_once(folder, lambda partial: _extract(archive, partial))
 
 
-def list_files(archive: epath.PathLike) -> Mapping[str, int]:
-    """Reads a tar archive to its end; returns the sizes of its files by name.
-
-    Raises:
-        ArchiveError: `extract` would refuse it.
-    """
+def list_files(archive: epath.PathLike) -> list[str]:
+    """Reads a tar archive to its end, as `extract` does; returns the names of files."""
     archive = epath.Path(archive)
     with _refusing(archive):
-        return {m.name: m.size for m, file in _members(archive, "/files") if file}
+        return [m.name for m, content in _members(archive, "/files") if content]
 
 
 def find_in_zip(archive: epath.PathLike, file_name: str) -> zipfile.Path:
@@ -104,8 +94,7 @@ def find_in_zip(archive: epath.PathLike, file_name: str) -> zipfile.Path:
             raise ArchiveError(f"has more than {MAX_ZIP_BYTES:,} bytes")
         content = zipfile.ZipFile(archive.open("rb"))
         for info in content.infolist():
-            if info.file_size > MAX_RATIO * size:
-                raise ArchiveError(_TOO_LARGE)
+            _check_size(info.file_size, MAX_RATIO * size)
             if pathlib.PurePosixPath(info.filename).name == file_name:
                 return zipfile.Path(content, info.filename)
         raise ArchiveError(f"holds no {file_name}")
@@ -117,29 +106,27 @@ def _fingerprint(archive: epath.Path) -> str:
     with archive.open("rb") as file:
         start = file.read(_CHUNK)
         file.seek(max(0, size - _CHUNK))
-        content = b"%d %b %b" % (size, start, file.read())
-    return hashlib.sha256(content).hexdigest()[:12]
+        return hashlib.sha256(b"%d %b %b" % (size, start, file.read())).hexdigest()[:12]
 
 
 def _is_whole(folder: epath.Path) -> bool:
     """Whether all files that were extracted are there in their size."""
 
-    def is_there(file: tuple[str, int]) -> bool:
-        path = folder / file[0]
-        return path.exists() and path.stat().length == file[1]
+    def is_there(name: str) -> bool:
+        return (folder / name).stat().length == sizes[name]
 
     try:
         sizes = json.loads((folder / _LIST).read_text())
+        with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
+            return all(pool.map(is_there, sizes))
     except (OSError, ValueError):
         return False
-    with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
-        return all(pool.map(is_there, sizes.items()))
 
 
 def _extract(archive: epath.Path, folder: epath.Path) -> None:
     print(f"Extracting {archive}")
     size = archive.stat().length
-    if shutil.disk_usage(folder).free < size:
+    if not tfds.core.utils.has_sufficient_disk_space(size, folder):
         text = f"Not enough disk space to extract {size / 1e9:.1f} GB"
         raise OSError(errno.ENOSPC, text, str(folder))
     sizes: dict[str, int] = {}
@@ -158,16 +145,16 @@ def _extract(archive: epath.Path, folder: epath.Path) -> None:
 
 @contextlib.contextmanager
 def _refusing(archive: epath.Path) -> Iterator[None]:
-    """Says of which archive an error is."""
+    """Says of which archive an error is, unless it is the disk's."""
     try:
         yield
     except (ArchiveError, tarfile.FilterError) as error:
         raise ArchiveError(
             f"{archive} is refused: {error}; no release does so. Nothing of it was kept"
         ) from None
-    except _DAMAGE as error:
-        if isinstance(error, OSError) and error.errno not in _ARCHIVES_FAULT:
-            raise  # The disk's fault.
+    except Exception as error:  # Damage gives errors of many kinds.
+        if isinstance(error, OSError) and error.errno not in (None, *_BAD_NAME):
+            raise
         raise ArchiveError(
             f"{archive} is truncated or damaged ({error}); compare its size with the "
             "original's or fetch it again. Nothing of it was kept"
@@ -177,30 +164,27 @@ def _refusing(archive: epath.Path) -> Iterator[None]:
 def _members(
     archive: epath.Path, folder: str
 ) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
-    """Yields the members of a tar, each to be read before the next."""
+    """Yields the members of a tar with their content, to be read before the next."""
     limit = MAX_RATIO * archive.stat().length + _CHUNK
     declared = 0
     with archive.open("rb") as file:
-        is_gzip = file.read(len(_GZIP)) == _GZIP
+        content: Any = gzip.GzipFile(fileobj=file)
+        if file.read(2) != b"\x1f\x8b":
+            content = file
         file.seek(0)
-        unpacked: Any = _Limited(
-            gzip.GzipFile(fileobj=file) if is_gzip else file, limit
-        )
-        with tarfile.open(fileobj=unpacked, mode="r|", bufsize=_BUFFER) as tar:
+        content = _Limited(content, limit)
+        with tarfile.open(fileobj=content, mode="r|", bufsize=_BUFFER) as tar:
             for number, member in enumerate(tar):
                 declared += member.size
+                _check_size(declared, limit)
                 if number == MAX_FILES:
                     raise ArchiveError(f"holds more than {MAX_FILES} files")
-                if declared > limit:
-                    raise ArchiveError(
-                        f"unpacks to more than {MAX_RATIO} times its size"
-                    )
                 if not member.isdir() and (not member.isreg() or member.issparse()):
                     raise ArchiveError(f"holds a link or device, {member.name[:80]!r}")
                 yield tarfile.data_filter(member, folder), tar.extractfile(member)
-        while unpacked.read(_CHUNK):  # Up to the checksum, if there is one.
+        while content.read(_CHUNK):  # Up to the checksum, if there is one.
             pass
-        if unpacked.end.strip(b"\0"):
+        if content.end.strip(b"\0"):
             raise EOFError("the end is missing")
 
 
@@ -209,13 +193,18 @@ class _Limited:
 
     def __init__(self, file: Any, limit: int):
         self._file = file
-        self._left = limit
+        self._limit = limit
+        self._num_bytes = 0
         self.end = b""
 
     def read(self, size: int) -> bytes:
         data = self._file.read(size)
-        self._left -= len(data)
-        if self._left < 0:
-            raise ArchiveError(_TOO_LARGE)
+        self._num_bytes += len(data)
+        _check_size(self._num_bytes, self._limit)
         self.end = data[-tarfile.BLOCKSIZE :] or self.end
         return data
+
+
+def _check_size(num_bytes: int, limit: int) -> None:
+    if num_bytes > limit:
+        raise ArchiveError(f"unpacks to more than {MAX_RATIO} times its size")

@@ -1,6 +1,5 @@
 """Gets hold of a release for a build: in the user's folder, or downloaded."""
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import requests
@@ -16,10 +15,8 @@ from mpii_pose.release.release import Release, read_release
 # How long a server may take to answer at all.
 _PATIENCE_S: Final = 30
 _NETWORK_ERRORS: Final = (
-    requests.RequestException,
-    tfds.download.DownloadError,
-    ConnectionError,
-    TimeoutError,
+    *(requests.RequestException, tfds.download.DownloadError),
+    *(ConnectionError, TimeoutError),
 )
 
 
@@ -30,7 +27,7 @@ def obtain_release(
 
     Args:
         dl_manager: A `tfds.download.DownloadManager`.
-        manual_dir: The folder that the user named. TFDS's default, which datasets
+        manual_dir: The folder that the user named. TFDS's default, which all datasets
             share, is used only if there is a release in it.
 
     Raises:
@@ -53,13 +50,13 @@ def _find_in_default(dl_manager: Any) -> find.Found | None:
         folder = dl_manager.manual_dir
     except AssertionError:  # It does not exist, or is empty.
         return None
+    reason = f"no annotations of it in {folder}"
     try:
         found = find.find(folder)
         if found.sources and found.source.is_mpii():
             return found
-        reason = f"no annotations of MPII Human Pose in {folder}"
         if found.sources:
-            reason = f"no people of MPII Human Pose in the {found.source}"
+            reason = f"others' people in the {found.source}"
     except (AnnotationError, ArchiveError) as error:
         reason = str(error)
     print(f"Downloading MPII Human Pose: {reason}")
@@ -77,26 +74,22 @@ def download_release(dl_manager: Any) -> find.Found:
         ValueError: A file is not the published one.
     """
     try:
-        _check_reachable(dl_manager.download_dir)
-        archives: Mapping[str, epath.Path] = dl_manager.download(dict(official.URLS))
+        _check_reachable(epath.Path(dl_manager.download_dir))
+        archives = dl_manager.download(dict(official.URLS))
     except _NETWORK_ERRORS as error:
         raise ConnectionError(
             f"Cannot download MPII Human Pose ({error}).\n{find.HOW_TO_GET_IT}"
         ) from error
     images = archives[official.IMAGES_ARCHIVE]
-    annotations = archives[official.ANNOTATIONS_ARCHIVE]
     _check_identity(images, "MD5", official.md5(images), official.IMAGES_MD5)
-    source = find.in_archive(annotations)
-    _check_identity(
-        annotations,
-        "git blob id",
-        official.git_blob_id(source.files["all"]),
-        official.MATLAB_GIT_BLOB,
-    )
-    return find.Found(annotations, [source], images, [])
+    source = find.in_archive(archives[official.ANNOTATIONS_ARCHIVE])
+    (file,) = source.files.values()
+    blob = official.git_blob_id(file)
+    _check_identity(file, "git blob id", blob, official.MATLAB_GIT_BLOB)
+    return find.Found(images.parent, [source], images, [])
 
 
-def _check_identity(path: epath.Path, kind: str, found: str, expected: str) -> None:
+def _check_identity(path: Any, kind: str, found: str, expected: str) -> None:
     if found != expected:
         raise ValueError(
             f"{path}: expected {kind} {expected}, found {found}; the download is "
@@ -104,13 +97,13 @@ def _check_identity(path: epath.Path, kind: str, found: str, expected: str) -> N
         )
 
 
-def _check_reachable(download_dir: epath.PathLike) -> None:
+def _check_reachable(download_dir: epath.Path) -> None:
     """Asks for each file that is still to be downloaded.
 
     TFDS itself tries for more than ten minutes where there is no network.
     """
     for url in official.URLS.values():
         name = resource.get_dl_fname(url)
-        folders = (epath.Path(download_dir), epath.Path(download_dir) / "mpii_pose")
+        folders = (download_dir, download_dir / "mpii_pose")
         if not any((folder / name).exists() for folder in folders):
             requests.head(url, timeout=_PATIENCE_S).raise_for_status()

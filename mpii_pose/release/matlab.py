@@ -90,8 +90,10 @@ def _people(
     separated = _one_per_image(path, release, "single_person", len(images))
     activities = _one_per_image(path, release, "act", len(images))
     video_ids = np.atleast_1d(getattr(release, "video_list", []))
-    if not images or is_train is None:
-        raise AnnotationError(f"{path}: RELEASE must have annolist and img_train")
+    if not images or is_train is None or is_train.dtype.kind not in "biuf":
+        raise AnnotationError(
+            f"{path}: RELEASE must have annolist, and numbers in img_train"
+        )
 
     for i, image in enumerate(images):
         where = f"{path}: annolist({i + 1})"
@@ -149,7 +151,7 @@ def _one_per_image(
 def _about_video(
     where: str, image: Any, video_ids: npt.NDArray[Any]
 ) -> dict[str, str | int]:
-    video_id, second = "", UNKNOWN
+    video_id, second = "", float(UNKNOWN)
     if structs.field(image, "vididx") is not None:
         video = structs.number(where, image, "vididx")
         if video not in range(1, len(video_ids) + 1):
@@ -159,8 +161,12 @@ def _about_video(
             )
         video_id = str(video_ids[int(video) - 1])
     if structs.field(image, "frame_sec") is not None:
-        second = int(structs.number(where, image, "frame_sec"))
-    return {"video_id": video_id, "frame_sec": second}
+        second = structs.number(where, image, "frame_sec")
+        if not second.is_integer():
+            raise AnnotationError(
+                f"{where}: frame_sec must be an integer, got {second}"
+            )
+    return {"video_id": video_id, "frame_sec": int(second)}
 
 
 def _visibility(where: str, flag: Any) -> Visibility:

@@ -289,13 +289,27 @@ def test_bad_scale_in_the_mat_is_named(tmp_path, release_struct, value, message)
     assert place in str(error.value)
 
 
-def test_video_number_out_of_range_is_named(tmp_path, release_struct):
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("vididx", 9999), ("vididx", np.nan), ("frame_sec", np.inf), ("frame_sec", 0.5)],
+)
+def test_bad_video_is_named(tmp_path, release_struct, field, value):
     images = release_struct["annolist"][0, 0].ravel()
     i = next(i for i, image in enumerate(images) if image["annorect"].dtype.names)
-    images[i]["vididx"] = np.array([[9999]])
+    images[i][field] = np.array([[value]])
     path = write(tmp_path, {"RELEASE": release_struct})
 
-    with pytest.raises(AnnotationError, match=rf"annolist\({i + 1}\): vididx must be"):
+    with pytest.raises(AnnotationError, match=rf"annolist\({i + 1}\): {field} must be"):
+        mpii_pose.read_people(path)
+
+
+def test_mat_with_other_than_numbers_in_img_train_is_refused(tmp_path, release_struct):
+    flags = release_struct["img_train"][0, 0].ravel()
+    release_struct["img_train"][0, 0] = np.array([[x, x] for x in flags] + [5], object)
+    release_struct["img_train"][0, 0] = release_struct["img_train"][0, 0][:-1]
+    path = write(tmp_path, {"RELEASE": release_struct})
+
+    with pytest.raises(AnnotationError, match="numbers in img_train"):
         mpii_pose.read_people(path)
 
 

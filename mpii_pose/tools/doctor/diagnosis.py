@@ -2,6 +2,7 @@
 
 import dataclasses
 import enum
+import functools
 
 
 class State(enum.Enum):
@@ -28,19 +29,9 @@ class Diagnosis:
         return f"{self.state.value:8} {self.text}".replace("\n", "\n" + 9 * " ")
 
 
-def fine(text: str) -> Diagnosis:
-    """Returns that something is as it should be."""
-    return Diagnosis(State.FINE, text)
-
-
-def note(text: str) -> Diagnosis:
-    """Returns what is worth knowing."""
-    return Diagnosis(State.NOTE, text)
-
-
-def problem(text: str) -> Diagnosis:
-    """Returns that something is wrong."""
-    return Diagnosis(State.PROBLEM, text)
+fine = functools.partial(Diagnosis, State.FINE)
+note = functools.partial(Diagnosis, State.NOTE)
+problem = functools.partial(Diagnosis, State.PROBLEM)
 
 
 def some(names: list[str]) -> str:

@@ -46,35 +46,22 @@ def check_requirements(requirements: Iterable[str]) -> Iterator[Diagnosis]:
     """Compares what is installed with what is required; says what is not as it should.
 
     Args:
-        requirements: As in a package's metadata, such as "numpy>=1.26" or
-            'matplotlib; extra == "plot"'. Those of the extra "test" are left out.
+        requirements: As in a package's metadata, such as "numpy>=1.26". Those of extras
+            are looked at if they are installed.
     """
     for requirement in map(Requirement, requirements):
         name, wanted = requirement.name, f"{requirement.name}{requirement.specifier}"
-        extra = _extra(requirement)
-        if extra == "test" or (
-            extra is None and requirement.marker and not requirement.marker.evaluate()
-        ):
-            continue
         version = _installed_version(name)
-        if version is None and extra:
-            yield note(
-                f"{name} is not installed; some things need it: pip install "
-                f"'mpii_pose[{extra}]'"
-            )
-        elif version is None:
+        is_extra = "extra ==" in str(requirement.marker)
+        if requirement.marker and not is_extra and not requirement.marker.evaluate():
+            continue
+        if version is None and not is_extra:
             yield problem(f"{name} is not installed: pip install '{wanted}'")
-        elif not requirement.specifier.contains(version, prereleases=True):
+        elif version and not requirement.specifier.contains(version, prereleases=True):
             yield problem(
                 f"{name} {version} is not supported: mpii_pose needs "
                 f"{requirement.specifier}: pip install '{wanted}'"
             )
-
-
-def _extra(requirement: Requirement) -> str | None:
-    """Returns the extra that a requirement belongs to, if any."""
-    _, _, extra = str(requirement.marker or "").partition("extra ==")
-    return extra.split('"')[1] if extra else None
 
 
 def _installed_version(name: str) -> str | None:
