@@ -91,18 +91,8 @@ class Source:
     @property
     def is_drawn(self) -> bool:
         """Whether the people are drawn ones, as a file beside the .mat says."""
-        paths = [
-            path.parent / split.VALIDATION_PEOPLE_FILE for path in self.files.values()
-        ]
-        return any(path.exists() for path in paths)
-
-    @property
-    def records(self) -> Mapping[str, cpm.Records]:
-        """The records of each JSON file."""
-        for name, path in self.files.items():
-            if name not in self._records:
-                self._records[name] = json_records.load_records(path)
-        return self._records
+        folders = [path.parent for path in self.files.values()]
+        return any((f / split.VALIDATION_PEOPLE_FILE).exists() for f in folders)
 
     def is_mpii(self) -> bool:
         """Whether the files hold people of a release, by the look of their records.
@@ -113,7 +103,8 @@ class Source:
         if self.kind is SourceKind.MATLAB:
             return True
         is_ours = cpm.is_cpm if self.kind is SourceKind.CPM else hrnet.is_hrnet
-        return all(is_ours(records) for records in self.records.values())
+        self._records.update(self._take_records())
+        return all(map(is_ours, self._records.values()))
 
     def read(self) -> Mapping[str, list[PersonAnnotation]]:
         """Returns the people of each split, in index order.
@@ -121,26 +112,35 @@ class Source:
         Raises:
             AnnotationError: A file is damaged, or has somebody twice.
         """
-        match self.kind:
-            case SourceKind.MATLAB:
-                return matlab.read_matlab(self.files["all"])
-            case SourceKind.CPM:
-                return split.in_order(
-                    cpm.read_people(self.files["all"], self.records["all"])
-                )
-            case SourceKind.HRNET:
-                return split.in_order(
-                    itertools.chain.from_iterable(
-                        hrnet.read_people(self.files[name], records, name)
-                        for name, records in self.records.items()
-                    )
-                )
+        return self.read_with_sizes()[0]
 
     def image_sizes(self) -> Mapping[str, tuple[int, int]]:
         """Returns (height, width) by image name, where the files say it."""
+        return self.read_with_sizes()[1]
+
+    def read_with_sizes(
+        self,
+    ) -> tuple[Mapping[str, list[PersonAnnotation]], Mapping[str, tuple[int, int]]]:
+        """Returns `read()` and `image_sizes()`."""
+        if self.kind is SourceKind.MATLAB:
+            return matlab.read_matlab(self.files["all"]), {}
+        records = self._take_records()
         if self.kind is SourceKind.CPM:
-            return cpm.read_image_sizes(self.files["all"], self.records["all"])
-        return {}
+            path = self.files["all"]
+            people = split.in_order(cpm.read_people(path, records["all"]))
+            return people, cpm.read_image_sizes(path, records["all"])
+        by_split = (
+            hrnet.read_people(path, records[name], name)
+            for name, path in self.files.items()
+        )
+        return split.in_order(itertools.chain.from_iterable(by_split)), {}
+
+    def _take_records(self) -> dict[str, cpm.Records]:
+        """Returns the records of each JSON file; 200 MB of them are not kept."""
+        return {
+            name: self._records.pop(name, ()) or json_records.load_records(path)
+            for name, path in self.files.items()
+        }
 
     def __str__(self) -> str:
         files = ", ".join(str(path) for path in self.files.values())

@@ -21,6 +21,10 @@ _SLACK_BYTES: Final = 1 << 20
 # An array has some four elements, takes 8 bytes in the file and more in memory.
 _ELEMENT_BYTES: Final = 16
 
+# An array of numbers without a name, up to their own tag.
+_NUMBER_ELEMENTS: Final = 4
+_NUMBER_HEAD_BYTES: Final = 48
+
 _TAG: Final = struct.Struct("<II")
 _INT8, _INT32, _UINT32, _MATRIX, _COMPRESSED = 1, 5, 6, 14, 15
 _CELL, _STRUCT = 1, 2
@@ -106,12 +110,17 @@ def _check(data: bytes, start: int, stop: int, limit: int) -> None:
     """Checks that an array and those in it hold what they declare."""
     budget = limit // _ELEMENT_BYTES
     arrays = [(start, stop, 0)]
+    numbers: set[tuple[int, bytes]] = set()  # Most are alike, and checked once.
     while arrays:
         start, stop, depth = arrays.pop()
-        elements = list(itertools.islice(_elements(data, start, stop), budget + 1))
-        budget -= len(elements)
         if budget < 0 or depth > MAX_DEPTH:
             raise MatlabFileError(f"too many arrays, or {depth} one in another")
+        length_and_head = stop - start, data[start : start + _NUMBER_HEAD_BYTES]
+        if length_and_head in numbers:
+            budget -= _NUMBER_ELEMENTS
+            continue
+        elements = list(itertools.islice(_elements(data, start, stop), budget + 1))
+        budget -= len(elements)
         if not elements:  # How MATLAB says that there is nothing.
             continue
         array_class, is_complex, count, content = _head(data, elements)
@@ -123,6 +132,8 @@ def _check(data: bytes, start: int, stop: int, limit: int) -> None:
             raise MatlabFileError(f"array of class {array_class}, which no release has")
         elif len(content) != 1 + is_complex:
             raise MatlabFileError(f"{len(content)} elements in an array of numbers")
+        elif content[-1][1] <= start + _NUMBER_HEAD_BYTES:
+            numbers.add(length_and_head)
 
 
 def _head(

@@ -114,16 +114,15 @@ def read_sized_people(
         AnnotationError: They are damaged.
     """
     found = find(path)
-    people = found.source.read()
+    people, sizes = found.source.read_with_sizes()
     if image_folder is None:
         folder, _ = found.find_images(image_names(people))
     else:
         folder = epath.Path(image_folder).expanduser()
         if not folder.is_dir():
             raise FileNotFoundError(f"{folder}: no such folder of images")
-    sizes = dict(found.source.image_sizes())
     if folder is not None:
-        sizes |= read_image_sizes(folder, image_names(people))
+        sizes = {**sizes, **read_image_sizes(folder, image_names(people))}
     return Release(
         source=found.source, people=people, image_folder=folder, image_sizes=sizes
     )

@@ -304,9 +304,9 @@ def test_bad_video_is_named(tmp_path, release_struct, field, value):
 
 
 def test_mat_with_other_than_numbers_in_img_train_is_refused(tmp_path, release_struct):
-    flags = release_struct["img_train"][0, 0].ravel()
-    release_struct["img_train"][0, 0] = np.array([[x, x] for x in flags] + [5], object)
-    release_struct["img_train"][0, 0] = release_struct["img_train"][0, 0][:-1]
+    flags = release_struct["img_train"][0, 0].astype(object)
+    flags[0, 0] = np.array([1, 0])
+    release_struct["img_train"][0, 0] = flags
     path = write(tmp_path, {"RELEASE": release_struct})
 
     with pytest.raises(AnnotationError, match="numbers in img_train"):
