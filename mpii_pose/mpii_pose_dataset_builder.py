@@ -226,7 +226,7 @@ def _metadata(release: Release) -> dict[str, Any]:
         # Name and git's id of each file: the official .mat is
         # `official.MATLAB_GIT_BLOB`.
         "annotation_files": {
-            path.name: official.git_blob_id(path)
+            path.name: official.git_blob_id(path.read_bytes())
             for path in release.source.files.values()
         },
         "tells_occluded_from_visible": release.source.kind.has_occlusion,

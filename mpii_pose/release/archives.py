@@ -78,15 +78,7 @@ def list_files(archive: epath.PathLike) -> list[str]:
 
 
 def find_in_zip(archive: epath.PathLike, file_name: str) -> zipfile.Path:
-    """Returns a file in a zip archive, to be read there: nothing is extracted.
-
-    Args:
-        archive: The archive.
-        file_name: Name of the file, in whichever folder of the archive.
-
-    Raises:
-        ArchiveError: The archive is refused, or has no such file.
-    """
+    """Returns a file in any folder of a zip archive, to be read there."""
     archive = epath.Path(archive)
     with _refusing(archive):
         size = archive.stat().length

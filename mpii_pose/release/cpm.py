@@ -25,15 +25,7 @@ def is_cpm(records: Records) -> bool:
 def read_people(
     path: Any, records: Records
 ) -> Iterator[tuple[str, str, PersonAnnotation]]:
-    """Yields split, place in the file and person, in the order of the release.
-
-    Args:
-        path: The file, for messages.
-        records: Its records.
-
-    Raises:
-        AnnotationError: The file is damaged or of another format.
-    """
+    """Yields split, place in the file and person, in the order of the release."""
     people = []
     for i, record in enumerate(records):
         where = f"{path}: record {i}"

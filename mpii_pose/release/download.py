@@ -32,8 +32,6 @@ def obtain_release(
 
     Raises:
         FileNotFoundError: There is no release in `manual_dir`.
-        AnnotationError: The annotations are damaged.
-        ArchiveError: An archive is damaged.
         ConnectionError: The release cannot be downloaded.
     """
     found = find.find(manual_dir) if manual_dir else _find_in_default(dl_manager)
@@ -66,9 +64,6 @@ def _find_in_default(dl_manager: Any) -> find.Found | None:
 def download_release(dl_manager: Any) -> find.Found:
     """Downloads the two archives and compares them with what is published.
 
-    Args:
-        dl_manager: A `tfds.download.DownloadManager`.
-
     Raises:
         ConnectionError: The files cannot be had.
         ValueError: A file is not the published one.
@@ -84,7 +79,7 @@ def download_release(dl_manager: Any) -> find.Found:
     _check_identity(images, "MD5", official.md5(images), official.IMAGES_MD5)
     source = find.in_archive(archives[official.ANNOTATIONS_ARCHIVE])
     (file,) = source.files.values()
-    blob = official.git_blob_id(file)
+    blob = official.git_blob_id(file.read_bytes())
     _check_identity(file, "git blob id", blob, official.MATLAB_GIT_BLOB)
     return find.Found(images.parent, [source], images, [])
 

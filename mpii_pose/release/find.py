@@ -84,9 +84,7 @@ class Source:
 
     kind: SourceKind
     files: Mapping[str, Any]
-    _records: dict[str, cpm.Records] = dataclasses.field(
-        default_factory=dict, repr=False
-    )
+    _records: dict[str, cpm.Records] = dataclasses.field(default_factory=dict)
 
     @property
     def is_drawn(self) -> bool:
@@ -95,33 +93,21 @@ class Source:
         return any((f / split.VALIDATION_PEOPLE_FILE).exists() for f in folders)
 
     def is_mpii(self) -> bool:
-        """Whether the files hold people of a release, by the look of their records.
-
-        Raises:
-            AnnotationError: One holds no records at all.
-        """
+        """Whether the files hold people of a release, by the look of their records."""
         if self.kind is SourceKind.MATLAB:
             return True
-        is_ours = cpm.is_cpm if self.kind is SourceKind.CPM else hrnet.is_hrnet
         self._records.update(self._take_records())
+        is_ours = cpm.is_cpm if self.kind is SourceKind.CPM else hrnet.is_hrnet
         return all(map(is_ours, self._records.values()))
 
     def read(self) -> Mapping[str, list[PersonAnnotation]]:
-        """Returns the people of each split, in index order.
-
-        Raises:
-            AnnotationError: A file is damaged, or has somebody twice.
-        """
+        """Returns the people of each split, in index order."""
         return self.read_with_sizes()[0]
-
-    def image_sizes(self) -> Mapping[str, tuple[int, int]]:
-        """Returns (height, width) by image name, where the files say it."""
-        return self.read_with_sizes()[1]
 
     def read_with_sizes(
         self,
     ) -> tuple[Mapping[str, list[PersonAnnotation]], Mapping[str, tuple[int, int]]]:
-        """Returns `read()` and `image_sizes()`."""
+        """Returns people, and (height, width) by image name where the files say it."""
         if self.kind is SourceKind.MATLAB:
             return matlab.read_matlab(self.files["all"]), {}
         records = self._take_records()
@@ -143,8 +129,7 @@ class Source:
         }
 
     def __str__(self) -> str:
-        files = ", ".join(str(path) for path in self.files.values())
-        return f"{self.kind.value} ({files})"
+        return f"{self.kind.value} ({', '.join(map(str, self.files.values()))})"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -152,7 +137,7 @@ class Found:
     """What there is of a release.
 
     Attributes:
-        path: Where was looked: the folder or annotation file that the user named.
+        path: The folder or annotation file that the user named.
         sources: The annotations, the richest first, which is the one to read.
         images_archive: The archive of images, if there is one.
         image_places: Folders that may hold the images.
@@ -165,11 +150,7 @@ class Found:
 
     @property
     def source(self) -> Source:
-        """The annotations to read.
-
-        Raises:
-            FileNotFoundError: There are none.
-        """
+        """The annotations to read."""
         if self.sources:
             return self.sources[0]
         content = "there is no such file or folder"
@@ -201,32 +182,20 @@ class Found:
 
 
 def find(path: epath.PathLike) -> Found:
-    """Looks for a release in a folder, or beside an annotation file.
-
-    Raises:
-        AnnotationError: A file does not say which split it holds, or two differ.
-        ArchiveError: The annotations are in an archive that is damaged.
-    """
+    """Looks for a release in a folder, or beside an annotation file."""
     path = epath.Path(path).expanduser()
     folder = path if path.is_dir() else path.parent
     roots = (folder, folder.parent)  # Annotations are often in a folder beside images.
-    archives_found = (root / official.IMAGES_ARCHIVE for root in roots)
     return Found(
         path=path,
         sources=_sources_in(path) if path.is_dir() else _sources_of_file(path),
-        images_archive=next((a for a in archives_found if a.exists()), None),
+        images_archive=next(iter(_existing(roots, [official.IMAGES_ARCHIVE])), None),
         image_places=[root / name for root in roots for name in IMAGE_FOLDERS],
     )
 
 
 def find_source(path: epath.PathLike) -> Source:
-    """Returns what `read_people` reads.
-
-    Raises:
-        FileNotFoundError: There are no annotations.
-        AnnotationError: A file does not say which split it holds, or two differ.
-        ArchiveError: They are in an archive that is damaged.
-    """
+    """Returns what `read_people` reads."""
     return find(path).source
 
 
@@ -242,10 +211,10 @@ def _sources_of_file(path: epath.Path) -> list[Source]:
         return [in_archive(path)]
     if path.suffix == ".mat":
         return [Source(SourceKind.MATLAB, {"all": path})]
-    splits = {file: name for name, files in HRNET_FILES.items() for file in files}
     records = json_records.load_records(path)
     if cpm.is_cpm(records):
         return [Source(SourceKind.CPM, {"all": path}, {"all": records})]
+    splits = {file: name for name, files in HRNET_FILES.items() for file in files}
     if path.name not in splits:
         raise AnnotationError(
             f"{path}: the name must say the split of the people in it: one of "
@@ -261,24 +230,28 @@ def _sources_in(folder: epath.Path) -> list[Source]:
     for kind, names in _FILES.items():
         files = {}
         for name, file_names in names.items():
-            paths = [place / file for place in places for file in file_names]
-            if paths := [path for path in paths if path.exists()]:
-                if not sources:  # What is left aside may be as it likes.
-                    _check_alike(kind, paths)
+            if paths := _existing(places, file_names):
                 files[name] = paths[0]
+                if not sources:  # What is left aside may be as it likes.
+                    _check_alike(paths)
         if files:
             sources.append(Source(kind, files))
         elif kind is SourceKind.MATLAB:
-            packed = [place / official.ANNOTATIONS_ARCHIVE for place in places]
-            sources += [in_archive(path) for path in packed if path.exists()][:1]
+            packed = _existing(places, [official.ANNOTATIONS_ARCHIVE])
+            sources += map(in_archive, packed[:1])
     return sources
 
 
-def _check_alike(kind: SourceKind, paths: Sequence[epath.Path]) -> None:
+def _existing(places: Sequence[epath.Path], names: Sequence[str]) -> list[epath.Path]:
+    paths = [place / name for place in places for name in names]
+    return [path for path in paths if path.exists()]
+
+
+def _check_alike(paths: Sequence[epath.Path]) -> None:
     first, *others = paths
     for other in others:
         alike = first.read_bytes() == other.read_bytes()
-        if not alike and kind is not SourceKind.MATLAB:
+        if not alike and first.name != MATLAB_FILE:
             alike = json_records.load_json(first) == json_records.load_json(other)
         if not alike:
             raise AnnotationError(

@@ -25,16 +25,7 @@ def is_hrnet(records: Records) -> bool:
 def read_people(
     path: Any, records: Records, split: str
 ) -> Iterator[tuple[str, str, PersonAnnotation]]:
-    """Yields split, place in the file and person.
-
-    Args:
-        path: The file, for messages.
-        records: Its records.
-        split: The split of everybody in it.
-
-    Raises:
-        AnnotationError: The file is damaged or of another format.
-    """
+    """Yields split, place in the file and person; `split` is everybody's in it."""
     for i, record in enumerate(records):
         where = f"{path}: record {i}"
         points = visibility = None

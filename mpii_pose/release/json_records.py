@@ -19,7 +19,6 @@ def load_json(path: epath.PathLike) -> Any:
     """Loads a JSON file; gzip and a byte order mark are recognised.
 
     Raises:
-        FileNotFoundError: There is no such file.
         AnnotationError: It is something else.
     """
     path = epath.Path(path).expanduser()
@@ -33,11 +32,7 @@ def load_json(path: epath.PathLike) -> Any:
 
 
 def load_records(path: epath.PathLike) -> list[dict[str, Any]]:
-    """Loads a file that holds a list of people, one JSON object each.
-
-    Raises:
-        AnnotationError: It is something else.
-    """
+    """Loads a file that holds a list of people, one JSON object each."""
     records = load_json(path)
     if isinstance(records, dict) and "root" in records:  # MATLAB's savejson adds it.
         records = records["root"]
@@ -53,13 +48,7 @@ def load_records(path: epath.PathLike) -> list[dict[str, Any]]:
 
 
 def get(where: str, record: Mapping[str, Any], name: str) -> Any:
-    """Returns a field that must be there.
-
-    Args:
-        where: The file and the place in it, for messages.
-        record: The record.
-        name: The field.
-    """
+    """Returns a field that must be there; `where` is the place, for messages."""
     if name not in record:
         raise AnnotationError(f"{where}: no field {name!r}, found {sorted(record)}")
     return record[name]

@@ -39,9 +39,6 @@ def read_matlab(path: Any) -> Mapping[str, list[PersonAnnotation]]:
     Validation people are those of `validation_people.csv` beside the file if there is
     one, else Tompson's. People without a center and a scale, people of training images
     without keypoints, and those of `UNRELEASED_IMAGES` are left out, as everywhere.
-
-    Raises:
-        AnnotationError: The file is damaged or is not the release's.
     """
     path = structs.as_path(path)
     listed = path.parent / split_lib.VALIDATION_PEOPLE_FILE

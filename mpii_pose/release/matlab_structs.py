@@ -34,14 +34,11 @@ def load_variable(path: Any, name: str, *, squeeze: bool = True) -> Any:
         name: The variable.
         squeeze: False for arrays with the axes they have in MATLAB, and structs as
             record arrays, which can be written again and take three times the memory.
-
-    Raises:
-        AnnotationError: The file is damaged.
     """
     path = as_path(path)
     try:
         data = path.read_bytes()
-        if official.git_blob_id_of(data) != official.MATLAB_GIT_BLOB:
+        if official.git_blob_id(data) != official.MATLAB_GIT_BLOB:
             data = matlab_file.cut_out(data, name)
         content = scipy.io.loadmat(
             io.BytesIO(data),
@@ -60,11 +57,7 @@ def load_variable(path: Any, name: str, *, squeeze: bool = True) -> Any:
 
 
 def load_release(path: Any) -> Any:
-    """Returns the struct RELEASE of the official .mat.
-
-    Raises:
-        AnnotationError: The file is damaged or has no such struct.
-    """
+    """Returns the struct RELEASE of the official .mat."""
     release = as_structs(load_variable(path, "RELEASE"))
     if len(release) != 1:
         raise AnnotationError(

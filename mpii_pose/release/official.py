@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from etils import epath
 
@@ -34,15 +34,6 @@ def md5(path: epath.PathLike) -> str:
         return hashlib.file_digest(file, "md5").hexdigest()
 
 
-def git_blob_id(path: Any) -> str:
-    """Returns the id under which git stores a file, as `git hash-object` does.
-
-    Args:
-        path: The file, which may be one in a zip archive.
-    """
-    return git_blob_id_of(path.read_bytes())
-
-
-def git_blob_id_of(data: bytes) -> str:
-    """Returns the id under which git stores these bytes."""
+def git_blob_id(data: bytes) -> str:
+    """Returns the id under which git stores a file's bytes, as `git hash-object`."""
     return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()

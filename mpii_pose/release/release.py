@@ -73,10 +73,6 @@ def read_release(found: Found, *, extract_dir: epath.PathLike | None = None) -> 
         extract_dir: Where to extract the archive of images if there is one and images
             that the annotations name are missing elsewhere.
 
-    Raises:
-        FileNotFoundError: There are no annotations, or none of their images.
-        AnnotationError: The annotations are damaged.
-        ArchiveError: An archive is damaged.
     """
     source = found.source
     print(f"Reading people from the {source}")
@@ -108,10 +104,6 @@ def read_sized_people(
         path: What `read_people` reads: a folder, or an annotation file.
         image_folder: The folder with the images; by default they are looked for in the
             usual places in and beside `path`.
-
-    Raises:
-        FileNotFoundError: There are no annotations at `path`, or no `image_folder`.
-        AnnotationError: They are damaged.
     """
     found = find(path)
     people, sizes = found.source.read_with_sizes()

@@ -52,14 +52,7 @@ class ValidationPeople:
 
 
 def read_validation_people(path: Any) -> ValidationPeople:
-    """Reads a list of validation people: CSV with image_name and person_index.
-
-    Args:
-        path: The file, which may be one in a zip archive.
-
-    Raises:
-        AnnotationError: The file is not such a list.
-    """
+    """Reads a list of validation people: CSV with image_name and person_index."""
     try:
         header, *rows = csv.reader(io.StringIO(path.read_bytes().decode()))
         if header != _COLUMNS:

@@ -31,7 +31,7 @@ def test_all_real_people_read_back_equal(real_mpii):
     people = source.read()
 
     for split, expected in people.items():
-        content = coco.people_to_coco(expected, image_sizes=source.image_sizes())
+        content = coco.people_to_coco(expected, image_sizes=source.read_with_sizes()[1])
         found = coco.people_from_coco(json.loads(json.dumps(content)))
 
         releases.assert_same_people(found, expected)

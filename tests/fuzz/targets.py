@@ -45,7 +45,6 @@ def read_cpm(data: bytes) -> None:
         source = find.Source(find.SourceKind.CPM, files)
         source.is_mpii()
         source.read()
-        source.image_sizes()
 
 
 def read_hrnet(data: bytes) -> None:

@@ -52,7 +52,7 @@ def downloads(release, tmp_path, monkeypatch):
     md5 = official.md5(manager.download_dir / official.IMAGES_ARCHIVE)
     monkeypatch.setattr(official, "IMAGES_MD5", md5)
     (matlab_file,) = release.rglob("*.mat")
-    blob = official.git_blob_id(matlab_file)
+    blob = official.git_blob_id(matlab_file.read_bytes())
     monkeypatch.setattr(official, "MATLAB_GIT_BLOB", blob)
     return manager
 
@@ -89,7 +89,7 @@ def test_git_blob_id_is_gits(tmp_path):
 
     # What `git hash-object` prints for it.
     expected = "ce013625030ba8dba906f756967f9e9ca394464a"
-    assert official.git_blob_id(tmp_path / "file") == expected
+    assert official.git_blob_id((tmp_path / "file").read_bytes()) == expected
 
 
 @pytest.mark.parametrize(

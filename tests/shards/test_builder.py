@@ -67,7 +67,7 @@ def test_metadata_tells_the_source(built, drawn_release):
         assert info.metadata["people"] == {name: len(people[name]) for name in SPLITS}
         assert "research" in info.metadata["license"]
         (mat,) = drawn_release.rglob("*.mat")
-        blob = official.git_blob_id(mat)
+        blob = official.git_blob_id(mat.read_bytes())
         assert info.metadata["annotation_files"] == {mat.name: blob}
         assert info.dataset_size == sum(
             path.stat().length

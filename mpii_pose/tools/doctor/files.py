@@ -70,7 +70,7 @@ def _check_identity(source: find.Source) -> Diagnosis:
             f"{file.name} is a drawn release, as {split.VALIDATION_PEOPLE_FILE} beside "
             "it says"
         )
-    blob = official.git_blob_id(file)
+    blob = official.git_blob_id(file.read_bytes())
     if blob == official.MATLAB_GIT_BLOB:
         return fine(f"{file.name} is the original (git blob {blob})")
     return problem(

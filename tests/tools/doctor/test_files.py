@@ -53,7 +53,7 @@ def test_a_drawn_release_that_poses_as_mpii_is_not_the_original(copy):
 def test_the_original_is_known_by_its_git_blob(copy, monkeypatch):
     (copy / ANNOTATIONS / "validation_people.csv").unlink()
     matlab_file = copy / ANNOTATIONS / find.MATLAB_FILE
-    blob = official.git_blob_id(matlab_file)
+    blob = official.git_blob_id(matlab_file.read_bytes())
     monkeypatch.setattr(official, "MATLAB_GIT_BLOB", blob)
 
     texts = [str(diagnosis) for diagnosis in files.check_files(copy)]
