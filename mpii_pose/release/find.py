@@ -24,7 +24,6 @@ from mpii_pose.release import (
     split,
 )
 
-MATLAB_FILE = "mpii_human_pose_v1_u12_1.mat"
 CPM_FILES = ("mpii_annotations.json", "mpii_annotations.json.gz")
 _HRNET_NAMES = {
     split.TRAIN: ("train.json", "mpii_train.json"),
@@ -45,7 +44,7 @@ Put the release into a folder and name it with --manual_dir (or
 DownloadConfig(manual_dir=...)). The folder may hold
   * the two official archives, {official.IMAGES_ARCHIVE} (12.9 GB) and
     {official.ANNOTATIONS_ARCHIVE} (12.5 MB), from http://human-pose.mpi-inf.mpg.de, or
-    what is in them: images/ and {MATLAB_FILE};
+    what is in them: images/ and {official.MATLAB_FILE};
   * images/ and one of the JSON copies of the annotations: {CPM_FILES[0]}, or
     train.json with valid.json, validation.json or val.json (or any of them as .gz).
 Annotations may be in {", ".join(f"{name}/" for name in ANNOTATION_FOLDERS if name)}.
@@ -66,7 +65,7 @@ class SourceKind(enum.Enum):
 
 
 _FILES: Mapping[SourceKind, Mapping[str, Sequence[str]]] = {
-    SourceKind.MATLAB: {"all": (MATLAB_FILE,)},
+    SourceKind.MATLAB: {"all": (official.MATLAB_FILE,)},
     SourceKind.CPM: {"all": CPM_FILES},
     SourceKind.HRNET: HRNET_FILES,
 }
@@ -175,7 +174,7 @@ class Found:
         more = [extracted / name for name in IMAGE_FOLDERS] if extracted else []
         for place in (*self.image_places, *more):
             if missing and place.is_dir():
-                lacking = set(image_names) - {path.name for path in place.iterdir()}
+                lacking = set(image_names) - _names_in(place)
                 if len(lacking) < len(missing):
                     folder, missing = place, lacking
         return folder, missing
@@ -201,7 +200,9 @@ def find_source(path: epath.PathLike) -> Source:
 
 def in_archive(path: epath.PathLike) -> Source:
     """Returns the annotations in the official archive, which is not extracted."""
-    return Source(SourceKind.MATLAB, {"all": archives.find_in_zip(path, MATLAB_FILE)})
+    return Source(
+        SourceKind.MATLAB, {"all": archives.find_in_zip(path, official.MATLAB_FILE)}
+    )
 
 
 def _sources_of_file(path: epath.Path) -> list[Source]:
@@ -242,6 +243,13 @@ def _sources_in(folder: epath.Path) -> list[Source]:
     return sources
 
 
+def _names_in(folder: epath.Path) -> set[str]:
+    try:
+        return {path.name for path in folder.iterdir()}
+    except PermissionError:  # It is none of the user's, but beside their folder.
+        return set()
+
+
 def _existing(places: Sequence[epath.Path], names: Sequence[str]) -> list[epath.Path]:
     paths = [place / name for place in places for name in names]
     return [path for path in paths if path.exists()]
@@ -251,7 +259,7 @@ def _check_alike(paths: Sequence[epath.Path]) -> None:
     first, *others = paths
     for other in others:
         alike = first.read_bytes() == other.read_bytes()
-        if not alike and first.name != MATLAB_FILE:
+        if not alike and first.name != official.MATLAB_FILE:
             alike = json_records.load_json(first) == json_records.load_json(other)
         if not alike:
             raise AnnotationError(

@@ -8,6 +8,7 @@ from etils import epath
 
 IMAGES_ARCHIVE: Final = "mpii_human_pose_v1.tar.gz"
 ANNOTATIONS_ARCHIVE: Final = "mpii_human_pose_v1_u12_2.zip"
+MATLAB_FILE: Final = "mpii_human_pose_v1_u12_1.mat"
 
 _SITE = "https://datasets.d2.mpi-inf.mpg.de/andriluka14cvpr"
 URLS: Final[Mapping[str, str]] = {

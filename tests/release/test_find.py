@@ -3,6 +3,7 @@
 import dataclasses
 import gzip
 import json
+import os
 import shutil
 import zipfile
 
@@ -388,6 +389,24 @@ def test_folder_with_most_of_the_images_is_found(tmp_path, path, images, lacking
 
     assert folder.resolve() == (tmp_path / images).resolve()
     assert missing == set(names[:lacking])
+
+
+def test_folders_that_may_not_be_listed_are_passed_over(tmp_path, monkeypatch):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "1.jpg").touch()
+    names_in = os.listdir
+
+    def names_in_my_folders(path):
+        if os.fspath(path) == os.fspath(tmp_path):
+            raise PermissionError(path)
+        return names_in(path)
+
+    monkeypatch.setattr(os, "listdir", names_in_my_folders)
+
+    folder, missing = find.find(tmp_path / "annot").find_images(["1.jpg", "2.jpg"])
+
+    assert folder == tmp_path / "images"
+    assert missing == {"2.jpg"}
 
 
 def test_empty_head_box_leaves_the_head_size_to_the_scale(drawn_release, tmp_path):
