@@ -72,7 +72,6 @@ def read_release(found: Found, *, extract_dir: epath.PathLike | None = None) -> 
         found: Where the release is.
         extract_dir: Where to extract the archive of images if there is one and images
             that the annotations name are missing elsewhere.
-
     """
     source = found.source
     print(f"Reading people from the {source}")

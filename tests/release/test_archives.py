@@ -6,6 +6,7 @@ import os
 import pathlib
 import random
 import tarfile
+import tracemalloc
 import types
 import zipfile
 
@@ -83,6 +84,19 @@ def test_archive_is_extracted_as_it_is(archive, target):
 
     assert below(folder) == FILES
     assert list(target.iterdir()) == [folder]
+
+
+def test_large_files_are_extracted_in_pieces(tmp_path, target):
+    noise = random.Random(0).randbytes(30_000_000)
+    make_tar(tmp_path / "r.tar.gz", [("noise", noise, {})], "w:gz", compresslevel=1)
+
+    tracemalloc.start()
+    folder = extract(tmp_path / "r.tar.gz", target)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < 10_000_000
+    assert (folder / "noise").read_bytes() == noise
 
 
 def test_archive_made_of_a_folder_is_extracted(tmp_path, target):

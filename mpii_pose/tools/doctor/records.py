@@ -57,7 +57,7 @@ def check_records(folder: epath.PathLike) -> Iterator[Diagnosis]:
                 "and build the dataset again"
             )
         else:
-            yield fine(f"The images of all {count:,} examples of {name} are readable")
+            yield fine(f"TensorFlow decodes the images of all {count:,} in {name}")
 
 
 def _read(builder: Any, split: str) -> Iterable[Mapping[str, Any]]:

@@ -70,7 +70,7 @@ def test_a_dataset_as_built_is_fine(build):
 
     assert len(texts) == 4
     assert all(text.startswith("ok") for text in texts)
-    assert any("4 examples of validation are readable" in text for text in texts)
+    assert any("decodes the images of all 4 in validation" in text for text in texts)
 
 
 def test_an_image_that_cannot_be_decoded_is_named(build, drawn_release, monkeypatch):
