@@ -24,15 +24,12 @@ from mpii_pose.release import (
     split,
 )
 
-CPM_FILES = ("mpii_annotations.json", "mpii_annotations.json.gz")
-_HRNET_NAMES = {
+# The JSON files may be packed, with ".gz" behind the name.
+CPM_FILE = "mpii_annotations.json"
+HRNET_FILES = {
     split.TRAIN: ("train.json", "mpii_train.json"),
     split.VALIDATION: ("valid.json", "validation.json", "val.json", "mpii_val.json"),
     split.TEST: ("test.json", "mpii_test.json"),
-}
-HRNET_FILES = {
-    name: tuple(file + end for file in files for end in ("", ".gz"))
-    for name, files in _HRNET_NAMES.items()
 }
 
 # Folders, relative to the one the user names, in the order they are looked into.
@@ -45,7 +42,7 @@ DownloadConfig(manual_dir=...)). The folder may hold
   * the two official archives, {official.IMAGES_ARCHIVE} (12.9 GB) and
     {official.ANNOTATIONS_ARCHIVE} (12.5 MB), from http://human-pose.mpi-inf.mpg.de, or
     what is in them: images/ and {official.MATLAB_FILE};
-  * images/ and one of the JSON copies of the annotations: {CPM_FILES[0]}, or
+  * images/ and one of the JSON copies of the annotations: {CPM_FILE}, or
     train.json with valid.json, validation.json or val.json (or any of them as .gz).
 Annotations may be in {", ".join(f"{name}/" for name in ANNOTATION_FOLDERS if name)}.
 To try the package without any download, build `mpii_pose/synthetic`."""
@@ -66,7 +63,7 @@ class SourceKind(enum.Enum):
 
 _FILES: Mapping[SourceKind, Mapping[str, Sequence[str]]] = {
     SourceKind.MATLAB: {"all": (official.MATLAB_FILE,)},
-    SourceKind.CPM: {"all": CPM_FILES},
+    SourceKind.CPM: {"all": (CPM_FILE,)},
     SourceKind.HRNET: HRNET_FILES,
 }
 
@@ -216,13 +213,13 @@ def _sources_of_file(path: epath.Path) -> list[Source]:
     if cpm.is_cpm(records):
         return [Source(SourceKind.CPM, {"all": path}, {"all": records})]
     splits = {file: name for name, files in HRNET_FILES.items() for file in files}
-    if path.name not in splits:
+    name = path.name.removesuffix(".gz")
+    if name not in splits:
         raise AnnotationError(
             f"{path}: the name must say the split of the people in it: one of "
             f"{list(splits)}"
         )
-    name = splits[path.name]
-    return [Source(SourceKind.HRNET, {name: path}, {name: records})]
+    return [Source(SourceKind.HRNET, {splits[name]: path}, {splits[name]: records})]
 
 
 def _sources_in(folder: epath.Path) -> list[Source]:
@@ -251,7 +248,8 @@ def _names_in(folder: epath.Path) -> set[str]:
 
 
 def _existing(places: Sequence[epath.Path], names: Sequence[str]) -> list[epath.Path]:
-    paths = [place / name for place in places for name in names]
+    packed = [f"{name}.gz" for name in names if name.endswith(".json")]
+    paths = (place / name for place in places for name in (*names, *packed))
     return [path for path in paths if path.exists()]
 
 

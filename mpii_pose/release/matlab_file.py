@@ -28,8 +28,8 @@ _NUMBER_HEAD_BYTES: Final = 48
 _TAG: Final = struct.Struct("<II")
 _INT8, _INT32, _UINT32, _MATRIX, _COMPRESSED = 1, 5, 6, 14, 15
 _CELL, _STRUCT = 1, 2
-_NUMBERS_AND_TEXT: Final = (4, *range(6, 16))
 _COMPLEX: Final = 8
+_NUMBERS_AND_TEXT: Final = (4, *range(6, 16))
 
 _Element = tuple[int, int, int]  # Type, and where the content starts and stops.
 
@@ -123,14 +123,14 @@ def _check(data: bytes, start: int, stop: int, limit: int) -> None:
         budget -= len(elements)
         if not elements:  # How MATLAB says that there is nothing.
             continue
-        array_class, is_complex, count, content = _head(data, elements)
+        array_class, count, content = _head(data, elements)
         if array_class in (_CELL, _STRUCT):
             if len(content) != count or any(kind != _MATRIX for kind, *_ in content):
                 raise MatlabFileError(f"{len(content)} arrays, expected {count}")
             arrays += [(first, last, depth + 1) for _, first, last in content]
         elif array_class not in _NUMBERS_AND_TEXT:
             raise MatlabFileError(f"array of class {array_class}, which no release has")
-        elif len(content) != 1 + is_complex:
+        elif len(content) != 1 + bool(data[start + 9] & _COMPLEX):
             raise MatlabFileError(f"{len(content)} elements in an array of numbers")
         elif content[-1][1] <= start + _NUMBER_HEAD_BYTES:
             numbers.add(length_and_head)
@@ -138,25 +138,22 @@ def _check(data: bytes, start: int, stop: int, limit: int) -> None:
 
 def _head(
     data: bytes, elements: Sequence[_Element]
-) -> tuple[int, bool, int, Sequence[_Element]]:
-    """Returns the class of an array, whether it is complex, its count, its content.
-
-    For a struct, the count is that of the fields of all its elements.
-    """
+) -> tuple[int, int, Sequence[_Element]]:
+    """Returns class, count (of a struct: of all its fields) and content of an array."""
     kinds = [kind for kind, *_ in elements]
     parts = [data[start:stop] for _, start, stop in elements[:5]]
     if kinds[:3] != [_UINT32, _INT32, _INT8] or len(parts[0]) != 8:
         raise MatlabFileError("array without flags, dimensions or name")
     if len(parts[1]) < 8 or len(parts[1]) % 4:
         raise MatlabFileError("array with bad dimensions")
-    array_class, flags = parts[0][:2]
     dimensions = struct.unpack(f"<{len(parts[1]) // 4}i", parts[1])
     count, num_bytes = math.prod(dimensions), elements[-1][2] - elements[0][1]
     if count > num_bytes or min(dimensions) < 0:
         raise MatlabFileError(f"array of {count} elements in {num_bytes} bytes")
+    array_class = parts[0][0]
     if array_class != _STRUCT:
-        return array_class, bool(flags & _COMPLEX), count, elements[3:]
+        return array_class, count, elements[3:]
     length = int.from_bytes(parts[3], "little") if len(parts) == 5 else 0
     if kinds[3:5] != [_INT32, _INT8] or not length or len(parts[4]) % length:
         raise MatlabFileError("struct with bad field names")
-    return array_class, False, count * (len(parts[4]) // length), elements[5:]
+    return array_class, count * (len(parts[4]) // length), elements[5:]
