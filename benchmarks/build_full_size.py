@@ -35,7 +35,7 @@ BASES = ("bare", "ray")
 def write_mirror(folder: pathlib.Path, annotations: pathlib.Path, count: int) -> None:
     """Writes a release with real annotations and noise for images."""
     import mpii_pose
-    from mpii_pose.release import json_files
+    from mpii_pose.release import json_records
     from mpii_pose.synthetic import contents, matlab
 
     people = mpii_pose.read_people(annotations)
@@ -44,7 +44,7 @@ def write_mirror(folder: pathlib.Path, annotations: pathlib.Path, count: int) ->
     images = [i for some in people.values() for i in contents.group_into_images(some)]
     sizes = {
         record["img_paths"]: (int(record["img_height"]), int(record["img_width"]))
-        for record in json_files.load_records(annotations)
+        for record in json_records.load_records(annotations)
     }
     (folder / "images").mkdir(parents=True)
     (folder / "annot").mkdir()

@@ -102,7 +102,9 @@ def read(path: pathlib.Path) -> tuple[float, float, str]:
     for file in (path.parent / "harmless" / path.name, path):
         before, start = _peak(), time.perf_counter()
         try:
-            if path.suffix in (".gz", ".zip"):
+            if path.suffix == ".zip":
+                archives.find_in_zip(file, "a.mat")
+            elif path.name.endswith(".tar.gz"):
                 archives.extract(file, path.parent / "extracted")
             elif path.suffix == ".jpg":
                 ImageFile(str(file), file.stat().st_size).read()

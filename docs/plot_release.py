@@ -20,7 +20,7 @@ from matplotlib import pyplot
 from matplotlib.figure import Figure
 
 from mpii_pose import PersonAnnotation
-from mpii_pose.release.image_sizes import read_sized_people
+from mpii_pose.release.release import read_sized_people
 from mpii_pose.skeleton import KEYPOINTS, Visibility
 
 # From head to feet, as a body is read.

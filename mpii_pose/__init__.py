@@ -4,11 +4,16 @@ Importing this package registers the dataset builder and does nothing else: the 
 names below are loaded when they are first used.
 """
 
+import sys
+
 from etils import epy
 
-from mpii_pose.mpii_pose_dataset_builder import Builder
-
 __version__ = "0.1.0"
+
+# Python says "-m" while it imports the package for `python -m mpii_pose`, whose doctor
+# must run where TensorFlow cannot be imported.
+if sys.argv[:1] != ["-m"] or "mpii_pose" not in sys.orig_argv:
+    from mpii_pose import mpii_pose_dataset_builder  # noqa: F401
 
 with epy.lazy_api_imports(globals()):
     from mpii_pose import skeleton, synthetic
@@ -24,9 +29,10 @@ with epy.lazy_api_imports(globals()):
     from mpii_pose.evaluation.scores import PCKhScores, pckh_table
     from mpii_pose.keras.heatmaps import HeatmapEncoder, HeatmapLoss
     from mpii_pose.keras.pckh import PCKh
+    from mpii_pose.mpii_pose_dataset_builder import Builder
     from mpii_pose.person import AnnotationError, PersonAnnotation
     from mpii_pose.pipelines.tf_data import input_pipeline
-    from mpii_pose.release.sources import read_people
+    from mpii_pose.release.release import read_people
     from mpii_pose.transforms.augmentation import Augmentation
     from mpii_pose.transforms.decoding import decode_heatmaps, flip_test
     from mpii_pose.transforms.heatmaps import encode_heatmaps

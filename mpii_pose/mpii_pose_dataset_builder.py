@@ -11,8 +11,8 @@ from etils import epath
 import mpii_pose
 from mpii_pose import workplace as unfinished
 from mpii_pose.person import UNKNOWN, PersonAnnotation
-from mpii_pose.release import download
-from mpii_pose.release import release as release_lib
+from mpii_pose.release import download, find, official
+from mpii_pose.release.release import Release, read_release
 from mpii_pose.shards.builder import PlannedShardsBuilder
 from mpii_pose.shards.images import ImageError, ImageFile, find_image_files
 from mpii_pose.skeleton import KEYPOINTS, NUM_KEYPOINTS
@@ -42,7 +42,7 @@ class Builder(PlannedShardsBuilder):
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "First release."}
-    MANUAL_DOWNLOAD_INSTRUCTIONS = download.HOW_TO_GET_IT
+    MANUAL_DOWNLOAD_INSTRUCTIONS = find.HOW_TO_GET_IT
     BUILDER_CONFIGS = [
         PoseConfig(
             name="person",
@@ -54,6 +54,9 @@ class Builder(PlannedShardsBuilder):
             num_people=1000,
         ),
     ]
+
+    # The folder that the user named; TFDS's default is shared by all datasets.
+    _manual_dir: epath.PathLike | None = None
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(
@@ -69,8 +72,7 @@ class Builder(PlannedShardsBuilder):
         dl_manager: tfds.download.DownloadManager,
         download_config: tfds.download.DownloadConfig,
     ) -> Sequence[tfds.core.SplitInfo]:
-        if download_config.manual_dir and not self.builder_config.num_people:
-            release_lib.check_manual_dir(download_config.manual_dir)
+        self._manual_dir = download_config.manual_dir
         return super()._generate_splits(dl_manager, download_config)
 
     def _split_generators(
@@ -78,16 +80,12 @@ class Builder(PlannedShardsBuilder):
     ) -> dict[str, Sequence[tuple[str, dict[str, Any]]]]:
         config = self.builder_config
         if config.num_people:
-            folders = [
-                _drawn_release(
-                    dl_manager.download_dir,
-                    num_people=config.num_people,
-                    seed=config.seed,
-                )
-            ]
+            folder = _drawn_release(
+                dl_manager.download_dir, num_people=config.num_people, seed=config.seed
+            )
+            release = read_release(find.find(folder))
         else:
-            folders = release_lib.release_folders(dl_manager)
-        release = release_lib.read_release(folders)
+            release = download.obtain_release(dl_manager, manual_dir=self._manual_dir)
         images = _image_files(release)
         self.info.metadata.update(_metadata(release))
         return {
@@ -136,7 +134,7 @@ def _drawn_release(
     return unfinished.make_once(folder, draw)
 
 
-def _image_files(release: release_lib.Release) -> Mapping[str, ImageFile]:
+def _image_files(release: Release) -> Mapping[str, ImageFile]:
     """Finds all images before the first is read; none may be missing."""
     files = find_image_files(release.image_folder, release.image_names)
     people = (person for split in release.people.values() for person in split)
@@ -147,7 +145,7 @@ def _image_files(release: release_lib.Release) -> Mapping[str, ImageFile]:
             f"{num_images} of {len(release.image_names)} images are missing in "
             f"{release.image_folder}, where the annotations have people in them, the "
             f"first of {len(keys)} being {', '.join(keys[:5])} (image/person). Extract "
-            f"{download.IMAGES_ARCHIVE} again, or take the people out of the "
+            f"{official.IMAGES_ARCHIVE} again, or take the people out of the "
             "annotations"
         )
     return files
@@ -222,13 +220,13 @@ def _key(person: PersonAnnotation) -> str:
     return f"{person.image_name}/{number}"
 
 
-def _metadata(release: release_lib.Release) -> dict[str, Any]:
+def _metadata(release: Release) -> dict[str, Any]:
     return {
         "source": release.source.kind.value,
         # Name and git's id of each file: the official .mat is
-        # `download.MATLAB_GIT_BLOB`.
+        # `official.MATLAB_GIT_BLOB`.
         "annotation_files": {
-            path.name: download.git_blob_id(path)
+            path.name: official.git_blob_id(path.read_bytes())
             for path in release.source.files.values()
         },
         "tells_occluded_from_visible": release.source.kind.has_occlusion,

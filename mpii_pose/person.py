@@ -22,6 +22,11 @@ SQUARE_PER_SCALE = 250.0
 # ... around a center that is moved down, from the chest to the middle of the body.
 CENTER_SHIFT_PER_SCALE = 15.0
 
+# MPII's people have scales of 0.46 to 24.8. Beyond these limits, a person of 10 px or
+# of 20,000 px, a crop is no picture any more and its matrix not finite.
+MIN_SCALE = 0.05
+MAX_SCALE = 100.0
+
 UNKNOWN = -1  # Stands for a number, point or box that the source does not give.
 
 
@@ -41,8 +46,8 @@ class PersonAnnotation:
         center: float32 [2], rough middle of the person (the release's `objpos`).
         scale: Height of the person divided by 200 px.
         head_box: float32 [4], (x1, y1, x2, y2); -1s where the source has none.
-        head_size: The unit of PCKh in px: 0.6 x the diagonal of the head box, else
-            25 x scale.
+        head_size: The unit of PCKh in px: 0.6 x the diagonal of the head box, or 25 x
+            scale where there is no box or an empty one.
         index: Position among the people of the same split, ordered as the release
             orders images, then people.
         person_index: 0-based position among the people of the image; -1 where the
@@ -114,11 +119,13 @@ def person_from_source(
     keypoints = _numbers(where, "keypoints", points, (NUM_KEYPOINTS, 2), but=missing)
     keypoints[missing] = UNKNOWN + 1  # Missing is (-1, -1) once 1 is subtracted.
     size = float(_numbers(where, "scale", scale, ()))
-    if size <= 0:
-        raise AnnotationError(f"{where}: scale must be above 0, got {size}")
-    if head_box is None:
-        box, head_size = np.full(4, UNKNOWN + 1.0), HEAD_SIZE_PER_SCALE * size
-    else:
+    if not MIN_SCALE <= size <= MAX_SCALE:
+        raise AnnotationError(
+            f"{where}: scale must be {MIN_SCALE} to {MAX_SCALE} (person height / 200 "
+            f"px), got {size}"
+        )
+    box, head_size = np.full(4, UNKNOWN + 1.0), 0.0
+    if head_box is not None:
         box = _numbers(where, "head box", head_box, (4,))
         head_size = HEAD_SIZE_FACTOR * float(np.hypot(*(box[2:] - box[:2])))
     return PersonAnnotation(
@@ -128,7 +135,7 @@ def person_from_source(
         center=(_numbers(where, "center", center, (2,)) - 1).astype(np.float32),
         scale=size,
         head_box=(box - 1).astype(np.float32),
-        head_size=head_size,
+        head_size=head_size or HEAD_SIZE_PER_SCALE * size,
         **others,
     )
 

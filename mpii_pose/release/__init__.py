@@ -1,1 +1,6 @@
-"""Readers of the annotation files that circulate, one format a module."""
+"""Getting hold of a release, on the net or on disk, and reading the people in it.
+
+Whatever the files hold, they are read or refused: annotations with an
+`AnnotationError`, archives with an `ArchiveError`; what is not there is a
+`FileNotFoundError`. The message names the file and the place in it.
+"""

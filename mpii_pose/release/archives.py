@@ -1,62 +1,59 @@
-"""Extracts archives that strangers made: .tar, .tar.gz and .zip, told by their content.
+"""The official archives, from whoever they come: a tar of images, a zip of annotations.
 
-TFDS's own extraction holds whole files in memory, as many as its disk is behind, lets
-an archive unpack to any size, and takes an archive for another that had its name. Here
-files are copied in small pieces, and what an archive may ask for is limited: names
-inside the folder, plain files, each once, not too many, not too large in all.
+`tarfile` and `zipfile` keep names inside the folder. Added here: plain files only, a
+limit to how many and how large they are, reading to the end, where the checksums are,
+and a folder that appears once it is whole. TFDS's own extraction holds whole files in
+memory and takes an archive for another that had its name.
 """
 
-import dataclasses
+import concurrent.futures
+import contextlib
 import errno
-import functools
 import gzip
 import hashlib
-import stat
+import json
+import pathlib
+import shutil
 import tarfile
 import zipfile
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import IO, Any, Final
 
-import tensorflow_datasets as tfds
-from etils import epath
+from etils import epath, epy
 
-from mpii_pose import workplace as unfinished
+with epy.lazy_imports():  # Reading needs no TFDS.
+    import tensorflow_datasets as tfds
+
+    from mpii_pose import workplace
 
 # MPII's images are 24,984 files; JPEG files hardly shrink, annotations tenfold.
 MAX_FILES: Final = 100_000
 MAX_RATIO: Final = 100
-MAX_HEADER_BYTES: Final = 1 << 20  # Of one file in a tar.
-MAX_ZIP_LIST_BYTES: Final = 8 << 20
+MAX_ZIP_BYTES: Final = 32 << 20  # The official one has 12.5 MB.
 
 _CHUNK: Final = 1 << 20
-_ZIP_END_BYTES: Final = 22
-_BUFFER: Final = 1 << 18  # Well below what headers are allowed.
-_DAMAGE: Final = (
-    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError),
-    *(NotImplementedError, RuntimeError, ValueError),
+_BUFFER: Final = 1 << 18
+_THREADS: Final = 16
+# Name and size of each file that was extracted, written last.
+_LIST: Final = ".extracted.json"
+# Errors of the system that come of the names in an archive.
+_BAD_NAME: Final = (
+    *(errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL),
 )
-# Files whose names make them folders as well, and errors that are not the system's.
-_ARCHIVES_FAULT: Final = (errno.EEXIST, errno.EISDIR, errno.ENOTDIR, None)
 
 
 class ArchiveError(ValueError):
     """An archive is damaged, or asks for what no release needs."""
 
 
-@dataclasses.dataclass(frozen=True)
-class _Member:
-    name: str
-    kind: str
-    size: int
-    open: Callable[[], IO[bytes] | None]
-
-
 def extract(archive: epath.PathLike, extract_dir: epath.PathLike) -> epath.Path:
-    """Returns a folder with the content of an archive, extracted unless it was before.
+    """Returns a folder with the files of a tar archive.
+
+    They are extracted unless they were before, and again if some of them have been
+    removed or cut since.
 
     Args:
-        archive: The archive.
+        archive: A .tar or .tar.gz, told by its content.
         extract_dir: Where to make the folder, named after the archive and its content.
 
     Raises:
@@ -65,160 +62,141 @@ def extract(archive: epath.PathLike, extract_dir: epath.PathLike) -> epath.Path:
     """
     archive = epath.Path(archive)
     folder = epath.Path(extract_dir) / f"{archive.name}.{_fingerprint(archive)}"
-    return unfinished.make_once(folder, lambda partial: _extract(archive, partial))
+    if folder.exists():
+        with workplace.alone_in(folder.parent, wait=True):
+            if folder.exists() and not _is_whole(folder):
+                print(f"Files are missing in {folder}: extracting them again")
+                folder.rmtree()
+    return workplace.make_once(folder, lambda partial: _extract(archive, partial))
+
+
+def list_files(archive: epath.PathLike) -> list[str]:
+    """Reads a tar archive to its end, as `extract` does; returns the names of files."""
+    archive = epath.Path(archive)
+    with _refusing(archive):
+        return [m.name for m, content in _members(archive, "/files") if content]
+
+
+def find_in_zip(archive: epath.PathLike, file_name: str) -> zipfile.Path:
+    """Returns a file in any folder of a zip archive, to be read there."""
+    archive = epath.Path(archive)
+    with _refusing(archive):
+        size = archive.stat().length
+        if size > MAX_ZIP_BYTES:
+            raise ArchiveError(f"has more than {MAX_ZIP_BYTES:,} bytes")
+        content = zipfile.ZipFile(archive.open("rb"))
+        for info in content.infolist():
+            _check_size(info.file_size, MAX_RATIO * size)
+            if pathlib.PurePosixPath(info.filename).name == file_name:
+                return zipfile.Path(content, info.filename)
+        raise ArchiveError(f"holds no {file_name}")
 
 
 def _fingerprint(archive: epath.Path) -> str:
-    """Tells archives of one name apart, by size, time, and their end with checksums."""
-    status = archive.stat()
+    """Tells archives of one name apart, by size, start, and end with checksums."""
+    size = archive.stat().length
     with archive.open("rb") as file:
-        file.seek(max(0, status.length - _CHUNK))
-        end = file.read()
-    text = f"{status.length} {status.mtime} ".encode()
-    return hashlib.sha256(text + end).hexdigest()[:12]
+        start = file.read(_CHUNK)
+        file.seek(max(0, size - _CHUNK))
+        return hashlib.sha256(b"%d %b %b" % (size, start, file.read())).hexdigest()[:12]
+
+
+def _is_whole(folder: epath.Path) -> bool:
+    """Whether all files that were extracted are there in their size."""
+
+    def is_there(name: str) -> bool:
+        return (folder / name).stat().length == sizes[name]
+
+    try:
+        sizes = json.loads((folder / _LIST).read_text())
+        with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
+            return all(pool.map(is_there, sizes))
+    except (OSError, ValueError):
+        return False
 
 
 def _extract(archive: epath.Path, folder: epath.Path) -> None:
     print(f"Extracting {archive}")
-    left = MAX_RATIO * archive.stat().length + _CHUNK
-    names: set[str] = set()
+    size = archive.stat().length
+    if not tfds.core.utils.has_sufficient_disk_space(size, folder):
+        text = f"Not enough disk space to extract {size / 1e9:.1f} GB"
+        raise OSError(errno.ENOSPC, text, str(folder))
+    sizes: dict[str, int] = {}
+    with _refusing(archive):
+        for member, content in _members(archive, str(folder)):
+            path = folder / member.name
+            if content is None:
+                path.mkdir(parents=True, exist_ok=True)
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("wb") as file:
+                shutil.copyfileobj(content, file, _CHUNK)
+            sizes[member.name] = member.size
+    (folder / _LIST).write_text(json.dumps(sizes))
+
+
+@contextlib.contextmanager
+def _refusing(archive: epath.Path) -> Iterator[None]:
+    """Says of which archive an error is, unless it is the disk's."""
     try:
-        with archive.open("rb") as file:
-            for member in _members(file):
-                name = _checked_name(member)
-                if name in names and member.kind != "folder":
-                    raise ArchiveError(f"holds {name!r} twice")
-                if len(names) == MAX_FILES:
-                    raise ArchiveError(f"holds more than {MAX_FILES} files")
-                left -= member.size
-                if left < 0 or member.size < 0:
-                    raise ArchiveError(
-                        f"unpacks to more than {MAX_RATIO} times its size"
-                    )
-                names.add(name)
-                _write(member, folder, name)
-    except ArchiveError as error:
+        yield
+    except (ArchiveError, tarfile.FilterError) as error:
         raise ArchiveError(
-            f"{archive} {error}; no release does. Nothing of it was kept"
+            f"{archive} is refused: {error}; no release does so. Nothing of it was kept"
         ) from None
-    except _DAMAGE as error:
-        if isinstance(error, OSError) and error.errno not in _ARCHIVES_FAULT:
-            raise  # The disk's fault.
+    except Exception as error:  # Damage gives errors of many kinds.
+        if isinstance(error, OSError) and error.errno not in (None, *_BAD_NAME):
+            raise
         raise ArchiveError(
             f"{archive} is truncated or damaged ({error}); compare its size with the "
             "original's or fetch it again. Nothing of it was kept"
         ) from error
 
 
-def _checked_name(member: _Member) -> str:
-    """Returns the name of a member in a form that stays in the folder."""
-    parts = [part for part in member.name.split("/") if part not in ("", ".")]
-    if (
-        member.name.startswith("/")
-        or ".." in parts
-        or any(len(part.encode()) > 255 for part in parts)
-        or not member.name.isprintable()
-        or any(mark in member.name for mark in "\\:")
-    ):
-        raise ArchiveError(f"holds a file outside its folder, {member.name[:80]!r}")
-    if member.kind not in ("file", "folder"):
-        raise ArchiveError(f"holds a {member.kind}, {member.name[:80]!r}")
-    return "/".join(parts)
-
-
-def _write(member: _Member, folder: epath.Path, name: str) -> None:
-    path = folder / name
-    if member.kind == "folder":
-        path.mkdir(parents=True, exist_ok=True)
-        return
-    if not tfds.core.utils.has_sufficient_disk_space(member.size, folder):
-        raise OSError(errno.ENOSPC, "Not enough disk space to extract", str(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    left = member.size
-    source = member.open()
-    if source is None:
-        raise EOFError(f"no content of {member.name}")
-    with source, path.open("wb") as file:
-        while chunk := source.read(min(_CHUNK, left + 1)):
-            left -= len(chunk)
-            if left < 0:
-                break
-            file.write(chunk)
-    if left:
-        raise EOFError(f"{member.name} is not {member.size} bytes long")
-
-
-def _members(file: IO[bytes]) -> Iterator[_Member]:
-    start = file.read(4)
-    file.seek(0)
-    if start.startswith(b"PK"):
-        return _zip_members(file)
-    if start.startswith(b"\x1f\x8b"):
-        return _tar_members(gzip.GzipFile(fileobj=file))
-    return _tar_members(file)
-
-
-def _zip_members(file: IO[bytes]) -> Iterator[_Member]:
-    _check_zip_directory(file)
-    with zipfile.ZipFile(file) as archive:
-        for info in archive.infolist():
-            mode = stat.S_IFMT(info.external_attr >> 16)
-            kind = "folder" if info.is_dir() else "file"
-            if mode not in (0, stat.S_IFREG, stat.S_IFDIR):
-                kind = "link or device"
-            content = functools.partial(archive.open, info)
-            yield _Member(info.filename, kind, info.file_size, content)
-
-
-def _check_zip_directory(file: IO[bytes]) -> None:
-    """Looks at how long the list of files is, before `zipfile` reads it as a whole."""
-    length = file.seek(0, 2)
-    file.seek(max(0, length - (1 << 16) - _ZIP_END_BYTES))
-    tail = file.read()
-    # Where zipfile looks: without a comment behind it, else the last one.
-    at = len(tail) - _ZIP_END_BYTES
-    if not tail[max(at, 0) :].startswith(b"PK\5\6"):
-        at = tail.rfind(b"PK\5\6")
-    if at < 0:
-        return  # No zip, as zipfile will say.
-    num_bytes = int.from_bytes(tail[at + 12 : at + 16], "little")
-    is_zip64 = tail[max(0, at - 20) : at].startswith(b"PK\6\7")
-    if num_bytes > MAX_ZIP_LIST_BYTES or is_zip64:
-        raise ArchiveError(f"holds more than {MAX_FILES} files")
+def _members(
+    archive: epath.Path, folder: str
+) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
+    """Yields the members of a tar with their content, to be read before the next."""
+    limit = MAX_RATIO * archive.stat().length + _CHUNK
+    declared = 0
+    with archive.open("rb") as file:
+        content: Any = gzip.GzipFile(fileobj=file)
+        if file.read(2) != b"\x1f\x8b":
+            content = file
+        file.seek(0)
+        content = _Limited(content, limit)
+        with tarfile.open(fileobj=content, mode="r|", bufsize=_BUFFER) as tar:
+            for number, member in enumerate(tar):
+                declared += member.size
+                _check_size(declared, limit)
+                if number == MAX_FILES:
+                    raise ArchiveError(f"holds more than {MAX_FILES} files")
+                if not member.isdir() and (not member.isreg() or member.issparse()):
+                    raise ArchiveError(f"holds a link or device, {member.name[:80]!r}")
+                yield tarfile.data_filter(member, folder), tar.extractfile(member)
+        while content.read(_CHUNK):  # Up to the checksum, if there is one.
+            pass
+        if content.end.strip(b"\0"):
+            raise EOFError("the end is missing")
 
 
 class _Limited:
-    """A file of which no more can be read than was allowed."""
+    """A file of which no more can be read than `limit` bytes."""
 
-    def __init__(self, file: IO[bytes]):
+    def __init__(self, file: Any, limit: int):
         self._file = file
-        self.allowed = MAX_HEADER_BYTES
+        self._limit = limit
+        self._num_bytes = 0
         self.end = b""
 
     def read(self, size: int) -> bytes:
         data = self._file.read(size)
-        self.allowed -= len(data)
-        if self.allowed < 0:
-            raise ArchiveError("has headers that are longer than any file's")
+        self._num_bytes += len(data)
+        _check_size(self._num_bytes, self._limit)
         self.end = data[-tarfile.BLOCKSIZE :] or self.end
         return data
 
 
-def _tar_members(file: Any) -> Iterator[_Member]:
-    limited: Any = _Limited(file)
-    archive: Any
-    with tarfile.open(fileobj=limited, mode="r|", bufsize=_BUFFER) as archive:
-        for info in archive:
-            kind = "folder" if info.isdir() else "link or device"
-            if info.isreg() and not info.issparse():
-                kind = "file"
-            limited.allowed = info.size + MAX_HEADER_BYTES
-            content = functools.partial(archive.extractfile, info)
-            yield _Member(info.name, kind, info.size, content)
-            archive.members = []  # It would keep them all.
-            limited.allowed = MAX_HEADER_BYTES
-    limited.allowed = MAX_HEADER_BYTES
-    while limited.read(_CHUNK):  # Up to the checksum, if there is one.
-        pass
-    if limited.end.strip(b"\0"):
-        raise EOFError("the end is missing")
+def _check_size(num_bytes: int, limit: int) -> None:
+    if num_bytes > limit:
+        raise ArchiveError(f"unpacks to more than {MAX_RATIO} times its size")

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from etils import epath
 
 from mpii_pose.person import (
     UNKNOWN,
@@ -34,17 +33,14 @@ UNRELEASED_IMAGES = frozenset({"002878268.jpg", "013401523.jpg", "040348287.jpg"
 _VISIBILITY = {0.0: Visibility.OCCLUDED, 1.0: Visibility.VISIBLE}
 
 
-def read_matlab(path: epath.PathLike) -> Mapping[str, list[PersonAnnotation]]:
-    """Reads the people of the official .mat.
+def read_matlab(path: Any) -> Mapping[str, list[PersonAnnotation]]:
+    """Reads the people of the official .mat, which may be one in a zip archive.
 
     Validation people are those of `validation_people.csv` beside the file if there is
     one, else Tompson's. People without a center and a scale, people of training images
     without keypoints, and those of `UNRELEASED_IMAGES` are left out, as everywhere.
-
-    Raises:
-        AnnotationError: The file is damaged or is not the release's.
     """
-    path = epath.Path(path)
+    path = structs.as_path(path)
     listed = path.parent / split_lib.VALIDATION_PEOPLE_FILE
     validation = (
         split_lib.read_validation_people(listed)
@@ -84,15 +80,17 @@ def read_points(
 
 
 def _people(
-    path: epath.Path, release: Any, validation: split_lib.ValidationPeople
-) -> Iterator[tuple[str, PersonAnnotation]]:
+    path: Any, release: Any, validation: split_lib.ValidationPeople
+) -> Iterator[tuple[str, str, PersonAnnotation]]:
     images = structs.as_structs(structs.field(release, "annolist"))
     is_train = _one_per_image(path, release, "img_train", len(images))
     separated = _one_per_image(path, release, "single_person", len(images))
     activities = _one_per_image(path, release, "act", len(images))
     video_ids = np.atleast_1d(getattr(release, "video_list", []))
-    if not images or is_train is None:
-        raise AnnotationError(f"{path}: RELEASE must have annolist and img_train")
+    if not images or is_train is None or is_train.dtype.kind not in "biuf":
+        raise AnnotationError(
+            f"{path}: RELEASE must have annolist, and numbers in img_train"
+        )
 
     for i, image in enumerate(images):
         where = f"{path}: annolist({i + 1})"
@@ -129,11 +127,11 @@ def _people(
                 **about_image,
             )
             name = validation.split_of(image_name, j) if is_train[i] else split_lib.TEST
-            yield name, person
+            yield name, place, person
 
 
 def _one_per_image(
-    path: epath.Path, release: Any, name: str, num_images: int
+    path: Any, release: Any, name: str, num_images: int
 ) -> npt.NDArray[Any] | None:
     values = structs.field(release, name)
     if values is None:
@@ -150,7 +148,7 @@ def _one_per_image(
 def _about_video(
     where: str, image: Any, video_ids: npt.NDArray[Any]
 ) -> dict[str, str | int]:
-    video_id, second = "", UNKNOWN
+    video_id, second = "", float(UNKNOWN)
     if structs.field(image, "vididx") is not None:
         video = structs.number(where, image, "vididx")
         if video not in range(1, len(video_ids) + 1):
@@ -160,8 +158,12 @@ def _about_video(
             )
         video_id = str(video_ids[int(video) - 1])
     if structs.field(image, "frame_sec") is not None:
-        second = int(structs.number(where, image, "frame_sec"))
-    return {"video_id": video_id, "frame_sec": second}
+        second = structs.number(where, image, "frame_sec")
+        if not second.is_integer():
+            raise AnnotationError(
+                f"{where}: frame_sec must be an integer, got {second}"
+            )
+    return {"video_id": video_id, "frame_sec": int(second)}
 
 
 def _visibility(where: str, flag: Any) -> Visibility:

@@ -5,9 +5,11 @@ without limit, and follows nested cells until the process crashes. So sizes, cou
 depth are checked first. The format: "MAT-File Format", MathWorks, chapter 1.
 """
 
+import itertools
 import math
 import struct
 import zlib
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 _HEADER_BYTES: Final = 128
@@ -16,16 +18,20 @@ _LITTLE_ENDIAN_5: Final = b"\0\1IM"
 MAX_RATIO: Final = 40
 MAX_DEPTH: Final = 16
 _SLACK_BYTES: Final = 1 << 20
-# What an array takes in memory at least, where it may take 8 bytes in the file.
-_ARRAY_BYTES: Final = 64
+# An array has some four elements, takes 8 bytes in the file and more in memory.
+_ELEMENT_BYTES: Final = 16
 
-# Up to the content of an array of numbers. Most are alike so far, and checked once.
-_NUMBER_BYTES: Final = 56
+# An array of numbers without a name, up to their own tag.
+_NUMBER_ELEMENTS: Final = 4
+_NUMBER_HEAD_BYTES: Final = 48
 
 _TAG: Final = struct.Struct("<II")
 _INT8, _INT32, _UINT32, _MATRIX, _COMPRESSED = 1, 5, 6, 14, 15
-_CELL, _STRUCT, _CHAR, _DOUBLE, _UINT64 = 1, 2, 4, 6, 15
+_CELL, _STRUCT = 1, 2
 _COMPLEX: Final = 8
+_NUMBERS_AND_TEXT: Final = (4, *range(6, 16))
+
+_Element = tuple[int, int, int]  # Type, and where the content starts and stops.
 
 
 class MatlabFileError(ValueError):
@@ -49,16 +55,19 @@ def cut_out(data: bytes, name: str) -> bytes:
     limit = MAX_RATIO * len(data) + _SLACK_BYTES
     at = _HEADER_BYTES
     while at < len(data):
-        kind, start, stop, following = _element(data, at, len(data), aligned=False)
+        kind, start, stop = _element(data, at, len(data))
         variable = data[at:stop]
         if kind == _COMPRESSED:
             variable = _unpack(data[start:stop], limit)
-        if _name(variable) == name.encode():
-            checker = _Checker(variable, limit)
-            if checker.check_matrix(0, len(variable), depth=0) != len(variable):
-                raise MatlabFileError("a variable is shorter than it says")
-            return header + variable
-        at = following
+        kind, start, end = _element(variable, 0, len(variable))
+        if kind != _MATRIX or end != len(variable):
+            raise MatlabFileError("a variable is shorter than it says, or no array")
+        # Flags and dimensions stand before the name.
+        for _, first, last in itertools.islice(_elements(variable, start, end), 2, 3):
+            if variable[first:last] == name.encode():
+                _check(variable, start, end, limit)
+                return header + variable
+        at = stop
     return header
 
 
@@ -75,103 +84,76 @@ def _unpack(data: bytes, limit: int) -> bytes:
     return unpacked
 
 
-def _name(variable: bytes) -> bytes:
-    """Returns the name of a variable; flags and dimensions stand before it."""
-    _, at, end, _ = _element(variable, 0, len(variable))
-    for _ in range(2):
-        *_, at = _element(variable, at, end)
-    _, start, stop, _ = _element(variable, at, end)
-    return variable[start:stop]
-
-
-def _element(
-    data: bytes, at: int, end: int, *, aligned: bool = True
-) -> tuple[int, int, int, int]:
-    """Returns type, start and stop of an element, and where the next one is."""
+def _element(data: bytes, at: int, end: int) -> _Element:
     if end - at < _TAG.size:
         raise MatlabFileError("ends in the middle")
     kind, size = _TAG.unpack_from(data, at)
+    start = at + _TAG.size
     if kind >> 16:  # Up to 4 bytes stand in the tag itself.
-        kind, size = kind & 0xFFFF, kind >> 16
-        start, following = at + 4, at + 8
+        kind, size, start = kind & 0xFFFF, kind >> 16, at + 4
         if size > 4:
             raise MatlabFileError(f"element of {size} bytes where 4 fit")
-    else:
-        start = at + _TAG.size
-        following = start + size + (-size % 8 if aligned else 0)
-    if following > end:
+    if start + size > end:
         raise MatlabFileError("ends in the middle")
-    return kind, start, start + size, following
+    return kind, start, start + size
 
 
-class _Checker:
-    """Checks that arrays hold what they declare, down to the innermost."""
-
-    def __init__(self, data: bytes, limit: int):
-        self._data = data
-        self._left = limit
-        self._numbers: dict[bytes, int] = {}
-
-    def check_matrix(self, at: int, end: int, *, depth: int) -> int:
-        """Checks the array at `at`; returns where the next one is."""
-        kind, start, stop, following = _element(self._data, at, end)
-        self._left -= _ARRAY_BYTES
-        if kind != _MATRIX or depth > MAX_DEPTH or self._left < 0:
-            raise MatlabFileError(
-                f"element of type {kind} at depth {depth}, expected an array in at "
-                f"most {MAX_DEPTH} others, and not too many of them"
-            )
-        if start == stop:  # How MATLAB says that there is nothing.
-            return following
-        flags, position = self._read(start, stop, _UINT32)
-        dimensions, position = self._read(position, stop, _INT32)
-        _, position = self._read(position, stop, _INT8)
-        if len(flags) != 8 or len(dimensions) < 8:
-            raise MatlabFileError("array without flags or dimensions")
-        count = math.prod(_integers(dimensions))
-        if min(_integers(dimensions)) < 0 or count > stop - start:
-            raise MatlabFileError(f"array of {count} elements in {stop - start} bytes")
-        if flags[0] in (_CELL, _STRUCT):
-            position = self._check_children(
-                position, stop, count, is_struct=flags[0] == _STRUCT, depth=depth
-            )
-        elif flags[0] == _CHAR or _DOUBLE <= flags[0] <= _UINT64:
-            for _ in range(2 if flags[1] & _COMPLEX else 1):
-                _, content, _, position = _element(self._data, position, stop)
-            if position == stop and content - at <= _NUMBER_BYTES:
-                self._numbers[self._data[at : at + _NUMBER_BYTES]] = following - at
-        else:
-            raise MatlabFileError(f"array of class {flags[0]}, which no release has")
-        if position != stop:
-            raise MatlabFileError("an array is shorter than it says")
-        return following
-
-    def _check_children(
-        self, at: int, end: int, count: int, *, is_struct: bool, depth: int
-    ) -> int:
-        if is_struct:
-            lengths, at = self._read(at, end, _INT32)
-            names, at = self._read(at, end, _INT8)
-            length = _integers(lengths)[0] if len(lengths) == 4 else 0
-            if length <= 0 or len(names) % length:
-                raise MatlabFileError("struct with bad field names")
-            count *= len(names) // length
-        if count * _TAG.size > end - at:
-            raise MatlabFileError(f"{count} arrays in {end - at} bytes")
-        for _ in range(count):
-            size = self._numbers.get(self._data[at : at + _NUMBER_BYTES])
-            if size is None:
-                at = self.check_matrix(at, end, depth=depth + 1)
-            else:
-                at += size
-        return at
-
-    def _read(self, at: int, end: int, expected: int) -> tuple[bytes, int]:
-        kind, start, stop, following = _element(self._data, at, end)
-        if kind != expected:
-            raise MatlabFileError(f"element of type {kind}, expected {expected}")
-        return self._data[start:stop], following
+def _elements(data: bytes, at: int, end: int) -> Iterator[_Element]:
+    """Yields the elements between two places, each at a multiple of 8."""
+    while at < end:
+        kind, start, stop = _element(data, at, end)
+        yield kind, start, stop
+        at = stop + -stop % 8
 
 
-def _integers(data: bytes) -> tuple[int, ...]:
-    return struct.unpack(f"<{len(data) // 4}i", data[: len(data) // 4 * 4])
+def _check(data: bytes, start: int, stop: int, limit: int) -> None:
+    """Checks that an array and those in it hold what they declare."""
+    budget = limit // _ELEMENT_BYTES
+    arrays = [(start, stop, 0)]
+    numbers: set[tuple[int, bytes]] = set()  # Most are alike, and checked once.
+    while arrays:
+        start, stop, depth = arrays.pop()
+        if budget < 0 or depth > MAX_DEPTH:
+            raise MatlabFileError(f"too many arrays, or {depth} one in another")
+        length_and_head = stop - start, data[start : start + _NUMBER_HEAD_BYTES]
+        if length_and_head in numbers:
+            budget -= _NUMBER_ELEMENTS
+            continue
+        elements = list(itertools.islice(_elements(data, start, stop), budget + 1))
+        budget -= len(elements)
+        if not elements:  # How MATLAB says that there is nothing.
+            continue
+        array_class, count, content = _head(data, elements)
+        if array_class in (_CELL, _STRUCT):
+            if len(content) != count or any(kind != _MATRIX for kind, *_ in content):
+                raise MatlabFileError(f"{len(content)} arrays, expected {count}")
+            arrays += [(first, last, depth + 1) for _, first, last in content]
+        elif array_class not in _NUMBERS_AND_TEXT:
+            raise MatlabFileError(f"array of class {array_class}, which no release has")
+        elif len(content) != 1 + bool(data[start + 9] & _COMPLEX):
+            raise MatlabFileError(f"{len(content)} elements in an array of numbers")
+        elif content[-1][1] <= start + _NUMBER_HEAD_BYTES:
+            numbers.add(length_and_head)
+
+
+def _head(
+    data: bytes, elements: Sequence[_Element]
+) -> tuple[int, int, Sequence[_Element]]:
+    """Returns class, count (of a struct: of all its fields) and content of an array."""
+    kinds = [kind for kind, *_ in elements]
+    parts = [data[start:stop] for _, start, stop in elements[:5]]
+    if kinds[:3] != [_UINT32, _INT32, _INT8] or len(parts[0]) != 8:
+        raise MatlabFileError("array without flags, dimensions or name")
+    if len(parts[1]) < 8 or len(parts[1]) % 4:
+        raise MatlabFileError("array with bad dimensions")
+    dimensions = struct.unpack(f"<{len(parts[1]) // 4}i", parts[1])
+    count, num_bytes = math.prod(dimensions), elements[-1][2] - elements[0][1]
+    if count > num_bytes or min(dimensions) < 0:
+        raise MatlabFileError(f"array of {count} elements in {num_bytes} bytes")
+    array_class = parts[0][0]
+    if array_class != _STRUCT:
+        return array_class, count, elements[3:]
+    length = int.from_bytes(parts[3], "little") if len(parts) == 5 else 0
+    if kinds[3:5] != [_INT32, _INT8] or not length or len(parts[4]) % length:
+        raise MatlabFileError("struct with bad field names")
+    return array_class, count * (len(parts[4]) // length), elements[5:]

@@ -6,38 +6,49 @@ in it, for messages.
 """
 
 import io
+import zipfile
 from typing import Any
 
 import numpy as np
 from etils import epath, epy
 
 from mpii_pose.person import AnnotationError
-from mpii_pose.release import matlab_file
+from mpii_pose.release import matlab_file, official
 
 with epy.lazy_imports():  # SciPy takes longer to import than the whole package.
     import scipy.io
 
 
-def load_variable(path: epath.PathLike, name: str, *, squeeze: bool = True) -> Any:
+def as_path(path: Any) -> Any:
+    """Returns a path, or a file in a zip archive, with `~` expanded."""
+    return path if isinstance(path, zipfile.Path) else epath.Path(path).expanduser()
+
+
+def load_variable(path: Any, name: str, *, squeeze: bool = True) -> Any:
     """Returns a variable of a MATLAB file, or None where it is absent.
 
+    SciPy trusts files. All but the published one, known by its git id, are checked.
+
     Args:
-        path: The file.
+        path: The file, which may be one in a zip archive.
         name: The variable.
         squeeze: False for arrays with the axes they have in MATLAB, and structs as
             record arrays, which can be written again and take three times the memory.
-
-    Raises:
-        AnnotationError: The file is damaged.
     """
-    data = epath.Path(path).read_bytes()
+    path = as_path(path)
     try:
+        data = path.read_bytes()
+        if official.git_blob_id(data) != official.MATLAB_GIT_BLOB:
+            data = matlab_file.cut_out(data, name)
         content = scipy.io.loadmat(
-            io.BytesIO(matlab_file.cut_out(data, name)),
+            io.BytesIO(data),
+            variable_names=[name],
             squeeze_me=squeeze,
             struct_as_record=not squeeze,
         )
-    except Exception as error:  # SciPy meets damage with errors of any kind.
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # Damage gives errors of any kind.
         raise AnnotationError(
             f"{path}: not a MATLAB file SciPy can read ({error}); it may be "
             "truncated, so compare its size with the original's or fetch it again"
@@ -45,12 +56,8 @@ def load_variable(path: epath.PathLike, name: str, *, squeeze: bool = True) -> A
     return content.get(name)
 
 
-def load_release(path: epath.PathLike) -> Any:
-    """Returns the struct RELEASE of the official .mat.
-
-    Raises:
-        AnnotationError: The file is damaged or has no such struct.
-    """
+def load_release(path: Any) -> Any:
+    """Returns the struct RELEASE of the official .mat."""
     release = as_structs(load_variable(path, "RELEASE"))
     if len(release) != 1:
         raise AnnotationError(

@@ -1,109 +1,142 @@
-"""Gets hold of a release: in the user's folder, or downloaded."""
+"""Reads a release that was found: people, and where their images are."""
 
+import concurrent.futures
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
+import PIL.Image
 from etils import epath
 
 from mpii_pose.person import PersonAnnotation
-from mpii_pose.release import archives as archives_lib
-from mpii_pose.release import download, sources
+from mpii_pose.release import archives
+from mpii_pose.release.find import Found, Source, find
+
+# Reading the heads of thousands of files is all waiting.
+_THREADS = 16
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Release:
     """A release on disk.
 
     Attributes:
         source: The annotation files that were read.
         people: The people of each split, in index order.
-        image_folder: The folder that holds the images.
+        image_folder: The folder with the images; None where there is none.
+        image_sizes: (height, width) in px by image name, where they were asked for and
+            are known.
     """
 
-    source: sources.Source
+    source: Source
     people: Mapping[str, Sequence[PersonAnnotation]]
-    image_folder: epath.Path
+    image_folder: epath.Path | None
+    image_sizes: Mapping[str, tuple[int, int]] = dataclasses.field(default_factory=dict)
 
     @property
     def image_names(self) -> list[str]:
         """Names of the images with people in them, each once."""
-        people = (person for split in self.people.values() for person in split)
-        return list(dict.fromkeys(person.image_name for person in people))
+        return image_names(self.people)
 
 
-def read_release(folders: Sequence[epath.PathLike]) -> Release:
-    """Reads the richest annotations in `folders` and finds their images.
-
-    Raises:
-        FileNotFoundError: There are no annotations, or none of their images.
-        AnnotationError: The annotations are damaged.
-    """
-    found = sources.find_sources(folders)
-    if not found:
-        places = ", ".join(str(folder) for folder in folders)
-        raise FileNotFoundError(
-            f"No annotations found in {places}. {sources.EXPECTED_FILES}"
-        )
-    source, *others = found
-    print(f"Reading people from the {source}")
-    for other in others:
-        print(f"Leaving the {other} aside: it says less")
-    people = source.read()
-    release = Release(source, people, epath.Path())
-    folder = sources.find_images(folders, release.image_names)
-    return dataclasses.replace(release, image_folder=folder)
+def image_names(people: Mapping[str, Iterable[PersonAnnotation]]) -> list[str]:
+    """Returns the names of the images of people by split, each once."""
+    everybody = (person for split_people in people.values() for person in split_people)
+    return list(dict.fromkeys(person.image_name for person in everybody))
 
 
-def release_folders(dl_manager: Any) -> list[epath.Path]:
-    """Returns the folders of the real release, extracted and downloaded as needed.
+def read_people(path: epath.PathLike) -> Mapping[str, list[PersonAnnotation]]:
+    """Reads the people of a release, whatever shape its annotations have.
 
     Args:
-        dl_manager: A `tfds.download.DownloadManager`. Its `manual_dir` is used if
-            there is a release in it, and the official URLs otherwise.
-    """
-    try:
-        manual_dir = dl_manager.manual_dir
-    except AssertionError:  # It does not exist, or is empty.
-        return download.download_release(dl_manager)
-    if not holds_annotations(manual_dir):
-        print(f"No annotations found in {manual_dir}: downloading MPII Human Pose")
-        return download.download_release(dl_manager)
-    archives = []
-    kinds = {source.kind for source in sources.find_sources([manual_dir])}
-    if sources.SourceKind.MATLAB not in kinds:  # The archive says more than any copy.
-        archives.append(manual_dir / download.ANNOTATIONS_ARCHIVE)
-    if not _any_exists(manual_dir / sub for sub in sources.IMAGE_FOLDERS if sub):
-        archives.append(manual_dir / download.IMAGES_ARCHIVE)
-    extract_dir = download.extract_dir(dl_manager)
-    extracted = [archives_lib.extract(a, extract_dir) for a in archives if a.exists()]
-    return [manual_dir, *extracted]
+        path: A folder that holds the official .mat or its archive, CPM's
+            `mpii_annotations.json` or HRNet's `train.json` and `valid.json` (the
+            richest is read, in this order), or one such file.
 
-
-def check_manual_dir(manual_dir: epath.PathLike) -> None:
-    """Checks that a folder that the user named has annotations in it.
+    Returns:
+        {split name: people in index order}. Splits are "train", "validation",
+        "validation_others" (people of validation images who are not on Tompson's list)
+        and "test" (people without labels); one that the source cannot give is absent.
 
     Raises:
-        FileNotFoundError: It has not.
+        FileNotFoundError: Nothing there can be read.
+        AnnotationError: A file is damaged or not what its name says.
+        ArchiveError: The annotations are in an archive that is damaged.
     """
-    manual_dir = epath.Path(manual_dir).expanduser()
-    if not holds_annotations(manual_dir):
-        found = "does not exist"
-        if manual_dir.is_dir():
-            names = sorted(path.name for path in manual_dir.iterdir())
-            found = f"holds {', '.join(names[:10]) or 'nothing'}"
+    return find(path).source.read()
+
+
+def read_release(found: Found, *, extract_dir: epath.PathLike | None = None) -> Release:
+    """Reads the people of a release and finds their images.
+
+    Args:
+        found: Where the release is.
+        extract_dir: Where to extract the archive of images if there is one and images
+            that the annotations name are missing elsewhere.
+    """
+    source = found.source
+    print(f"Reading people from the {source}")
+    for other in found.sources[1:]:
+        print(f"Leaving the {other} aside: it says less")
+    people = source.read()
+    names = image_names(people)
+    folder, missing = found.find_images(names)
+    if missing and found.images_archive and extract_dir:
+        extracted = archives.extract(found.images_archive, extract_dir)
+        folder, missing = found.find_images(names, extracted=extracted)
+    if folder is None:
         raise FileNotFoundError(
-            f"No annotations of MPII Human Pose in --manual_dir: {manual_dir} {found}."
-            f"\n{download.HOW_TO_GET_IT}"
+            f"None of the {len(names)} annotated images was found: looked for "
+            f"{names[0]} and the others in {', '.join(map(str, found.image_places))}"
         )
+    return Release(source=source, people=people, image_folder=folder)
 
 
-def holds_annotations(folder: epath.PathLike) -> bool:
-    """Whether a folder holds annotations, extracted or in the official archive."""
+def read_sized_people(
+    path: epath.PathLike, *, image_folder: epath.PathLike | None = None
+) -> Release:
+    """Reads annotations and the sizes of their images, extracting nothing.
+
+    Sizes come from the heads of the image files where there are any, else from the
+    annotations: CPM's copy says them.
+
+    Args:
+        path: What `read_people` reads: a folder, or an annotation file.
+        image_folder: The folder with the images; by default they are looked for in the
+            usual places in and beside `path`.
+    """
+    found = find(path)
+    people, sizes = found.source.read_with_sizes()
+    if image_folder is None:
+        folder, _ = found.find_images(image_names(people))
+    else:
+        folder = epath.Path(image_folder).expanduser()
+        if not folder.is_dir():
+            raise FileNotFoundError(f"{folder}: no such folder of images")
+    if folder is not None:
+        sizes = {**sizes, **read_image_sizes(folder, image_names(people))}
+    return Release(
+        source=found.source, people=people, image_folder=folder, image_sizes=sizes
+    )
+
+
+def read_image_sizes(
+    folder: epath.PathLike, image_names: Iterable[str]
+) -> Mapping[str, tuple[int, int]]:
+    """Returns (height, width) in px by image name; EXIF is ignored.
+
+    Args:
+        folder: The folder that holds the images.
+        image_names: Their names. One that is missing, or is no image, is left out.
+    """
     folder = epath.Path(folder)
-    archive = folder / download.ANNOTATIONS_ARCHIVE
-    return archive.exists() or bool(sources.find_sources([folder]))
 
+    def read(name: str) -> tuple[str, tuple[int, int] | None]:
+        try:
+            with (folder / name).open("rb") as file, PIL.Image.open(file) as image:
+                return name, (image.height, image.width)
+        except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError):
+            return name, None
 
-def _any_exists(paths: Iterable[epath.Path]) -> bool:
-    return any(path.exists() for path in paths)
+    with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
+        sizes = pool.map(read, dict.fromkeys(image_names))
+        return {name: size for name, size in sizes if size is not None}

@@ -12,10 +12,11 @@ import dataclasses
 import functools
 import io
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from etils import epath
 
-from mpii_pose.person import AnnotationError, PersonAnnotation
+from mpii_pose.person import UNKNOWN, AnnotationError, PersonAnnotation
 
 TRAIN = "train"
 VALIDATION = "validation"
@@ -50,15 +51,10 @@ class ValidationPeople:
         return VALIDATION_OTHERS if image_name in self.images else TRAIN
 
 
-def read_validation_people(path: epath.PathLike) -> ValidationPeople:
-    """Reads a list of validation people: CSV with image_name and person_index.
-
-    Raises:
-        AnnotationError: The file is not such a list.
-    """
-    path = epath.Path(path)
+def read_validation_people(path: Any) -> ValidationPeople:
+    """Reads a list of validation people: CSV with image_name and person_index."""
     try:
-        header, *rows = csv.reader(io.StringIO(path.read_text()))
+        header, *rows = csv.reader(io.StringIO(path.read_bytes().decode()))
         if header != _COLUMNS:
             raise ValueError(f"columns {header}")
         people = [(image_name, int(person_index)) for image_name, person_index in rows]
@@ -78,15 +74,32 @@ def tompson() -> ValidationPeople:
 
 
 def in_order(
-    people: Iterable[tuple[str, PersonAnnotation]],
+    people: Iterable[tuple[str, str, PersonAnnotation]],
 ) -> Mapping[str, list[PersonAnnotation]]:
-    """Gathers (split, person) pairs by split and numbers the people of each.
+    """Gathers people by split and numbers those of each.
+
+    Args:
+        people: (split, place in the source for messages, person).
 
     Returns:
         People by split; a split without people is absent.
+
+    Raises:
+        AnnotationError: A person is there twice, in one split or in two.
     """
     splits: dict[str, list[PersonAnnotation]] = {name: [] for name in SPLITS}
-    for name, person in people:
+    places: dict[tuple[Any, ...], str] = {}
+    for name, where, person in people:
+        # HRNet's format does not number people; of MPII's no two are at one place.
+        key: tuple[Any, ...] = person.image_name, person.person_index
+        if person.person_index == UNKNOWN:
+            key = person.image_name, person.center.tobytes(), person.scale
+        if key in places:
+            raise AnnotationError(
+                f"{where}, image {person.image_name}: the same person stands already "
+                f"in {places[key]}"
+            )
+        places[key] = where
         index = len(splits[name])
         splits[name].append(dataclasses.replace(person, index=index))
     return {name: people for name, people in splits.items() if people}

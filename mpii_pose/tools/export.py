@@ -56,7 +56,7 @@ def run_coco(args: argparse.Namespace) -> int:
     from etils import epath
 
     from mpii_pose.formats.coco import write_coco
-    from mpii_pose.release.image_sizes import read_sized_people
+    from mpii_pose.release.release import read_sized_people
 
     release = read_sized_people(args.path)
     directory = epath.Path(args.directory)
@@ -71,10 +71,10 @@ def run_coco(args: argparse.Namespace) -> int:
 def run_submission(args: argparse.Namespace) -> int:
     """Writes the submission and prints what is wrong with it."""
     from mpii_pose.formats import predictions, submission
-    from mpii_pose.release import sources
+    from mpii_pose.release import find
 
-    source = sources.find_source(args.path)
-    if source.kind is not sources.SourceKind.MATLAB:
+    source = find.find_source(args.path)
+    if source.kind is not find.SourceKind.MATLAB:
         raise ValueError(f"{args.path}: a submission needs the official .mat")
     matlab_file = source.files["all"]
     predicted = predictions.read_predictions(args.predictions)

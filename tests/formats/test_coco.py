@@ -7,7 +7,7 @@ import pytest
 
 import mpii_pose
 from mpii_pose.formats import coco
-from mpii_pose.release import sources
+from mpii_pose.release import find
 from mpii_pose.skeleton import KEYPOINTS, Visibility
 from tests import releases
 
@@ -27,11 +27,11 @@ def test_drawn_people_of_every_split_read_back_equal(drawn_people, tmp_path):
 
 
 def test_all_real_people_read_back_equal(real_mpii):
-    source = sources.find_source(real_mpii / "cpm_annotations.json.gz")
+    source = find.find_source(real_mpii / "cpm_annotations.json.gz")
     people = source.read()
 
     for split, expected in people.items():
-        content = coco.people_to_coco(expected, image_sizes=source.image_sizes())
+        content = coco.people_to_coco(expected, image_sizes=source.read_with_sizes()[1])
         found = coco.people_from_coco(json.loads(json.dumps(content)))
 
         releases.assert_same_people(found, expected)

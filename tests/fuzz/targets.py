@@ -17,7 +17,7 @@ import PIL.Image
 
 import mpii_pose
 from mpii_pose import AnnotationError
-from mpii_pose.release import json_files, matlab, matlab_file
+from mpii_pose.release import find, matlab_file
 from mpii_pose.shards.images import ImageError, ImageFile
 from tests import releases
 
@@ -35,17 +35,16 @@ def _file(name: str, data: bytes) -> pathlib.Path:
 def read_matlab(data: bytes) -> None:
     """Reads the official .mat."""
     with contextlib.suppress(AnnotationError):
-        matlab.read_matlab(_file("release.mat", data))
+        mpii_pose.read_people(_file("release.mat", data))
 
 
 def read_cpm(data: bytes) -> None:
     """Reads CPM's JSON."""
-    path = _file("mpii_annotations.json", data)
-    try:
-        json_files.is_cpm(path)
-        json_files.read_cpm(path)
-    except AnnotationError:
-        pass
+    files = {"all": _file("mpii_annotations.json", data)}
+    with contextlib.suppress(AnnotationError):
+        source = find.Source(find.SourceKind.CPM, files)
+        source.is_mpii()
+        source.read()
 
 
 def read_hrnet(data: bytes) -> None:
@@ -53,7 +52,9 @@ def read_hrnet(data: bytes) -> None:
     path = _file("train.json", data)
     for split in ("train", "test"):
         with contextlib.suppress(AnnotationError):
-            json_files.read_hrnet({split: path})
+            source = find.Source(find.SourceKind.HRNET, {split: path})
+            source.is_mpii()
+            source.read()
 
 
 def read_image(data: bytes) -> None:

@@ -1,18 +1,19 @@
-"""An archive is extracted as it is, or refused with nothing of it left anywhere."""
+"""An archive is read as it is, or refused with nothing of it left anywhere."""
 
 import gzip
 import io
+import os
 import pathlib
 import random
-import stat
-import struct
 import tarfile
+import tracemalloc
+import types
 import zipfile
 
 import pytest
 
 from mpii_pose.release import archives
-from mpii_pose.release.archives import ArchiveError, extract
+from mpii_pose.release.archives import ArchiveError, extract, find_in_zip
 
 FILES = {"images/1.jpg": bytes(range(256)) * 99, "images/2.jpg": b"", "a.csv": b"1,2"}
 
@@ -42,7 +43,6 @@ def make_zip(path, entries):
 MAKERS = {
     "r.tar.gz": make_tar,
     "r.tar": lambda path, entries: make_tar(path, entries, "w"),
-    "r.zip": make_zip,
 }
 
 
@@ -64,7 +64,7 @@ def below(folder):
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in pathlib.Path(folder).rglob("*")
-        if path.is_file()
+        if path.is_file() and path.name != ".extracted.json"
     }
 
 
@@ -76,7 +76,7 @@ def assert_refused(path, target, message):
 
     assert str(path) in str(caught.value)
     assert below(path.parent) == before
-    assert not list(target.iterdir())
+    assert not target.exists() or not list(target.iterdir())
 
 
 def test_archive_is_extracted_as_it_is(archive, target):
@@ -84,6 +84,19 @@ def test_archive_is_extracted_as_it_is(archive, target):
 
     assert below(folder) == FILES
     assert list(target.iterdir()) == [folder]
+
+
+def test_large_files_are_extracted_in_pieces(tmp_path, target):
+    noise = random.Random(0).randbytes(30_000_000)
+    make_tar(tmp_path / "r.tar.gz", [("noise", noise, {})], "w:gz", compresslevel=1)
+
+    tracemalloc.start()
+    folder = extract(tmp_path / "r.tar.gz", target)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < 10_000_000
+    assert (folder / "noise").read_bytes() == noise
 
 
 def test_archive_made_of_a_folder_is_extracted(tmp_path, target):
@@ -98,8 +111,24 @@ def test_archive_made_of_a_folder_is_extracted(tmp_path, target):
 def test_extracted_archive_is_not_extracted_again(archive, target, monkeypatch):
     folder = extract(archive, target)
     monkeypatch.setattr(archives, "_extract", None)
+    os.utime(archive, (1, 1))
 
     assert extract(archive, target) == folder
+    assert list(target.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize("damage", ["removed", "cut", "list removed"])
+def test_damaged_extraction_is_extracted_again(archive, target, damage):
+    folder = extract(archive, target)
+    if damage == "cut":
+        (folder / "images/1.jpg").write_bytes(b"1")
+    else:
+        name = ".extracted.json" if damage == "list removed" else "images/1.jpg"
+        (folder / name).unlink()
+
+    assert extract(archive, target) == folder
+    assert below(folder) == FILES
+    assert list(target.iterdir()) == [folder]
 
 
 def test_other_archive_of_the_same_name_and_size_is_extracted(archive, target):
@@ -114,17 +143,25 @@ def test_other_archive_of_the_same_name_and_size_is_extracted(archive, target):
 
 
 @pytest.mark.parametrize("kind", MAKERS)
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("../evil", "images/../../evil", "/tmp/evil", "..", "a/..\\..\\evil"),
-        *("C:evil", "evil\n", "\x1b[2Jevil", "e" * 300),
-    ],
-)
+@pytest.mark.parametrize("name", ["../evil", "images/../../evil", ".."])
 def test_name_outside_the_folder_is_refused(tmp_path, target, kind, name):
     MAKERS[kind](tmp_path / kind, [("fine", b"1", {}), (name, b"2", {})])
 
-    assert_refused(tmp_path / kind, target, "outside its folder")
+    assert_refused(tmp_path / kind, target, "outside")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["/tmp/evil", "//evil", "a/..\\..\\evil", "C:evil", "evil\n", "\x1b[2Jevil"],
+)
+def test_unusual_name_stays_in_the_folder(tmp_path, target, name):
+    make_tar(tmp_path / "r.tar", [(name, b"2", {})])
+
+    folder = extract(tmp_path / "r.tar", target)
+
+    assert list(below(folder).values()) == [b"2"]
+    assert not pathlib.Path("/tmp/evil").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"r.tar", "data"}
 
 
 @pytest.mark.parametrize(
@@ -138,25 +175,9 @@ def test_what_is_no_plain_file_is_refused(tmp_path, target, kind):
     assert_refused(tmp_path / "r.tar.gz", target, "link or device, 'link'")
 
 
-def test_link_in_a_zip_is_refused(tmp_path, target):
-    link = {"external_attr": (stat.S_IFLNK | 0o777) << 16}
-    make_zip(tmp_path / "r.zip", [("link", b"/etc", link), ("link/passwd", b"1", {})])
-
-    assert_refused(tmp_path / "r.zip", target, "link or device, 'link'")
-
-
 @pytest.mark.parametrize("kind", MAKERS)
-@pytest.mark.parametrize("again", ["1.jpg", "./1.jpg", "images/.././1.jpg"])
-@pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_name_that_comes_twice_is_refused(tmp_path, target, kind, again):
-    MAKERS[kind](tmp_path / kind, [("1.jpg", b"1", {}), (again, b"2", {})])
-
-    assert_refused(tmp_path / kind, target, "'1.jpg' twice|outside its folder")
-
-
-@pytest.mark.parametrize("kind", MAKERS)
-@pytest.mark.parametrize("names", [("a", "a/b"), ("a/b", "a/b/c"), ("a/b", "a")])
-def test_name_that_is_a_file_and_a_folder_is_refused(tmp_path, target, kind, names):
+@pytest.mark.parametrize("names", [("a", "a/b"), ("a/b", "a"), ("e" * 300,)])
+def test_name_that_cannot_be_is_refused(tmp_path, target, kind, names):
     MAKERS[kind](tmp_path / kind, [(name, b"1", {}) for name in names])
 
     assert_refused(tmp_path / kind, target, "truncated or damaged")
@@ -178,18 +199,6 @@ def test_too_many_files_are_refused(tmp_path, target, kind, monkeypatch):
     assert_refused(tmp_path / kind, target, "more than 20 files")
 
 
-def test_zip_with_a_million_files_is_refused_before_they_are_listed(
-    tmp_path, target, monkeypatch
-):
-    entry = struct.pack("<4s6H3L5H2L", b"PK\1\2", *[0] * 9, 7, *[0] * 6)
-    entries = b"".join(entry + b"%07d" % i for i in range(1_000_000))
-    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, len(entries), 0, 0)
-    (tmp_path / "r.zip").write_bytes(b"PK\3\4" + entries + end)
-    monkeypatch.setattr(zipfile, "ZipFile", None)
-
-    assert_refused(tmp_path / "r.zip", target, "more than 100000 files")
-
-
 def zeros(num_bytes):
     """A gzip stream of zeros, made quickly of one that is repeated."""
     part = gzip.compress(bytes(10_000_000))
@@ -208,7 +217,7 @@ def test_zeros_behind_the_end_are_not_read_for_ever(tmp_path, target):
     end = zeros(1_000_000_000)
     (tmp_path / "r.tar.gz").write_bytes(gzip.compress(bytes(1024)) + end)
 
-    assert_refused(tmp_path / "r.tar.gz", target, "headers that are longer")
+    assert_refused(tmp_path / "r.tar.gz", target, "more than 100 times its size")
 
 
 @pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
@@ -217,22 +226,7 @@ def test_endless_header_is_refused(tmp_path, target, kind):
     info.type, info.size = kind, 1_000_000_000
     (tmp_path / "r.tar.gz").write_bytes(gzip.compress(info.tobuf()) + zeros(info.size))
 
-    assert_refused(tmp_path / "r.tar.gz", target, "headers that are longer")
-
-
-def test_zip_of_zeros_is_refused(tmp_path, target):
-    make_zip(tmp_path / "r.zip", [(str(i), bytes(50_000_000), {}) for i in range(4)])
-
-    assert_refused(tmp_path / "r.zip", target, "more than 100 times its size")
-
-
-def test_zip_that_understates_its_size_is_refused(tmp_path, target):
-    make_zip(tmp_path / "r.zip", [("zeros", bytes(1_000_000), {})])
-    data = (tmp_path / "r.zip").read_bytes()
-    size = (1_000_000).to_bytes(4, "little")
-    (tmp_path / "r.zip").write_bytes(data.replace(size, (10).to_bytes(4, "little")))
-
-    assert_refused(tmp_path / "r.zip", target, "truncated or damaged")
+    assert_refused(tmp_path / "r.tar.gz", target, "more than 100 times its size")
 
 
 def test_truncated_archive_is_refused_wherever_it_ends(archive, target):
@@ -246,25 +240,14 @@ def test_truncated_archive_is_refused_wherever_it_ends(archive, target):
         assert_refused(archive, target, "truncated or damaged")
 
 
-@pytest.mark.parametrize("kind", ["r.tar.gz", "r.zip"])
-def test_changed_byte_is_noticed(tmp_path, target, kind):
+def test_changed_byte_is_noticed(tmp_path, target):
     noise = random.Random(0).randbytes(5000)
-    MAKERS[kind](tmp_path / kind, [("noise", noise, {})])
-    data = bytearray((tmp_path / kind).read_bytes())
+    make_tar(tmp_path / "r.tar.gz", [("noise", noise, {})])
+    data = bytearray((tmp_path / "r.tar.gz").read_bytes())
     data[3000] ^= 255
-    (tmp_path / kind).write_bytes(data)
+    (tmp_path / "r.tar.gz").write_bytes(data)
 
-    assert_refused(tmp_path / kind, target, "truncated or damaged")
-
-
-def test_encrypted_zip_is_refused(tmp_path, target):
-    make_zip(tmp_path / "r.zip", [("secret", b"1", {})])
-    data = (tmp_path / "r.zip").read_bytes()
-    flagged = data.replace(b"PK\1\2\x14\x03\x14\0\0\0", b"PK\1\2\x14\x03\x14\0\1\0")
-    assert flagged != data
-    (tmp_path / "r.zip").write_bytes(flagged)
-
-    assert_refused(tmp_path / "r.zip", target, "truncated or damaged")
+    assert_refused(tmp_path / "r.tar.gz", target, "truncated or damaged")
 
 
 @pytest.mark.parametrize(
@@ -277,11 +260,46 @@ def test_file_that_is_no_archive_is_refused(tmp_path, target, data):
 
 
 def test_full_disk_is_told_from_a_damaged_archive(archive, target, monkeypatch):
-    monkeypatch.setattr(
-        archives.tfds.core.utils, "has_sufficient_disk_space", lambda *args: False
-    )
+    full = types.SimpleNamespace(free=0)
+    monkeypatch.setattr(archives.shutil, "disk_usage", lambda path: full)
 
     with pytest.raises(OSError, match="Not enough disk space to extract"):
         extract(archive, target)
 
     assert not list(target.iterdir())
+
+
+@pytest.mark.parametrize("name", ["a.mat", "folder/a.mat", "../a.mat", "/etc/a.mat"])
+def test_file_in_a_zip_is_read_and_nothing_is_written(tmp_path, name):
+    make_zip(tmp_path / "r.zip", [("b.mat", b"2", {}), (name, b"1", {})])
+
+    file = find_in_zip(tmp_path / "r.zip", "a.mat")
+
+    assert file.name == "a.mat"
+    assert file.read_bytes() == b"1"
+    assert list(tmp_path.iterdir()) == [tmp_path / "r.zip"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([("b.mat", b"1", {})], "holds no a.mat"),
+        ([("a.mat", bytes(50_000_000), {})], "more than 100 times its size"),
+        (bytes(archives.MAX_ZIP_BYTES + 1), "more than 33,554,432 bytes"),
+        (b"", "truncated or damaged"),
+        (b"<html>404</html>", "truncated or damaged"),
+        (b"PK\3\4" + bytes(99), "truncated or damaged"),
+    ],
+    ids=["other", "zeros", "large", "empty", "html", "cut"],
+)
+def test_bad_zip_is_refused(tmp_path, content, message):
+    path = tmp_path / "r.zip"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        make_zip(path, content)
+
+    with pytest.raises(ArchiveError, match=message) as caught:
+        find_in_zip(path, "a.mat")
+
+    assert str(path) in str(caught.value)

@@ -123,7 +123,7 @@ def test_fields_that_multiply_elements_are_refused():
     names = element(5, struct.pack("<i", 1)) + element(1, b"abcdefgh" * 10)
     data = HEADER + release(STRUCT, (99, 1), names)
 
-    with pytest.raises(MatlabFileError, match="7920 arrays in 0 bytes"):
+    with pytest.raises(MatlabFileError, match="0 arrays, expected 7920"):
         cut_out(data, "RELEASE")
 
 
@@ -136,7 +136,7 @@ def test_arrays_in_arrays_without_end_are_refused():
         size += len(inner)
     data = HEADER + release(CELL, (1, 1), b"".join(reversed(heads)))
 
-    with pytest.raises(MatlabFileError, match="at depth 17"):
+    with pytest.raises(MatlabFileError, match="17 one in another"):
         cut_out(data, "RELEASE")
 
 
@@ -165,7 +165,7 @@ def test_class_that_no_release_has_is_refused(array_class):
 def test_array_that_is_longer_than_its_content_is_refused():
     number = element(9, bytes(8))
 
-    with pytest.raises(MatlabFileError, match="shorter than it says"):
+    with pytest.raises(MatlabFileError, match="2 elements in an array"):
         cut_out(HEADER + release(DOUBLE, (1, 1), number + number), "RELEASE")
 
 

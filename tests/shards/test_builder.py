@@ -13,7 +13,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 
 import mpii_pose
-from mpii_pose.release import download
+from mpii_pose.release import official
 from mpii_pose.shards.builder import PlannedShardsBuilder
 from mpii_pose.skeleton import Visibility
 from tests import builds, releases
@@ -67,7 +67,7 @@ def test_metadata_tells_the_source(built, drawn_release):
         assert info.metadata["people"] == {name: len(people[name]) for name in SPLITS}
         assert "research" in info.metadata["license"]
         (mat,) = drawn_release.rglob("*.mat")
-        blob = download.git_blob_id(mat)
+        blob = official.git_blob_id(mat.read_bytes())
         assert info.metadata["annotation_files"] == {mat.name: blob}
         assert info.dataset_size == sum(
             path.stat().length

@@ -7,7 +7,7 @@ import numpy as np
 from etils import epath
 
 from mpii_pose.person import PersonAnnotation
-from mpii_pose.release.image_sizes import SizedPeople, read_sized_people
+from mpii_pose.release.release import Release, read_sized_people
 from mpii_pose.skeleton import Visibility
 from mpii_pose.tools.audit.checks import CHECKS, Check, stack_poses
 
@@ -61,7 +61,7 @@ class Audit:
         defects: One for each of `CHECKS`.
     """
 
-    release: SizedPeople
+    release: Release
     defects: Sequence[Defect]
 
     @property

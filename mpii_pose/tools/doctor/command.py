@@ -1,7 +1,7 @@
 """`python -m mpii_pose doctor`: what is wrong, in words."""
 
 import argparse
-import itertools
+import sys
 from typing import Any
 
 _EXAMPLES = """\
@@ -12,7 +12,7 @@ examples:
 
 PATH is the folder that you would give to `tfds build --manual_dir`: it may hold the
 official archives, what is in them, or a JSON copy of the annotations with images/.
-An archive of images is read through to compare its MD5, which takes a minute or two.
+Images are read as a build reads them, or their archive, which takes some minutes.
 Or PATH is a prepared dataset, of which every image is decoded, which takes some minutes
 for all of MPII: should TensorFlow stop with "Invalid JPEG data", this names the image.
 Exit code: 0 if nothing is wrong, 1 if there is a problem.
@@ -39,20 +39,20 @@ def add_parser(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints what was found, line by line, as it is found."""
-    from mpii_pose.tools.doctor.diagnosis import count_problems
+    """Prints how many problems there are, what they are, then what else was found."""
+    from mpii_pose.tools.doctor.diagnosis import State
     from mpii_pose.tools.doctor.environment import check_environment
     from mpii_pose.tools.doctor.files import check_path
 
-    about_path = [] if args.path is None else check_path(args.path)
-    diagnoses = []
-    for diagnosis in itertools.chain(check_environment(args.data_dir), about_path):
-        print(diagnosis, flush=True)
-        diagnoses.append(diagnosis)
-    problems = count_problems(diagnoses)
-    print(
-        f"\n{problems} problem{'s' * (problems != 1)} found"
-        if problems
-        else "\nAll well"
-    )
+    diagnoses = [*check_environment(args.data_dir)]
+    if args.path is not None:
+        print(f"Reading {args.path} ...", file=sys.stderr)
+        diagnoses += check_path(args.path)
+    problems = sum(diagnosis.state is State.PROBLEM for diagnosis in diagnoses)
+    words = f"{problems} problem{'s' * (problems != 1)} found"
+    print(words if problems else "All well")
+    for state in State:
+        for diagnosis in diagnoses:
+            if diagnosis.state is state:
+                print(diagnosis)
     return min(problems, 1)

@@ -2,15 +2,15 @@
 
 import dataclasses
 import enum
-from collections.abc import Iterable
+import functools
 
 
 class State(enum.Enum):
-    """How it stands with a thing."""
+    """How it stands with a thing, the worst first."""
 
-    FINE = "ok"
-    NOTE = "note"  # Worth knowing; nothing has to be done.
     PROBLEM = "PROBLEM"  # Something will not work.
+    NOTE = "note"  # Worth knowing; nothing has to be done.
+    FINE = "ok"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,25 +26,14 @@ class Diagnosis:
     text: str
 
     def __str__(self) -> str:
-        indent = " " * 9
-        return f"{self.state.value:8} {self.text}".replace("\n", f"\n{indent}")
+        return f"{self.state.value:8} {self.text}".replace("\n", "\n" + 9 * " ")
 
 
-def fine(text: str) -> Diagnosis:
-    """Returns that something is as it should be."""
-    return Diagnosis(State.FINE, text)
+fine = functools.partial(Diagnosis, State.FINE)
+note = functools.partial(Diagnosis, State.NOTE)
+problem = functools.partial(Diagnosis, State.PROBLEM)
 
 
-def note(text: str) -> Diagnosis:
-    """Returns what is worth knowing."""
-    return Diagnosis(State.NOTE, text)
-
-
-def problem(text: str) -> Diagnosis:
-    """Returns that something is wrong."""
-    return Diagnosis(State.PROBLEM, text)
-
-
-def count_problems(diagnoses: Iterable[Diagnosis]) -> int:
-    """Returns how many of `diagnoses` are problems."""
-    return sum(diagnosis.state is State.PROBLEM for diagnosis in diagnoses)
+def some(names: list[str]) -> str:
+    """Returns the first names of a list, for a message."""
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

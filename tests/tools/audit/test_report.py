@@ -6,7 +6,7 @@ import re
 import pytest
 
 import mpii_pose
-from mpii_pose.release import image_sizes
+from mpii_pose.release import release as release_lib
 from mpii_pose.skeleton import KEYPOINTS
 from mpii_pose.tools.audit import page, report
 from tests import releases
@@ -77,8 +77,8 @@ def test_sizes_come_from_the_files_else_from_the_annotations(drawn_release, tmp_
         record |= {"img_height": 123.0, "img_width": 45.0}
     (tmp_path / "mpii_annotations.json").write_text(json.dumps(records))
 
-    alone = image_sizes.read_sized_people(tmp_path)
-    beside = image_sizes.read_sized_people(
+    alone = release_lib.read_sized_people(tmp_path)
+    beside = release_lib.read_sized_people(
         tmp_path, image_folder=drawn_release / "images"
     )
 
@@ -99,7 +99,7 @@ def test_damaged_and_missing_images_have_no_size(real_mpii, tmp_path):
     whole = (real_mpii / "images" / "004645041.jpg").read_bytes()
     (tmp_path / "whole.jpg").write_bytes(whole)
 
-    sizes = image_sizes.read_image_sizes(
+    sizes = release_lib.read_image_sizes(
         tmp_path, ["text.jpg", "none.jpg", "whole.jpg"]
     )
 
@@ -121,7 +121,7 @@ def test_text_says_the_counts(drawn_release):
 
 
 def make_audit(people, folder=None, sizes=None):
-    release = image_sizes.SizedPeople(
+    release = release_lib.Release(
         source="a <b>file</b>",
         people=people,
         image_folder=folder,
@@ -162,7 +162,7 @@ def test_page_shows_images_that_are_there_and_poses_without(drawn_release, tmp_p
     audit = report.audit_release(drawn_release)
 
     page.write_page(tmp_path / "with.html", audit)
-    release = image_sizes.SizedPeople(
+    release = release_lib.Release(
         source=audit.release.source,
         people=audit.release.people,
         image_folder=tmp_path,

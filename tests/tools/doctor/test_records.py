@@ -17,10 +17,52 @@ def damage_header(data):
 
 @pytest.fixture
 def build(drawn_release, tmp_path):
-    def build():
-        return builds.build(tmp_path, drawn_release).data_path
+    def build(file_format=None):
+        options = {"file_format": file_format}
+        return builds.build(tmp_path, drawn_release, **options).data_path
 
     return build
+
+
+def problems(folder):
+    return [d.text for d in files.check_path(folder) if d.state is State.PROBLEM]
+
+
+def test_an_array_record_dataset_is_read(build):
+    texts = [str(diagnosis) for diagnosis in files.check_path(build("array_record"))]
+
+    assert len(texts) == 4
+    assert all(text.startswith("ok") for text in texts)
+
+
+@pytest.mark.parametrize("damage", ["removed", "emptied", "cut"])
+@pytest.mark.parametrize("file_format", ["tfrecord", "array_record"])
+def test_a_damaged_shard_is_a_problem(build, damage, file_format):
+    folder = build(file_format)
+    (shard,) = folder.glob("*-validation.*record*")
+    if damage == "removed":
+        shard.unlink()
+    else:
+        data = shard.read_bytes()
+        shard.write_bytes(data[: len(data) // 2] if damage == "cut" else b"")
+
+    (text,) = problems(folder)
+
+    assert text.startswith("Split validation of")
+    assert "build the dataset again" in text
+
+
+@pytest.mark.parametrize("name", ["dataset_info.json", "features.json"])
+@pytest.mark.parametrize("content", [None, "", "{", '{"name": 5}'])
+def test_a_broken_description_is_a_problem(build, name, content):
+    folder = build()
+    (folder / name).unlink()
+    if content is not None:
+        (folder / name).write_text(content)
+
+    (text,) = problems(folder)
+
+    assert "cannot be opened" in text
 
 
 def test_a_dataset_as_built_is_fine(build):
@@ -28,7 +70,7 @@ def test_a_dataset_as_built_is_fine(build):
 
     assert len(texts) == 4
     assert all(text.startswith("ok") for text in texts)
-    assert any("4 examples of validation are readable" in text for text in texts)
+    assert any("decodes the images of all 4 in validation" in text for text in texts)
 
 
 def test_an_image_that_cannot_be_decoded_is_named(build, drawn_release, monkeypatch):
@@ -42,9 +84,8 @@ def test_an_image_that_cannot_be_decoded_is_named(build, drawn_release, monkeypa
     monkeypatch.setattr(ImageFile, "read", read_damaged)
     folder = build()
 
-    found = [d.text for d in files.check_path(folder) if d.state is State.PROBLEM]
+    (text,) = problems(folder)
 
-    (text,) = found
     assert text.startswith("TensorFlow cannot decode")
     assert f"{person.image_name} (index {person.index})" in text
 
@@ -56,8 +97,7 @@ def test_a_record_whose_bytes_changed_is_found(build):
     data[len(data) // 2] ^= 1
     shard.write_bytes(data)
 
-    found = [d.text for d in files.check_path(folder) if d.state is State.PROBLEM]
+    (text,) = problems(folder)
 
-    (text,) = found
     assert text.startswith("Split validation of")
     assert "damaged record" in text

@@ -1,0 +1,266 @@
+"""Finds a release in the shapes it circulates in; nothing else looks for files.
+
+A release is a folder with annotations in one or several formats, of which the richest
+is read, and with images or their archive. `find` says what is there; what is read from
+it, extracted or downloaded is up to others.
+"""
+
+import dataclasses
+import enum
+import itertools
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from etils import epath
+
+from mpii_pose.person import AnnotationError, PersonAnnotation
+from mpii_pose.release import (
+    archives,
+    cpm,
+    hrnet,
+    json_records,
+    matlab,
+    official,
+    split,
+)
+
+# The JSON files may be packed, with ".gz" behind the name.
+CPM_FILE = "mpii_annotations.json"
+HRNET_FILES = {
+    split.TRAIN: ("train.json", "mpii_train.json"),
+    split.VALIDATION: ("valid.json", "validation.json", "val.json", "mpii_val.json"),
+    split.TEST: ("test.json", "mpii_test.json"),
+}
+
+# Folders, relative to the one the user names, in the order they are looked into.
+ANNOTATION_FOLDERS = ("", "mpii_human_pose_v1_u12_2", "annot", "annotations")
+IMAGE_FOLDERS = ("images", "mpii_human_pose_v1/images", "mpii_human_pose_v1", "")
+
+HOW_TO_GET_IT = f"""\
+Put the release into a folder and name it with --manual_dir (or
+DownloadConfig(manual_dir=...)). The folder may hold
+  * the two official archives, {official.IMAGES_ARCHIVE} (12.9 GB) and
+    {official.ANNOTATIONS_ARCHIVE} (12.5 MB), from http://human-pose.mpi-inf.mpg.de, or
+    what is in them: images/ and {official.MATLAB_FILE};
+  * images/ and one of the JSON copies of the annotations: {CPM_FILE}, or
+    train.json with valid.json, validation.json or val.json (or any of them as .gz).
+Annotations may be in {", ".join(f"{name}/" for name in ANNOTATION_FOLDERS if name)}.
+To try the package without any download, build `mpii_pose/synthetic`."""
+
+
+class SourceKind(enum.Enum):
+    """Formats of the annotations, the richest first."""
+
+    MATLAB = "official .mat"
+    CPM = "CPM / pytorch-pose JSON"
+    HRNET = "HRNet / MMPose JSON"
+
+    @property
+    def has_occlusion(self) -> bool:
+        """Whether the format tells occluded keypoints from visible ones."""
+        return self is not SourceKind.HRNET
+
+
+_FILES: Mapping[SourceKind, Mapping[str, Sequence[str]]] = {
+    SourceKind.MATLAB: {"all": (official.MATLAB_FILE,)},
+    SourceKind.CPM: {"all": (CPM_FILE,)},
+    SourceKind.HRNET: HRNET_FILES,
+}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Source:
+    """Annotation files of one release in one format. Each file is parsed once.
+
+    Attributes:
+        kind: Their format.
+        files: The file of each split, for HRNet's format; else one file of all splits,
+            under "all". That of the .mat may be in its archive.
+    """
+
+    kind: SourceKind
+    files: Mapping[str, Any]
+    _records: dict[str, cpm.Records] = dataclasses.field(default_factory=dict)
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether the people are drawn ones, as a file beside the .mat says."""
+        folders = [path.parent for path in self.files.values()]
+        return any((f / split.VALIDATION_PEOPLE_FILE).exists() for f in folders)
+
+    def is_mpii(self) -> bool:
+        """Whether the files hold people of a release, by the look of their records."""
+        if self.kind is SourceKind.MATLAB:
+            return True
+        self._records.update(self._take_records())
+        is_ours = cpm.is_cpm if self.kind is SourceKind.CPM else hrnet.is_hrnet
+        return all(map(is_ours, self._records.values()))
+
+    def read(self) -> Mapping[str, list[PersonAnnotation]]:
+        """Returns the people of each split, in index order."""
+        return self.read_with_sizes()[0]
+
+    def read_with_sizes(
+        self,
+    ) -> tuple[Mapping[str, list[PersonAnnotation]], Mapping[str, tuple[int, int]]]:
+        """Returns people, and (height, width) by image name where the files say it."""
+        if self.kind is SourceKind.MATLAB:
+            return matlab.read_matlab(self.files["all"]), {}
+        records = self._take_records()
+        if self.kind is SourceKind.CPM:
+            path = self.files["all"]
+            people = split.in_order(cpm.read_people(path, records["all"]))
+            return people, cpm.read_image_sizes(path, records["all"])
+        by_split = (
+            hrnet.read_people(path, records[name], name)
+            for name, path in self.files.items()
+        )
+        return split.in_order(itertools.chain.from_iterable(by_split)), {}
+
+    def _take_records(self) -> dict[str, cpm.Records]:
+        """Returns the records of each JSON file; 200 MB of them are not kept."""
+        return {
+            name: self._records.pop(name, ()) or json_records.load_records(path)
+            for name, path in self.files.items()
+        }
+
+    def __str__(self) -> str:
+        return f"{self.kind.value} ({', '.join(map(str, self.files.values()))})"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Found:
+    """What there is of a release.
+
+    Attributes:
+        path: The folder or annotation file that the user named.
+        sources: The annotations, the richest first, which is the one to read.
+        images_archive: The archive of images, if there is one.
+        image_places: Folders that may hold the images.
+    """
+
+    path: epath.Path
+    sources: Sequence[Source]
+    images_archive: epath.Path | None
+    image_places: Sequence[epath.Path]
+
+    @property
+    def source(self) -> Source:
+        """The annotations to read."""
+        if self.sources:
+            return self.sources[0]
+        content = "there is no such file or folder"
+        if self.path.is_dir():
+            names = sorted(path.name for path in self.path.iterdir())
+            content = f"it holds {', '.join(names[:10]) or 'nothing'}"
+        raise FileNotFoundError(
+            f"No annotations of MPII Human Pose in {self.path}: {content}.\n"
+            f"{HOW_TO_GET_IT}"
+        )
+
+    def find_images(
+        self, image_names: Collection[str], *, extracted: epath.Path | None = None
+    ) -> tuple[epath.Path | None, set[str]]:
+        """Returns the folder with most of the images, and the names it lacks.
+
+        Args:
+            image_names: The images that the annotations name.
+            extracted: A folder with the extracted archive.
+        """
+        folder, missing = None, set(image_names)
+        more = [extracted / name for name in IMAGE_FOLDERS] if extracted else []
+        for place in (*self.image_places, *more):
+            if missing and place.is_dir():
+                lacking = set(image_names) - _names_in(place)
+                if len(lacking) < len(missing):
+                    folder, missing = place, lacking
+        return folder, missing
+
+
+def find(path: epath.PathLike) -> Found:
+    """Looks for a release in a folder, or beside an annotation file."""
+    path = epath.Path(path).expanduser()
+    folder = path if path.is_dir() else path.parent
+    roots = (folder, folder.parent)  # Annotations are often in a folder beside images.
+    return Found(
+        path=path,
+        sources=_sources_in(path) if path.is_dir() else _sources_of_file(path),
+        images_archive=next(iter(_existing(roots, [official.IMAGES_ARCHIVE])), None),
+        image_places=[root / name for root in roots for name in IMAGE_FOLDERS],
+    )
+
+
+def find_source(path: epath.PathLike) -> Source:
+    """Returns what `read_people` reads."""
+    return find(path).source
+
+
+def in_archive(path: epath.PathLike) -> Source:
+    """Returns the annotations in the official archive, which is not extracted."""
+    return Source(
+        SourceKind.MATLAB, {"all": archives.find_in_zip(path, official.MATLAB_FILE)}
+    )
+
+
+def _sources_of_file(path: epath.Path) -> list[Source]:
+    if not path.exists():
+        return []
+    if path.suffix == ".zip":
+        return [in_archive(path)]
+    if path.suffix == ".mat":
+        return [Source(SourceKind.MATLAB, {"all": path})]
+    records = json_records.load_records(path)
+    if cpm.is_cpm(records):
+        return [Source(SourceKind.CPM, {"all": path}, {"all": records})]
+    splits = {file: name for name, files in HRNET_FILES.items() for file in files}
+    name = path.name.removesuffix(".gz")
+    if name not in splits:
+        raise AnnotationError(
+            f"{path}: the name must say the split of the people in it: one of "
+            f"{list(splits)}"
+        )
+    return [Source(SourceKind.HRNET, {splits[name]: path}, {splits[name]: records})]
+
+
+def _sources_in(folder: epath.Path) -> list[Source]:
+    places = [folder / name for name in ANNOTATION_FOLDERS]
+    sources: list[Source] = []
+    for kind, names in _FILES.items():
+        files = {}
+        for name, file_names in names.items():
+            if paths := _existing(places, file_names):
+                files[name] = paths[0]
+                if not sources:  # What is left aside may be as it likes.
+                    _check_alike(paths)
+        if files:
+            sources.append(Source(kind, files))
+        elif kind is SourceKind.MATLAB:
+            packed = _existing(places, [official.ANNOTATIONS_ARCHIVE])
+            sources += map(in_archive, packed[:1])
+    return sources
+
+
+def _names_in(folder: epath.Path) -> set[str]:
+    try:
+        return {path.name for path in folder.iterdir()}
+    except PermissionError:  # It is none of the user's, but beside their folder.
+        return set()
+
+
+def _existing(places: Sequence[epath.Path], names: Sequence[str]) -> list[epath.Path]:
+    packed = [f"{name}.gz" for name in names if name.endswith(".json")]
+    paths = (place / name for place in places for name in (*names, *packed))
+    return [path for path in paths if path.exists()]
+
+
+def _check_alike(paths: Sequence[epath.Path]) -> None:
+    first, *others = paths
+    for other in others:
+        alike = first.read_bytes() == other.read_bytes()
+        if not alike and first.name != official.MATLAB_FILE:
+            alike = json_records.load_json(first) == json_records.load_json(other)
+        if not alike:
+            raise AnnotationError(
+                f"{first} and {other} are for the same people and differ: leave one of "
+                "them in the folder"
+            )

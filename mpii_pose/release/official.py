@@ -1,0 +1,40 @@
+"""What is published of the official release: names, places, sizes, identities."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Final
+
+from etils import epath
+
+IMAGES_ARCHIVE: Final = "mpii_human_pose_v1.tar.gz"
+ANNOTATIONS_ARCHIVE: Final = "mpii_human_pose_v1_u12_2.zip"
+MATLAB_FILE: Final = "mpii_human_pose_v1_u12_1.mat"
+
+_SITE = "https://datasets.d2.mpi-inf.mpg.de/andriluka14cvpr"
+URLS: Final[Mapping[str, str]] = {
+    name: f"{_SITE}/{name}" for name in (IMAGES_ARCHIVE, ANNOTATIONS_ARCHIVE)
+}
+
+# Nobody has published a sha256 of the two files, which is what TFDS could check. What
+# is known: the MD5 that three public code bases state for the images, and the id under
+# which three public git repositories store the .mat.
+IMAGES_MD5: Final = "b6bc9c6869d3f035a5570b2e68ec84c4"
+MATLAB_GIT_BLOB: Final = "114563d045f8b537e978b3f63e03bc2b0f719e0b"
+
+# What each step of a build takes on disk. `person` stores an image with each person.
+DISK_BYTES: Final[Mapping[str, int]] = {
+    "downloading the archives": 12_900_000_000,
+    "extracting the images": 12_900_000_000,
+    "building mpii_pose/person": 17_000_000_000,
+}
+
+
+def md5(path: epath.PathLike) -> str:
+    """Returns the MD5 of a file, in hexadecimal."""
+    with epath.Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
+
+
+def git_blob_id(data: bytes) -> str:
+    """Returns the id under which git stores a file's bytes, as `git hash-object`."""
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()

@@ -1,0 +1,210 @@
+"""A release is taken from the folder of the user or downloaded, and nothing else."""
+
+import errno
+import json
+import os
+import pathlib
+import shutil
+
+import pytest
+import requests
+import tensorflow_datasets as tfds
+from etils import epath
+
+import mpii_pose
+from mpii_pose.release import archives, download, official
+from tests import releases
+
+ANNOTATIONS = "mpii_human_pose_v1_u12_2"
+
+
+class Downloads:
+    """Stands for TFDS's download manager, with the files already there."""
+
+    def __init__(self, download_dir: pathlib.Path):
+        self.download_dir = download_dir
+
+    @property
+    def manual_dir(self):
+        folder = self.download_dir / "manual"
+        if not folder.exists():  # As TFDS does.
+            raise AssertionError
+        return epath.Path(folder)
+
+    def download(self, urls):
+        return {name: epath.Path(self.download_dir) / name for name in urls}
+
+
+@pytest.fixture
+def release(drawn_release, tmp_path):
+    """A copy of the drawn release that a test may damage."""
+    return pathlib.Path(shutil.copytree(drawn_release, tmp_path / "release"))
+
+
+@pytest.fixture
+def downloads(release, tmp_path, monkeypatch):
+    """Downloads of the drawn release, which pass for the published ones."""
+    pack(release, tmp_path / "downloads")
+    manager = Downloads(tmp_path / "downloads")
+    answer = requests.Response()
+    answer.status_code = 200
+    monkeypatch.setattr(requests, "head", lambda url, timeout: answer)
+    md5 = official.md5(manager.download_dir / official.IMAGES_ARCHIVE)
+    monkeypatch.setattr(official, "IMAGES_MD5", md5)
+    (matlab_file,) = release.rglob("*.mat")
+    blob = official.git_blob_id(matlab_file.read_bytes())
+    monkeypatch.setattr(official, "MATLAB_GIT_BLOB", blob)
+    return manager
+
+
+def pack(release, folder):
+    shutil.make_archive(folder / "mpii_human_pose_v1", "gztar", release, "images")
+    shutil.make_archive(folder / ANNOTATIONS, "zip", release, ANNOTATIONS)
+
+
+def assert_whole(release):
+    assert list(release.people) == ["train", "validation", "validation_others", "test"]
+    assert all((release.image_folder / n).exists() for n in release.image_names)
+
+
+def test_downloads_are_read_and_the_images_extracted(downloads):
+    release = download.obtain_release(downloads)
+
+    assert_whole(release)
+    assert downloads.download_dir / "extracted" in release.image_folder.parents
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("IMAGES_MD5", "MD5"), ("MATLAB_GIT_BLOB", "git blob id")]
+)
+def test_downloads_of_another_identity_are_refused(downloads, monkeypatch, name, kind):
+    monkeypatch.setattr(official, name, "0123")
+
+    with pytest.raises(ValueError, match=f"expected {kind} 0123, found"):
+        download.obtain_release(downloads)
+
+
+def test_git_blob_id_is_gits(tmp_path):
+    (tmp_path / "file").write_bytes(b"hello\n")
+
+    # What `git hash-object` prints for it.
+    expected = "ce013625030ba8dba906f756967f9e9ca394464a"
+    assert official.git_blob_id((tmp_path / "file").read_bytes()) == expected
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"images": [], "annotations": []}',
+        "not even JSON",
+        '[{"image": "1.jpg", "center": [1, 1], "scale": 1, "joints": [[1, 1]]}]',
+        '[{"text": "a caption"}]',
+    ],
+    ids=["coco", "broken", "other_keypoints", "captions"],
+)
+@pytest.mark.parametrize("name", ["train.json", "mpii_annotations.json"])
+def test_files_of_others_in_the_shared_folder_are_not_taken(
+    downloads, capsys, content, name
+):
+    manual_dir = downloads.download_dir / "manual"
+    manual_dir.mkdir()
+    (manual_dir / name).write_text(content)
+
+    assert_whole(download.obtain_release(downloads))
+
+    printed = capsys.readouterr().out
+    assert "Downloading MPII Human Pose: " in printed
+    assert str(manual_dir / name) in printed
+
+
+def test_a_release_in_the_shared_folder_is_taken(downloads, release, monkeypatch):
+    shutil.copytree(release, downloads.download_dir / "manual")
+    monkeypatch.setattr(download, "download_release", None)
+
+    assert_whole(download.obtain_release(downloads))
+
+
+def test_damaged_release_in_the_shared_folder_is_an_error(downloads, release):
+    people = mpii_pose.read_people(release)
+    manual_dir = downloads.download_dir / "manual"
+    releases.write_hrnet(manual_dir, people, {"train": "train.json"})
+    records = json.loads((manual_dir / "train.json").read_text())
+    records[1]["scale"] = 0
+    (manual_dir / "train.json").write_text(json.dumps(records))
+
+    with pytest.raises(mpii_pose.AnnotationError, match=r"record 1.* scale must be"):
+        download.obtain_release(downloads)
+
+
+@pytest.mark.parametrize("beside", ["stray", "empty", "other"])
+def test_images_are_extracted_if_some_are_missing(downloads, release, tmp_path, beside):
+    manual_dir = tmp_path / "mpii"
+    pack(release, manual_dir)
+    (manual_dir / "images").mkdir()
+    names = {"stray": sorted(os.listdir(release / "images"))[:1], "other": ["1.jpg"]}
+    for name in names.get(beside, []):
+        (manual_dir / "images" / name).write_bytes(b"")
+
+    assert_whole(download.obtain_release(downloads, manual_dir=manual_dir))
+
+
+def test_images_that_are_all_there_are_not_extracted(
+    downloads, release, tmp_path, monkeypatch
+):
+    pack(release, release)
+    monkeypatch.setattr(archives, "extract", None)
+
+    assert_whole(download.obtain_release(downloads, manual_dir=release))
+
+
+def test_extraction_that_lost_images_is_made_again(downloads):
+    first = download.obtain_release(downloads)
+    (first.image_folder / first.image_names[0]).unlink()
+
+    second = download.obtain_release(downloads)
+
+    assert_whole(second)
+    assert second.image_folder == first.image_folder
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        requests.exceptions.ConnectionError("no route to host"),
+        tfds.download.DownloadError("no route to host"),
+        TimeoutError("no route to host"),
+    ],
+)
+def test_no_network_and_no_files_tell_what_to_put_where(downloads, monkeypatch, error):
+    def fail(urls):
+        raise error
+
+    monkeypatch.setattr(downloads, "download", fail, raising=False)
+
+    with pytest.raises(ConnectionError, match="Cannot download MPII Human") as caught:
+        download.obtain_release(downloads)
+
+    hints = ("no route", "--manual_dir", official.IMAGES_ARCHIVE, "mpii_pose/synthetic")
+    assert all(hint in str(caught.value) for hint in hints)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        PermissionError("read-only"),
+        KeyError("a bug of ours"),
+    ],
+)
+def test_other_errors_while_downloading_are_not_the_networks(
+    downloads, monkeypatch, error
+):
+    def fail(urls):
+        raise error
+
+    monkeypatch.setattr(downloads, "download", fail, raising=False)
+
+    with pytest.raises(type(error)) as caught:
+        download.obtain_release(downloads)
+
+    assert caught.value is error

@@ -1,0 +1,444 @@
+"""Every shape of a release is found, and all agree with the published counts."""
+
+import dataclasses
+import gzip
+import json
+import os
+import shutil
+import zipfile
+
+import numpy as np
+import pytest
+
+import mpii_pose
+from mpii_pose import AnnotationError
+from mpii_pose.release import find, json_records, matlab_file, official, split
+from mpii_pose.release.archives import ArchiveError
+from mpii_pose.release.release import read_sized_people
+from mpii_pose.skeleton import Visibility
+from mpii_pose.synthetic import contents, matlab
+from tests import releases
+
+# What no JSON copy says.
+ONLY_MATLAB = ("separated", "activity", "category", "video_id", "frame_sec")
+# What HRNet's copy does not say either.
+NOT_HRNET = ("visibility", "person_index", *ONLY_MATLAB)
+
+
+@pytest.fixture(scope="module")
+def real_people(real_mpii):
+    return mpii_pose.read_people(real_mpii / "cpm_annotations.json.gz")
+
+
+def test_real_people_have_the_published_counts(real_people):
+    people = real_people
+
+    assert {name: len(p) for name, p in people.items()} == {
+        "train": 22246,
+        "validation": 2958,
+    }
+    everyone = [person for p in people.values() for person in p]
+    states = np.bincount(np.concatenate([p.visibility for p in everyone]))
+    assert states[Visibility.MISSING] == 27001
+    assert states[Visibility.OCCLUDED] == 86703
+    assert states[Visibility.VISIBLE] == 289560
+    images = {name: {x.image_name for x in p} for name, p in people.items()}
+    assert {name: len(i) for name, i in images.items()} == {
+        "train": 14679,
+        "validation": 2729,
+    }
+    assert not images["train"] & images["validation"]
+
+
+def test_real_coordinates_are_the_sources_minus_one(real_mpii, real_people):
+    packed = (real_mpii / "cpm_annotations.json.gz").read_bytes()
+    records = json.loads(gzip.decompress(packed))
+
+    for name, is_validation in (("train", 0), ("validation", 1)):
+        expected = [r for r in records if r["isValidation"] == is_validation]
+        joints = np.array([r["joint_self"] for r in expected])
+        missing = (joints == 0).all(axis=-1)
+        points = np.where(missing[..., None], -1, joints[..., :2] - 1)
+        np.testing.assert_array_equal(
+            [p.keypoints for p in real_people[name]], points.astype(np.float32)
+        )
+        np.testing.assert_array_equal(
+            [p.center for p in real_people[name]],
+            np.float32([r["objpos"] for r in expected]) - 1,
+        )
+        assert [p.image_name for p in real_people[name]] == [
+            r["img_paths"] for r in expected
+        ]
+        assert [p.index for p in real_people[name]] == list(range(len(expected)))
+
+
+def test_tompsons_list_gives_the_split_of_the_real_annotations(real_people):
+    for name, expected in real_people.items():
+        assert {
+            split.tompson().split_of(p.image_name, p.person_index) for p in expected
+        } == {name}
+
+
+def test_real_people_read_back_equal_from_every_format(real_people, tmp_path):
+    people = {name: real_people[name][:300] for name in ("train", "validation")}
+    releases.write_matlab(tmp_path / "mat", people)
+    releases.write_matlab(tmp_path / "odd", people, quirks_seed=1)
+    (tmp_path / "cpm").mkdir()
+    releases.write_cpm(tmp_path / "cpm" / "mpii_annotations.json", people)
+    names = {"train": "train.json", "validation": "valid.json"}
+    releases.write_hrnet(tmp_path / "hrnet" / "annot", people, names)
+
+    found = {
+        name: mpii_pose.read_people(tmp_path / name)
+        for name in ("mat", "odd", "cpm", "hrnet")
+    }
+
+    for name, expected in people.items():
+        releases.assert_same_people(found["cpm"][name], expected)
+        releases.assert_same_people(found["mat"][name], expected, but=ONLY_MATLAB)
+        releases.assert_same_people(found["odd"][name], expected, but=ONLY_MATLAB)
+        releases.assert_same_people(found["hrnet"][name], expected, but=NOT_HRNET)
+        for person, other in zip(found["hrnet"][name], expected, strict=True):
+            np.testing.assert_array_equal(person.visibility > 0, other.visibility > 0)
+            assert Visibility.OCCLUDED not in person.visibility
+
+
+def test_real_hrnet_records_agree_with_cpms(real_mpii, real_people, tmp_path):
+    shutil.copy(real_mpii / "hrnet_annotations.json", tmp_path / "valid.json")
+    found = mpii_pose.read_people(tmp_path)["validation"]
+
+    by_name = {person.image_name: person for person in real_people["validation"]}
+    expected = [by_name[person.image_name] for person in found]
+
+    assert len(found) == 5
+    for person, other in zip(found, expected, strict=True):
+        # CPM rounds to 3 decimals, HRNet to 4.
+        np.testing.assert_allclose(person.keypoints, other.keypoints, atol=1e-3)
+        np.testing.assert_allclose(person.scale, other.scale, atol=1e-3)
+        np.testing.assert_array_equal(person.center, other.center)
+
+
+def test_drawn_release_reads_alike_from_mat_cpm_and_hrnet(drawn_release, tmp_path):
+    people = mpii_pose.read_people(drawn_release)
+    releases.write_cpm(tmp_path / "mpii_annotations.json", people)
+    names = {"train": "mpii_train.json", "validation": "mpii_val.json"}
+    releases.write_hrnet(tmp_path / "hrnet", people, names)
+
+    cpm = mpii_pose.read_people(tmp_path / "mpii_annotations.json")
+    hrnet = mpii_pose.read_people(tmp_path / "hrnet")
+
+    for name in names:
+        # float32 head boxes and drawn scales agree to rounding only.
+        but = ("head_box", "head_size", *ONLY_MATLAB)
+        releases.assert_same_people(cpm[name], people[name], but=but)
+        releases.assert_same_people(hrnet[name], people[name], but=(*but, *NOT_HRNET))
+
+
+def test_every_split_of_the_drawn_release_is_found(drawn_release):
+    people = mpii_pose.read_people(drawn_release)
+
+    assert list(people) == ["train", "validation", "validation_others", "test"]
+    labelled = [name for name in people if name != "test"]
+    assert sum(len(people[name]) for name in labelled) == 40
+    images = {name: {p.image_name for p in people[name]} for name in people}
+    assert not images["train"] & (images["validation"] | images["validation_others"])
+    assert images["validation_others"] <= images["validation"]
+    for person in people["test"]:
+        assert (person.visibility == Visibility.MISSING).all()
+        assert (person.keypoints == -1).all()
+        assert person.video_id == ""
+        assert person.frame_sec == -1
+    labelled_people = [person for name in labelled for person in people[name]]
+    assert all((person.visibility > 0).any() for person in labelled_people)
+    assert {person.separated for person in labelled_people} == {0, 1}
+    for person in labelled_people:
+        assert person.head_size == pytest.approx(25 * person.scale, rel=0.02)
+
+
+def test_image_and_person_number_name_a_person(drawn_release):
+    people = mpii_pose.read_people(drawn_release)
+
+    everyone = [person for split_people in people.values() for person in split_people]
+    keys = {(person.image_name, person.person_index) for person in everyone}
+
+    assert len(keys) == len(everyone)
+
+
+def test_images_that_mpii_lists_but_does_not_ship_are_left_out(drawn_release, tmp_path):
+    people = mpii_pose.read_people(drawn_release)["train"]
+    lost = "040348287.jpg"
+    unreleased = dataclasses.replace(people[0], image_name=lost)
+    releases.write_matlab(tmp_path, {"train": [unreleased, *people[1:]]})
+
+    found = mpii_pose.read_people(tmp_path)["train"]
+
+    assert [p.image_name for p in found] == [p.image_name for p in people[1:]]
+    assert [p.index for p in found] == list(range(len(people) - 1))
+
+
+def test_richest_source_comes_first(drawn_release, tmp_path):
+    people = mpii_pose.read_people(drawn_release)
+    releases.write_matlab(tmp_path, people)
+    releases.write_cpm(tmp_path / "mpii_annotations.json", people)
+    releases.write_hrnet(tmp_path / "annot", people, {"train": "train.json"})
+
+    found = find.find(tmp_path).sources
+
+    kinds = find.SourceKind
+    assert [s.kind for s in found] == [kinds.MATLAB, kinds.CPM, kinds.HRNET]
+
+
+HRNET_NAMES = {"train": "train.json", "validation": "valid.json"}
+
+
+@pytest.mark.parametrize("name", ["mpii_annotations.json", "train.json"])
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_gzip_and_byte_order_mark_are_read(drawn_release, tmp_path, name, packed, mark):
+    people = mpii_pose.read_people(drawn_release)
+    releases.write_cpm(tmp_path / "mpii_annotations.json", people)
+    releases.write_hrnet(tmp_path, people, {"train": "train.json"})
+    data = mark + (tmp_path / name).read_bytes()
+    folder = tmp_path / "mpii"
+    folder.mkdir()
+    if packed:
+        (folder / f"{name}.gz").write_bytes(gzip.compress(data))
+    else:
+        (folder / name).write_bytes(data)
+
+    found = mpii_pose.read_people(folder)
+
+    assert len(found["train"]) == len(people["train"])
+
+
+def test_home_folder_is_expanded(drawn_release, monkeypatch):
+    monkeypatch.setenv("HOME", str(drawn_release))
+
+    (file,) = find.find_source("~").files.values()
+
+    assert mpii_pose.read_people(f"~/{file.relative_to(drawn_release)}").keys()
+    assert read_sized_people("~", image_folder="~/images").image_sizes
+
+
+@pytest.mark.parametrize("layout", ["folder", "root", "file"])
+def test_annotations_in_the_archive_are_read_there(drawn_release, tmp_path, layout):
+    annotations = next(drawn_release.glob("*/*.mat")).parent
+    archive = tmp_path / "mpii_human_pose_v1_u12_2.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        for path in annotations.iterdir():
+            packed.write(path, path.name if layout == "root" else f"a/b/{path.name}")
+    releases.write_cpm(
+        tmp_path / "mpii_annotations.json", mpii_pose.read_people(drawn_release)
+    )
+
+    people = mpii_pose.read_people(archive if layout == "file" else tmp_path)
+
+    for name, expected in mpii_pose.read_people(drawn_release).items():
+        releases.assert_same_people(people[name], expected)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.99])
+def test_truncated_archive_of_annotations_is_named(drawn_release, tmp_path, share):
+    shutil.make_archive(tmp_path / "mpii_human_pose_v1_u12_2", "zip", drawn_release)
+    archive = tmp_path / "mpii_human_pose_v1_u12_2.zip"
+    data = archive.read_bytes()
+    archive.write_bytes(data[: int(share * len(data))])
+
+    with pytest.raises(ArchiveError, match=r"u12_2\.zip is truncated or damaged"):
+        mpii_pose.read_people(tmp_path)
+
+
+def test_changed_bytes_in_the_archive_of_annotations_are_named(drawn_release, tmp_path):
+    shutil.make_archive(tmp_path / "mpii_human_pose_v1_u12_2", "zip", drawn_release)
+    archive = tmp_path / "mpii_human_pose_v1_u12_2.zip"
+    data = bytearray(archive.read_bytes())
+    with zipfile.ZipFile(archive) as packed:
+        (info,) = [i for i in packed.infolist() if i.filename.endswith(".mat")]
+    data[info.header_offset + info.compress_size // 2] ^= 255
+    archive.write_bytes(data)
+
+    with pytest.raises(AnnotationError, match=r"u12_2\.zip/.*not a MATLAB file"):
+        mpii_pose.read_people(tmp_path)
+
+
+def test_files_of_one_source_are_found_across_folders(drawn_release, tmp_path):
+    people = mpii_pose.read_people(drawn_release)
+    releases.write_hrnet(tmp_path, people, {"train": "train.json"})
+    releases.write_hrnet(tmp_path / "annot", people, {"validation": "validation.json"})
+
+    found = mpii_pose.read_people(tmp_path)
+
+    assert list(found) == ["train", "validation"]
+
+
+@pytest.mark.parametrize("other", ["validation.json", "annot/valid.json"])
+def test_two_files_of_one_split_are_refused_unless_alike(
+    drawn_release, tmp_path, other
+):
+    people = mpii_pose.read_people(drawn_release)
+    releases.write_hrnet(tmp_path, people, HRNET_NAMES)
+    (tmp_path / "annot").mkdir()
+    records = json.loads((tmp_path / "valid.json").read_text())
+    (tmp_path / other).write_text(json.dumps(records, indent=1))
+
+    assert len(mpii_pose.read_people(tmp_path)["validation"]) == len(records)
+
+    (tmp_path / other).write_text(json.dumps(records[1:]))
+    with pytest.raises(AnnotationError, match="differ: leave one of") as caught:
+        mpii_pose.read_people(tmp_path)
+    assert str(tmp_path / "valid.json") in str(caught.value)
+    assert str(tmp_path / other) in str(caught.value)
+
+
+def test_two_official_files_that_differ_are_refused(drawn_release, tmp_path):
+    people = mpii_pose.read_people(drawn_release)
+    other = releases.write_matlab(tmp_path, people)
+    (tmp_path / "annot").mkdir()
+    shutil.copy(other, tmp_path / "annot")
+
+    mpii_pose.read_people(tmp_path)
+
+    shutil.copy(next(drawn_release.glob("*/*.mat")), tmp_path / "annot")
+    with pytest.raises(AnnotationError, match="differ: leave one of"):
+        mpii_pose.read_people(tmp_path)
+
+
+def test_what_is_left_aside_may_be_as_it_likes(drawn_release, tmp_path):
+    people = mpii_pose.read_people(drawn_release)
+    releases.write_matlab(tmp_path, people)
+    for name in ("train.json", "mpii_train.json"):
+        (tmp_path / name).write_text(name)
+
+    assert find.find_source(tmp_path).kind is find.SourceKind.MATLAB
+
+
+def test_the_same_people_in_two_files_are_refused(drawn_release, tmp_path):
+    people = mpii_pose.read_people(drawn_release)
+    releases.write_hrnet(tmp_path, people, HRNET_NAMES)
+    again = {"validation": people["train"][2:4]}
+    releases.write_hrnet(tmp_path, again, {"validation": "valid.json"})
+
+    with pytest.raises(AnnotationError, match="the same person stands") as caught:
+        mpii_pose.read_people(tmp_path)
+
+    assert str(caught.value).startswith(f"{tmp_path / 'valid.json'}: record 0, image")
+    assert f"already in {tmp_path / 'train.json'}: record 2" in str(caught.value)
+
+
+def test_an_image_that_is_listed_twice_is_refused(drawn_release, tmp_path):
+    person, *_ = mpii_pose.read_people(drawn_release)["train"]
+    images = [*contents.group_into_images([person])] * 2
+    path = tmp_path / releases.MATLAB_FILE
+    path.write_bytes(matlab.encode_release(images))
+
+    with pytest.raises(
+        AnnotationError, match=r"annolist\(2\).* already in .*list\(1\)"
+    ):
+        mpii_pose.read_people(path)
+
+
+@pytest.mark.parametrize("name", ["mpii_annotations.json", "train.json"])
+def test_each_file_is_parsed_once(drawn_release, tmp_path, monkeypatch, name):
+    people = {"train": mpii_pose.read_people(drawn_release)["train"]}
+    releases.write_cpm(tmp_path / "mpii_annotations.json", people)
+    releases.write_hrnet(tmp_path, people, {"train": "train.json"})
+    load, loaded = json_records.load_json, []
+    monkeypatch.setattr(
+        json_records, "load_json", lambda path: loaded.append(path) or load(path)
+    )
+
+    read_sized_people(tmp_path / name)
+
+    assert loaded == [tmp_path / name]
+
+
+def test_published_file_is_not_checked_before_scipy(drawn_release, monkeypatch):
+    (path,) = drawn_release.glob("*/*.mat")
+    people = mpii_pose.read_people(path)
+    monkeypatch.setattr(
+        official, "MATLAB_GIT_BLOB", official.git_blob_id(path.read_bytes())
+    )
+    monkeypatch.setattr(matlab_file, "cut_out", None)
+
+    for name, found in mpii_pose.read_people(path).items():
+        releases.assert_same_people(found, people[name])
+
+
+@pytest.mark.parametrize(
+    ("path", "images", "lacking"),
+    [
+        (".", "images", 0),
+        ("annot", "images", 0),
+        (".", "mpii_human_pose_v1/images", 0),
+        ("annot", "mpii_human_pose_v1", 0),
+        ("annot/train.json", "images", 0),
+        (".", "images", 1),
+    ],
+)
+def test_folder_with_most_of_the_images_is_found(tmp_path, path, images, lacking):
+    names = [f"{number}.jpg" for number in range(5)]
+    for folder in ("annot", images):
+        (tmp_path / folder).mkdir(parents=True)
+    for folder, held in (("annot", names[:1]), (images, names[lacking:])):
+        for name in held:
+            (tmp_path / folder / name).touch()
+    record = {"image": "0.jpg", "center": [1, 1], "scale": 1}
+    (tmp_path / "annot" / "train.json").write_text(json.dumps([record]))
+
+    folder, missing = find.find(tmp_path / path).find_images(names)
+
+    assert folder.resolve() == (tmp_path / images).resolve()
+    assert missing == set(names[:lacking])
+
+
+def test_folders_that_may_not_be_listed_are_passed_over(tmp_path, monkeypatch):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "1.jpg").touch()
+    names_in = os.listdir
+
+    def names_in_my_folders(path):
+        if os.fspath(path) == os.fspath(tmp_path):
+            raise PermissionError(path)
+        return names_in(path)
+
+    monkeypatch.setattr(os, "listdir", names_in_my_folders)
+
+    folder, missing = find.find(tmp_path / "annot").find_images(["1.jpg", "2.jpg"])
+
+    assert folder == tmp_path / "images"
+    assert missing == {"2.jpg"}
+
+
+def test_empty_head_box_leaves_the_head_size_to_the_scale(drawn_release, tmp_path):
+    person, *_ = mpii_pose.read_people(drawn_release)["train"]
+    point = np.full(4, 7, np.float32)
+    releases.write_matlab(
+        tmp_path, {"train": [dataclasses.replace(person, head_box=point)]}
+    )
+
+    (found,) = mpii_pose.read_people(tmp_path)["train"]
+
+    assert found.head_size == pytest.approx(25 * person.scale)
+
+
+def test_hrnet_test_file_gives_people_without_labels(tmp_path):
+    record = {"image": "1.jpg", "center": [10, 20], "scale": 1.5}
+    (tmp_path / "test.json").write_text(json.dumps([record]))
+
+    (person,) = mpii_pose.read_people(tmp_path)["test"]
+
+    assert (person.visibility == Visibility.MISSING).all()
+    np.testing.assert_array_equal(person.center, [9, 19])
+
+
+@pytest.mark.parametrize("name", ["", "nowhere"])
+def test_folder_without_annotations_is_refused(tmp_path, name):
+    with pytest.raises(FileNotFoundError, match=r"mpii_human_pose_v1_u12_1\.mat;"):
+        mpii_pose.read_people(tmp_path / name)
+
+
+def test_json_of_unknown_split_is_refused(tmp_path):
+    (tmp_path / "people.json").write_text('[{"image": "1.jpg"}]')
+
+    with pytest.raises(mpii_pose.AnnotationError, match="must say the split"):
+        mpii_pose.read_people(tmp_path / "people.json")
