@@ -1,70 +1,72 @@
-"""Heatmaps in Keras: drawn inside the model, and a loss that knows their weights."""
+"""Heatmaps in Keras: drawn inside the model, and a loss that knows their weights.
+
+Both run on any backend of Keras and are saved with a model. `keras.models.load_model`
+knows them in a process that has imported `mpii_pose.keras`.
+"""
 
 from typing import Any
 
-import tensorflow as tf
+import keras
 
-from mpii_pose.transforms.geometry import Alignment
-from mpii_pose.transforms.heatmaps import check_options, encode_heatmaps
+from mpii_pose.transforms.heatmaps import encode_heatmaps
+from mpii_pose.transforms.spec import CropSpec
 
 
-class HeatmapEncoder(tf.keras.layers.Layer):
+@keras.saving.register_keras_serializable(package="mpii_pose")
+class HeatmapEncoder(keras.layers.Layer):
     """Keras layer that draws heatmaps where the model runs.
 
     Sending keypoints and uint8 crops to the accelerator and drawing there moves 197 kB
-    for each example, where crops with heatmaps are 459 kB. Equals `encode_heatmaps`,
-    whose options it takes, on [batch, 16, 2] and [batch, 16].
+    for each example, where crops with heatmaps are 459 kB. Equals `encode_heatmaps` on
+    [batch, K, 2] and [batch, K].
 
     Computes in float32 whatever the mixed-precision policy: half precision would move
     keypoints by up to a pixel.
+
+    Args:
+        spec: What crops and heatmaps are.
+        **options: Fields of the spec to replace, such as `sigma=3.0`, and the options
+            of every layer, such as `name`.
     """
 
     def __init__(
-        self,
-        *,
-        image_size: tuple[int, int] = (256, 256),
-        heatmap_size: tuple[int, int] = (64, 64),
-        sigma: float = 2.0,
-        alignment: str = "half_pixel",
-        encoding: str = "unbiased",
-        weighting: str = "labelled",
-        **kwargs: Any,
+        self, *, spec: CropSpec | dict[str, Any] | None = None, **options: Any
     ) -> None:
-        super().__init__(**{"dtype": "float32", "trainable": False} | kwargs)
-        check_options(sigma=sigma, encoding=encoding, weighting=weighting)
-        for size in (image_size, heatmap_size):
-            Alignment.named(alignment).spans(size)
-        self.options: dict[str, Any] = {
-            "image_size": tuple(image_size),
-            "heatmap_size": tuple(heatmap_size),
-            "sigma": sigma,
-            "alignment": alignment,
-            "encoding": encoding,
-            "weighting": weighting,
-        }
+        fields, of_layer = CropSpec.split(options)
+        super().__init__(**{"dtype": "float32", "trainable": False} | of_layer)
+        self.spec = CropSpec.of(spec, **fields)
+        self.spec.known_heatmap_size()
 
-    def call(
-        self, keypoints: tf.Tensor, visibility: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns heatmaps [batch, height, width, 16] and weights [batch, 16]."""
-        return encode_heatmaps(keypoints, visibility, **self.options)
+    def call(self, keypoints: Any, visibility: Any) -> tuple[Any, Any]:
+        """Returns heatmaps [batch, height, width, K] and weights [batch, K]."""
+        return encode_heatmaps(keypoints, visibility, spec=self.spec)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that make this layer again."""
-        return {**super().get_config(), **self.options}
+        return {**super().get_config(), "spec": self.spec.to_config()}
 
 
-class HeatmapLoss(tf.keras.losses.Loss):
+@keras.saving.register_keras_serializable(package="mpii_pose")
+class HeatmapLoss(keras.losses.Loss):
     """Mean squared error of each heatmap, to be weighted keypoint by keypoint.
 
     Keras' own losses average over the last axis, the keypoints, before weights come
-    in. This one averages over the cells, so that the weights [batch, 16] of a
+    in. This one averages over the cells, so that the weights [batch, K] of a
     `PoseTransform` fit; it is twice HRNet's `JointsMSELoss`.
     """
 
     def __init__(self, *, name: str = "heatmap_loss", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
 
-    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-        """Returns the error of each map [batch, 16] of [batch, height, width, 16]."""
-        return tf.reduce_mean(tf.math.squared_difference(y_pred, y_true), axis=(1, 2))
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Returns the error of each map [batch, K] of [batch, height, width, K].
+
+        Raises:
+            ValueError: The two have different shapes.
+        """
+        if len(y_true.shape) != 4 or tuple(y_true.shape[1:]) != tuple(y_pred.shape[1:]):
+            raise ValueError(
+                "HeatmapLoss takes two [batch, height, width, keypoints] of one shape, "
+                f"got {tuple(y_true.shape)} and {tuple(y_pred.shape)}"
+            )
+        return keras.ops.mean(keras.ops.square(y_pred - y_true), axis=(1, 2))

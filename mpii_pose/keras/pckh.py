@@ -1,10 +1,11 @@
 """PCKh as a Keras metric: counted batch by batch, merged over replicas and workers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
 from mpii_pose.evaluation.pckh import AUC_THRESHOLDS, check_options
 from mpii_pose.evaluation.scores import (
@@ -13,14 +14,22 @@ from mpii_pose.evaluation.scores import (
     PCKhScores,
     scores_from_counts,
 )
-from mpii_pose.person import HEAD_SIZE_PER_SCALE
-from mpii_pose.skeleton import NUM_KEYPOINTS
-from mpii_pose.transforms.decoding import check_method, decode_heatmaps
-from mpii_pose.transforms.geometry import SQUARE_PER_SCALE, Alignment, apply_affine
+from mpii_pose.person import HEAD_SIZE_PER_SCALE, SQUARE_PER_SCALE
+from mpii_pose.transforms.decoding import (
+    check_method,
+    decode_cells,
+    decode_heatmaps,
+    spec_of_heatmaps,
+)
+from mpii_pose.transforms.geometry import Alignment, apply_affine, is_labelled
+from mpii_pose.transforms.spec import CropSpec
+
+# The part of the crop's square that HRNet's crop makes the head of everyone.
+HEAD_PER_SQUARE = HEAD_SIZE_PER_SCALE / SQUARE_PER_SCALE
 
 
-@tf.keras.utils.register_keras_serializable(package="mpii_pose")
-class PCKh(tf.keras.metrics.Metric):
+@keras.saving.register_keras_serializable(package="mpii_pose")
+class PCKh(keras.metrics.Metric):
     """PCKh in percent, equal to `mpii_pose.pckh` of everything it was shown.
 
     The score that papers report takes the true keypoints, one batch of the examples
@@ -31,20 +40,24 @@ class PCKh(tf.keras.metrics.Metric):
             metric.update_state(batch, model(batch["image"]))
         print(metric.scores())
 
+    Where cells of a heatmap lie in the crop is taken from the batch's
+    `heatmap_to_crop`, or from the spec where one is given; nothing is assumed.
+
     While training, `model.compile(..., metrics=[mpii_pose.PCKh()])` compares heatmaps
     with heatmaps. As head size is then taken what a crop without scale augmentation
-    gives everyone, a tenth of its side. A keypoint with an empty true map, such as one
-    outside the crop, is not counted.
+    gives everyone, a tenth of the square that the shorter side shows. Without a spec
+    that is measured in cells, which in "udp", where a square spans one cell less than
+    there are, allows 1 / 64 more than with it. A keypoint with an empty true map, such
+    as one outside the crop, is not counted.
 
     Args:
         threshold: Allowed error divided by the head size.
         dialect: As in `mpii_pose.pckh`.
-        method: How heatmaps are decoded, as `alignment` and `image_size` in
-            `mpii_pose.decode_heatmaps`.
-        alignment: The one of the crops and heatmaps.
-        image_size: Height and width of the crop in pixels.
+        method: How heatmaps are decoded, see `mpii_pose.decode_heatmaps`.
+        spec: What crops and heatmaps are. Heatmaps of another size are refused.
         name: Name in the logs of Keras.
         dtype: Of the counts; float32 counts 16 million people.
+        **fields: Fields of the spec to replace, such as `image_size=(256, 192)`.
     """
 
     def __init__(
@@ -53,10 +66,10 @@ class PCKh(tf.keras.metrics.Metric):
         threshold: float = 0.5,
         dialect: str = "official",
         method: str = "dark",
-        alignment: str | Alignment = "half_pixel",
-        image_size: tuple[int, int] = (256, 256),
+        spec: CropSpec | Mapping[str, Any] | None = None,
         name: str = "pckh",
         dtype: str = "float32",
+        **fields: Any,
     ) -> None:
         super().__init__(name=name, dtype=dtype)
         check_options([threshold], dialect)
@@ -64,63 +77,69 @@ class PCKh(tf.keras.metrics.Metric):
         self.threshold = float(threshold)
         self.dialect = dialect
         self.method = method
-        self.alignment = Alignment.named(alignment).name
-        self.image_size = (image_size[0], image_size[1])
+        self.spec = spec_of_heatmaps(spec, fields) if spec or fields else None
+        self._num_keypoints = (self.spec or CropSpec()).skeleton.num_keypoints
         # The metric's own threshold, then those of the curve.
         self._thresholds = (self.threshold, *AUC_THRESHOLDS)
         self.correct = self.add_weight(
             name="correct",
-            shape=(len(self._thresholds), NUM_KEYPOINTS),
+            shape=(len(self._thresholds), self._num_keypoints),
             initializer="zeros",
         )
         self.labelled = self.add_weight(
-            name="labelled", shape=(NUM_KEYPOINTS,), initializer="zeros"
+            name="labelled", shape=(self._num_keypoints,), initializer="zeros"
         )
 
     def update_state(
-        self, y_true: Any, y_pred: tf.Tensor, sample_weight: tf.Tensor | None = None
+        self, y_true: Any, y_pred: Any, sample_weight: Any | None = None
     ) -> None:
         """Counts a batch.
 
         Args:
-            y_true: Either true heatmaps float [B, h, w, 16], or a dict with
-                `keypoints` float [B, 16, 2], `visibility` [B, 16] and `head_size`
+            y_true: Either true heatmaps float [B, h, w, K], or a dict with
+                `keypoints` float [B, K, 2], `visibility` [B, K] and `head_size`
                 float [B]. A dict with `crop_to_image` float [B, 2, 3] has its
                 keypoints in crop pixels, others in the pixels of the head size.
-            y_pred: Predicted heatmaps float [B, h, w, 16], or keypoints
-                float [B, 16, 2] in the same pixels as the true ones.
-            sample_weight: float or bool [B] or [B, 16]; those of 0 do not count, all
+                `heatmap_to_crop` float [B, 2, 3] says where heatmaps lie.
+            y_pred: Predicted heatmaps float [B, h, w, K], or keypoints
+                float [B, K, 2] in the same pixels as the true ones.
+            sample_weight: float or bool [B] or [B, K]; those of 0 do not count, all
                 others count once.
-        """
-        predicted = self._keypoints(y_pred)
-        truth, labelled, head_size = self._truth(y_true)
-        if isinstance(y_true, dict) and "crop_to_image" in y_true:
-            crop_to_image = tf.convert_to_tensor(y_true["crop_to_image"])
-            predicted = apply_affine(crop_to_image, predicted)
-            truth = apply_affine(crop_to_image, truth)
-        if sample_weight is not None:
-            weight = tf.cast(sample_weight, tf.float32)
-            weight = weight[:, tf.newaxis] if weight.shape.rank == 1 else weight
-            labelled &= weight > 0
-        # In float64 as the pure function, so that both agree on errors at a threshold.
-        difference = tf.cast(predicted, tf.float64) - tf.cast(truth, tf.float64)
-        error = tf.norm(difference, axis=-1) / head_size[:, tf.newaxis]
-        limits = tf.constant(self._thresholds, tf.float64)[:, tf.newaxis, tf.newaxis]
-        within = error < limits if DIALECTS[self.dialect].strict else error <= limits
-        dtype = self.correct.dtype
-        correct = tf.cast(within & labelled, dtype)
-        self.correct.assign_add(tf.reduce_sum(correct, axis=1))
-        self.labelled.assign_add(tf.reduce_sum(tf.cast(labelled, dtype), axis=0))
 
-    def result(self) -> tf.Tensor:
+        Raises:
+            ValueError: A shape is wrong, it is not known where the heatmaps lie, or a
+                labelled person has no positive, finite head size. In a compiled
+                function, where sizes cannot be looked at, such people are left out.
+        """
+        if isinstance(y_true, Mapping):
+            predicted, truth, labelled, head_size = self._people(y_true, y_pred)
+        else:
+            predicted, truth, labelled, head_size = self._maps(y_true, y_pred)
+        if sample_weight is not None:
+            weight = ops.convert_to_tensor(sample_weight)
+            weight = weight[:, None] if len(weight.shape) == 1 else weight
+            labelled = ops.logical_and(labelled, ops.cast(weight, "float32") > 0)
+        # As the pure function, in float64 where the backend has it, so that both agree
+        # on errors at a threshold.
+        difference = ops.cast(predicted, "float64") - ops.cast(truth, "float64")
+        error = ops.sqrt(ops.sum(ops.square(difference), axis=-1))
+        error = error / ops.cast(head_size, "float64")[:, None]
+        limits = np.array(self._thresholds)[:, None, None]
+        within = error < limits if DIALECTS[self.dialect].strict else error <= limits
+        found = ops.cast(ops.logical_and(within, labelled), self.dtype)
+        self.correct.assign_add(ops.sum(found, axis=1))
+        self.labelled.assign_add(ops.sum(ops.cast(labelled, self.dtype), axis=0))
+
+    def result(self) -> Any:
         """Returns the total in percent; NaN where nothing was counted."""
-        correct = tf.gather(self.correct[0], COUNTED)
-        labelled = tf.gather(self.labelled, COUNTED)
+        counted = np.array(COUNTED)
+        correct = ops.take(self.correct[0], counted)
+        labelled = ops.take(self.labelled, counted)
         if DIALECTS[self.dialect].weighted:
-            return 100.0 * tf.reduce_sum(correct) / tf.reduce_sum(labelled)
-        known = tf.cast(labelled > 0, correct.dtype)
-        rates = tf.math.divide_no_nan(correct, labelled)
-        return 100.0 * tf.reduce_sum(rates) / tf.reduce_sum(known)
+            return 100.0 * ops.sum(correct) / ops.sum(labelled)
+        known = ops.cast(labelled > 0, correct.dtype)
+        rates = correct / ops.maximum(labelled, 1.0)
+        return 100.0 * ops.sum(rates) / ops.sum(known)
 
     def scores(self) -> PCKhScores:
         """Returns the scores at the threshold: per keypoint, group and in total."""
@@ -148,50 +167,112 @@ class PCKh(tf.keras.metrics.Metric):
             "threshold": self.threshold,
             "dialect": self.dialect,
             "method": self.method,
-            "alignment": self.alignment,
-            "image_size": self.image_size,
+            "spec": self.spec and self.spec.to_config(),
             "name": self.name,
             "dtype": self.dtype,
         }
 
-    def _keypoints(self, prediction: tf.Tensor) -> tf.Tensor:
-        prediction = tf.convert_to_tensor(prediction)
-        if prediction.shape.rank == 3:
-            return tf.ensure_shape(prediction, (None, NUM_KEYPOINTS, 2))
-        if prediction.shape.rank != 4:
+    def _people(self, truth: Mapping[str, Any], y_pred: Any) -> tuple[Any, ...]:
+        """Returns predicted and true keypoints, labelled and head size of a dict."""
+        keypoints = self._checked_keypoints("keypoints", truth["keypoints"])
+        head_size = ops.convert_to_tensor(truth["head_size"])
+        visibility = ops.convert_to_tensor(truth["visibility"])
+        if tuple(visibility.shape[1:]) != (self._num_keypoints,):
             raise ValueError(
-                "PCKh takes heatmaps [batch, height, width, 16] or keypoints [batch, "
-                f"16, 2], got shape {prediction.shape}"
+                f"visibility must have shape [batch, {self._num_keypoints}], got "
+                f"{tuple(visibility.shape)}"
             )
-        keypoints, _ = decode_heatmaps(
-            prediction,
-            method=self.method,
-            alignment=self.alignment,
-            image_size=self.image_size,
-        )
+        labelled = is_labelled(visibility)
+        has_size = _usable(head_size, ops.any(labelled, axis=-1))
+        labelled = ops.logical_and(labelled, has_size[:, None])
+        predicted = self._predicted_keypoints(y_pred, truth)
+        if "crop_to_image" in truth:
+            crop_to_image = ops.convert_to_tensor(truth["crop_to_image"])
+            predicted = apply_affine(crop_to_image, predicted)
+            keypoints = apply_affine(crop_to_image, keypoints)
+        return predicted, keypoints, labelled, ops.where(has_size, head_size, 1)
+
+    def _predicted_keypoints(self, y_pred: Any, truth: Mapping[str, Any]) -> Any:
+        y_pred = ops.convert_to_tensor(y_pred)
+        if len(y_pred.shape) == 3:
+            return self._checked_keypoints("predictions", y_pred)
+        self._check_heatmaps(y_pred)
+        if self.spec is not None:
+            return self._decode(y_pred)
+        if "heatmap_to_crop" not in truth:
+            raise ValueError(
+                "PCKh cannot tell where the cells of heatmaps lie in the crop: pass "
+                "the spec that they were made with, PCKh(spec=...), or batches with "
+                "heatmap_to_crop, as PoseTransform makes them"
+            )
+        cells, _ = decode_cells(y_pred, method=self.method, sigma=CropSpec().sigma)
+        return apply_affine(ops.convert_to_tensor(truth["heatmap_to_crop"]), cells)
+
+    def _maps(self, y_true: Any, y_pred: Any) -> tuple[Any, ...]:
+        """Returns what `_people` does of true heatmaps."""
+        y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
+        self._check_heatmaps(y_true)
+        if tuple(y_true.shape[1:]) != tuple(y_pred.shape[1:]):
+            raise ValueError(
+                "true and predicted heatmaps must have one shape, got "
+                f"{tuple(y_true.shape)} and {tuple(y_pred.shape)}"
+            )
+        if self.spec is None:
+            decoded = [
+                decode_cells(maps, method=self.method, sigma=CropSpec().sigma)[0]
+                for maps in (y_pred, y_true)
+            ]
+            square = min(y_true.shape[1:3])
+        else:
+            decoded = [self._decode(maps) for maps in (y_pred, y_true)]
+            alignment = Alignment.named(self.spec.alignment)
+            square = float(min(alignment.spans(self.spec.image_size)))
+        labelled = ops.isfinite(decoded[1][..., 0])
+        return *decoded, labelled, ops.convert_to_tensor([square * HEAD_PER_SQUARE])
+
+    def _decode(self, heatmaps: Any) -> Any:
+        return decode_heatmaps(heatmaps, method=self.method, spec=self.spec)[0]
+
+    def _check_heatmaps(self, heatmaps: Any) -> None:
+        count = self._num_keypoints
+        if len(heatmaps.shape) != 4 or heatmaps.shape[-1] != count:
+            raise ValueError(
+                f"PCKh takes heatmaps [batch, height, width, {count}] or keypoints "
+                f"[batch, {count}, 2], got shape {tuple(heatmaps.shape)}"
+            )
+
+    def _checked_keypoints(self, name: str, keypoints: Any) -> Any:
+        keypoints = ops.convert_to_tensor(keypoints)
+        if tuple(keypoints.shape[1:]) != (self._num_keypoints, 2):
+            raise ValueError(
+                f"{name} must have shape [batch, {self._num_keypoints}, 2], got "
+                f"{tuple(keypoints.shape)}"
+            )
         return keypoints
 
-    def _truth(self, y_true: Any) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Returns keypoints [B, 16, 2], labelled [B, 16], head size [B] or [1]."""
-        if isinstance(y_true, dict):
-            keypoints = self._keypoints(y_true["keypoints"])
-            visibility = tf.cast(y_true["visibility"], tf.float32)
-            labelled = tf.ensure_shape(visibility, (None, NUM_KEYPOINTS)) > 0
-            head_size = tf.cast(y_true["head_size"], tf.float64)
-            return keypoints, labelled, tf.ensure_shape(head_size, (None,))
-        keypoints = self._keypoints(y_true)
-        labelled = tf.math.is_finite(keypoints[..., 0])
-        side = min(Alignment.named(self.alignment).spans(self.image_size))
-        head_size = [side * HEAD_SIZE_PER_SCALE / SQUARE_PER_SCALE]
-        return keypoints, labelled, tf.constant(head_size, tf.float64)
-
     def _scores(self) -> list[PCKhScores]:
-        labelled = np.asarray(self.labelled)
+        labelled = ops.convert_to_numpy(self.labelled)
         return [
             scores_from_counts(
                 correct, labelled, threshold=threshold, dialect=self.dialect
             )
             for threshold, correct in zip(
-                self._thresholds, np.asarray(self.correct), strict=True
+                self._thresholds, ops.convert_to_numpy(self.correct), strict=True
             )
         ]
+
+
+def _usable(head_size: Any, is_labelled: Any) -> Any:
+    """Returns which head sizes [B] are known; refuses others where it can look."""
+    size = ops.cast(head_size, "float32")
+    usable = ops.logical_and(size > 0, ops.isfinite(size))
+    try:
+        unusable = ~np.asarray(usable) & np.asarray(is_labelled)
+    except (NotImplementedError, TypeError):  # While a function is compiled.
+        return usable
+    for person in np.flatnonzero(unusable):
+        raise ValueError(
+            "head_size must be positive and finite: person "
+            f"{person} of the batch has {np.asarray(head_size)[person]}"
+        )
+    return usable

@@ -13,7 +13,8 @@ Keypoints are (x, y) in pixels of the crop; `crop_to_frame` takes them to the fu
 image. Heatmaps may be arrays of any library that `arrays` knows.
 """
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -62,13 +63,18 @@ def decode_heatmaps(
     Raises:
         ValueError: An option is not valid, or the maps are not those of the spec.
     """
-    if spec is not None or "heatmap_size" in fields:
-        spec = CropSpec.of(spec, **fields)
-        check_heatmaps(heatmaps, spec)
-    else:
-        size = _static_size("heatmaps", heatmaps)
-        spec = CropSpec.of(None, **fields, heatmap_size=size)
-        _check_layout(heatmaps, spec)
+    spec = spec_of_heatmaps(spec, fields)
+    size = _static_size("heatmaps", heatmaps)
+    if spec.heatmap_size is None:
+        spec = dataclasses.replace(spec, heatmap_size=size)
+    if size != spec.heatmap_size:
+        raise ValueError(
+            f"heatmaps must have heatmap_size {spec.heatmap_size} of the spec, got "
+            f"{size}"
+        )
+    count = spec.skeleton.num_keypoints
+    if heatmaps.shape[-1] != count and heatmaps.shape[-3] == count:
+        raise _wrong_layout(heatmaps, spec)
     cells, scores = decode_cells(
         heatmaps, method=method, sigma=spec.sigma if sigma is None else sigma
     )
@@ -113,23 +119,11 @@ def check_method(method: str) -> None:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
 
 
-def check_heatmaps(heatmaps: Any, spec: CropSpec) -> None:
-    """Raises ValueError unless heatmaps [..., h, w, K] are those of a spec."""
-    size = _static_size("heatmaps", heatmaps)
-    if size != spec.known_heatmap_size():
-        raise ValueError(
-            f"heatmaps must have heatmap_size {spec.heatmap_size} of the spec, got "
-            f"{size}"
-        )
-    if heatmaps.shape[-1] != spec.skeleton.num_keypoints:
-        raise _wrong_layout(heatmaps, spec)
-
-
-def _check_layout(heatmaps: Any, spec: CropSpec) -> None:
-    """Refuses [..., K, h, w], which would be read as maps of other keypoints."""
-    count = spec.skeleton.num_keypoints
-    if heatmaps.shape[-1] != count and heatmaps.shape[-3] == count:
-        raise _wrong_layout(heatmaps, spec)
+def spec_of_heatmaps(
+    spec: CropSpec | Mapping[str, Any] | None, fields: Mapping[str, Any]
+) -> CropSpec:
+    """Returns a spec for heatmaps that are there: it need not say their size."""
+    return CropSpec.of(spec or CropSpec(heatmap_size=None), **fields)
 
 
 def _wrong_layout(heatmaps: Any, spec: CropSpec) -> ValueError:

@@ -87,6 +87,14 @@ class CropSpec:
             return cls(**{**(spec or {}), **fields})
         return dataclasses.replace(spec, **fields)
 
+    @classmethod
+    def split(cls, options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Returns those of `options` that are fields of a spec, and the others."""
+        names = {field.name for field in dataclasses.fields(cls)}
+        fields = {name: options[name] for name in options if name in names}
+        others = {name: options[name] for name in options if name not in names}
+        return fields, others
+
     def to_config(self) -> dict[str, Any]:
         """Returns the fields for a JSON file, which `of` takes back."""
         return dataclasses.asdict(self)
