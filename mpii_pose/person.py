@@ -16,6 +16,8 @@ from mpii_pose.skeleton import NUM_KEYPOINTS, Visibility
 # toolkit, and equals 25 x scale for everyone: `scale` was made from the head box.
 HEAD_SIZE_FACTOR = 0.6
 HEAD_SIZE_PER_SCALE = 25.0
+# From upper neck to head top it is this share of the head box's diagonal.
+NECK_TO_TOP = 0.8
 
 # HRNet's crop, `lib/dataset/mpii.py`: a square of 200 x scale x 1.25 px ...
 SQUARE_PER_SCALE = 250.0
