@@ -28,4 +28,6 @@ def test_head_box_without_a_size_is_refused(box):
 
 def test_thin_head_box_has_a_size():
     assert person(head_box=(5, 5, 5, 15)).head_size == pytest.approx(6)
-    np.testing.assert_array_equal(person(head_box=(5, 5, 5, 15)).head_box, (4, 4, 4, 14))
+    np.testing.assert_array_equal(
+        person(head_box=(5, 5, 5, 15)).head_box, (4, 4, 4, 14)
+    )

@@ -5,15 +5,17 @@ which counts pixels from 1 as the release does; person `i` is the one with that 
 in its split.
 """
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 from etils import epath, epy
 
+from mpii_pose import files
 from mpii_pose.person import AnnotationError, PersonAnnotation
 from mpii_pose.release import matlab_structs as structs
-from mpii_pose.skeleton import NUM_KEYPOINTS, Visibility
+from mpii_pose.skeleton import MPII, Skeleton, Visibility
 
 with epy.lazy_imports():  # SciPy takes longer to import than the whole package.
     import scipy.io
@@ -30,37 +32,60 @@ _MIN_CLOSE = 100
 _HALF_PIXEL = 0.5
 
 
-def write_predictions(path: epath.PathLike, predicted: npt.ArrayLike) -> None:
+class PredictionError(ValueError):
+    """Predictions are not of the people or keypoints they should be of."""
+
+
+def write_predictions(
+    path: epath.PathLike, predicted: npt.ArrayLike, *, skeleton: Skeleton = MPII
+) -> None:
     """Writes `pred.mat`.
 
     Args:
         path: Where to write.
-        predicted: float [N, 16, 2], (x, y) in pixels of the full image, 0-based, in
-            `index` order.
+        predicted: float [N, K, 2], (x, y) in pixels of the full image, 0-based, in
+            `index` order; K is 16 for MPII.
+        skeleton: Which K keypoints there are.
     """
-    preds = checked_predictions(predicted) + 1
-    with epath.Path(path).open("wb") as file:
+    preds = checked_predictions(predicted, skeleton) + 1
+    with files.whole_file(path) as file:
         scipy.io.savemat(file, {"preds": preds}, do_compression=True)
 
 
-def read_predictions(path: epath.PathLike) -> npt.NDArray[np.float64]:
-    """Reads `pred.mat`.
+def read_predictions(
+    path: epath.PathLike, *, skeleton: Skeleton = MPII
+) -> npt.NDArray[np.float64]:
+    """Reads `pred.mat`, [N, K, 2] or, as in old .h5 files, [2, K, N].
+
+    [2, K, 2] can be either and is read as two people, [N, K, 2], with a warning.
 
     Returns:
-        float64 [N, 16, 2], (x, y) in pixels of the full image, 0-based.
+        float64 [N, K, 2], (x, y) in pixels of the full image, 0-based.
 
     Raises:
         AnnotationError: The file is something else.
     """
+    path = files.user_path(path)
     preds = structs.load_variable(path, "preds", squeeze=False)
-    if preds is None or preds.dtype.kind not in "iuf":
+    if not isinstance(preds, np.ndarray) or preds.dtype.kind not in "iuf":
         raise AnnotationError(f"{path}: expected an array of numbers named preds")
-    if preds.ndim == 3 and preds.shape[:2] == (2, NUM_KEYPOINTS):  # as in old .h5 files
+    of_person, turned = (skeleton.num_keypoints, 2), (2, skeleton.num_keypoints)
+    if preds.ndim == 3 and preds.shape[1:] == of_person:
+        if preds.shape[:2] == turned:
+            warnings.warn(
+                f"{path}: preds {list(preds.shape)} is read as [people, keypoints, x "
+                "and y]; turn it if it is [x and y, keypoints, people]",
+                stacklevel=2,
+            )
+    elif preds.ndim == 3 and preds.shape[:2] == turned:
         preds = preds.transpose(2, 1, 0)
-    try:
-        return checked_predictions(preds) - 1
-    except ValueError as error:
-        raise AnnotationError(f"{path}: {error}") from None
+    else:
+        count = skeleton.num_keypoints
+        raise AnnotationError(
+            f"{path}: expected preds [N, {count}, 2], or [2, {count}, N] as in old .h5 "
+            f"files, got {preds.shape}"
+        )
+    return checked_predictions(preds, skeleton) - 1
 
 
 def check_predictions(
@@ -96,16 +121,19 @@ def check_predictions(
     return problems + _off_by_one(points, people)
 
 
-def checked_predictions(predicted: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Returns predictions as float64 [N, 16, 2].
+def checked_predictions(
+    predicted: npt.ArrayLike, skeleton: Skeleton = MPII
+) -> npt.NDArray[np.float64]:
+    """Returns predictions as float64 [N, K, 2].
 
     Raises:
-        ValueError: They have another shape.
+        PredictionError: They have another shape.
     """
     points = np.asarray(predicted, np.float64)
-    if points.ndim != 3 or points.shape[1:] != (NUM_KEYPOINTS, 2):
-        raise ValueError(
-            f"predictions must have shape [N, {NUM_KEYPOINTS}, 2], got {points.shape}"
+    if points.ndim != 3 or points.shape[1:] != (skeleton.num_keypoints, 2):
+        raise PredictionError(
+            f"predictions must have shape [N, {skeleton.num_keypoints}, 2], got "
+            f"{points.shape}"
         )
     return points
 
