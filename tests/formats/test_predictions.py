@@ -168,9 +168,9 @@ def test_a_grid_that_is_off_by_one_pixel_is_found(people, truth, step):
     assert any("count pixels from 1" in problem for problem in problems)
 
 
-def test_tompsons_published_predictions_have_no_problems(real_mpii):
+def test_tompsons_published_predictions_have_no_problems(real_mpii, real_people):
     truth = scipy.io.loadmat(real_mpii / "validation_truth.mat")
-    people = mpii_pose.read_people(real_mpii / "cpm_annotations.json.gz")["validation"]
+    people = real_people["validation"]
     predicted = truth["pos_pred_src"].transpose(2, 0, 1).astype(float) - 1
 
     assert predictions.check_predictions(predicted, people) == []

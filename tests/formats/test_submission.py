@@ -141,7 +141,7 @@ def test_people_of_unreleased_images_are_counted_as_everywhere(people, tmp_path)
     of_one_image = [p for p in people if p.image_name == people[0].image_name]
     names = ["first.jpg", *sorted(UNRELEASED_IMAGES), "last.jpg"]
     path = tmp_path / "mpii_human_pose_v1_u12_1.mat"
-    path.write_bytes(release_of(of_one_image, **dict.fromkeys(names, {})))
+    path.write_bytes(release_of(of_one_image, **{name: {} for name in names}))
     read = mpii_pose.read_people(path)["test"]
     points = np.array([[p.center] * 16 for p in read], np.float64)
     points += np.arange(len(points))[:, None, None]
