@@ -32,7 +32,7 @@ def whole_file(path: epath.PathLike) -> Iterator[Any]:
             yield file
         partial.replace(path)
     except OSError as error:
-        if error.filename == str(partial):
+        if error.filename in (None, str(partial)):
             error.filename = str(path)  # Name the file that was asked for.
         raise
     finally:

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from mpii_pose import files
 from mpii_pose.drawing.lines import Color, Stroke, dashes, draw_strokes, outline
 from mpii_pose.evaluation.pckh import pckh_auc
 from mpii_pose.evaluation.scores import PCKhScores
@@ -209,7 +210,7 @@ def as_image(image: Any) -> Image.Image:
     if isinstance(image, bytes):
         image = Image.open(io.BytesIO(image))
     elif isinstance(image, str | os.PathLike):
-        image = Image.open(image)
+        image = Image.open(files.user_path(image))
     if isinstance(image, Image.Image):
         return image if image.mode == "RGB" else image.convert("RGB")
     array = np.asarray(image)

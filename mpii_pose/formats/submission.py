@@ -67,8 +67,8 @@ def write_submission(
     problems = check_predictions(points[[p.index for p in evaluated]], evaluated)
     if problems and not force:
         raise PredictionError(
-            f"{path} was not written, for these predictions would score badly; correct "
-            f"them, or force it. {' '.join(problems)}"
+            f"{path} was not written, as these predictions would score badly; correct "
+            "them, or force it (force=True, --force):\n  " + "\n  ".join(problems)
         )
     pred = _test_images(matlab_file)
     places = {_image_name(image): i for i, image in enumerate(pred)}

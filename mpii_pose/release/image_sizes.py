@@ -16,6 +16,11 @@ from mpii_pose.release import sources
 
 # Reading the heads of thousands of files is all waiting.
 _THREADS = 16
+# What Pillow raises for damaged files, of formats it lacks, and of giant sizes.
+_UNREADABLE = (
+    *(OSError, SyntaxError, ValueError, NotImplementedError),
+    PIL.Image.DecompressionBombError,
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -81,7 +86,7 @@ def read_image_sizes(
         try:
             with (folder / name).open("rb") as file, PIL.Image.open(file) as image:
                 return name, (image.height, image.width)
-        except (OSError, SyntaxError, ValueError):
+        except _UNREADABLE:
             return name, None
 
     with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:

@@ -6,6 +6,7 @@ import importlib.resources
 import jinja2
 from etils import epath
 
+from mpii_pose import files
 from mpii_pose.drawing import poses as visualize
 from mpii_pose.skeleton import KEYPOINTS
 from mpii_pose.tools.audit import thumbnails
@@ -27,7 +28,8 @@ def write_page(
 ) -> None:
     """Writes the page; see `render_page`."""
     page = render_page(audit, max_examples=max_examples)
-    epath.Path(path).write_text(page)
+    with files.whole_file(path) as file:
+        file.write(page.encode())
 
 
 def render_page(audit: Audit, *, max_examples: int = MAX_EXAMPLES) -> str:

@@ -141,8 +141,8 @@ def _lines(audit: Audit) -> Iterator[str]:
     yield f"with {audit.num_keypoints:,} labelled keypoints."
     if unknown := audit.num_images_of_unknown_size:
         yield (
-            f"{unknown:,} images are not there, so whether keypoints lie outside them "
-            "is not known."
+            f"{unknown:,} images are missing or cannot be read, so whether keypoints "
+            "lie outside them is not known."
         )
     yield ""
     yield f"{'':34}{'keypoints':>10}{'people':>10}"

@@ -88,7 +88,7 @@ def load_image(folder: epath.Path | None, name: str) -> Image.Image | None:
         return None
     try:
         return as_image((folder / name).read_bytes())
-    except (OSError, SyntaxError, ValueError):
+    except Exception:  # Pillow meets damage with errors of many kinds.
         return None
 
 

@@ -181,7 +181,7 @@ def test_page_of_nobody_says_so():
     html = page.render_page(make_audit({"train": [make_person()]}))
 
     assert html.count("None found") == 5
-    assert "1 images are not there" in html
+    assert "1 images are missing or cannot\nbe read" in html
 
 
 def test_people_without_keypoints_can_be_drawn():
