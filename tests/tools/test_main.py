@@ -152,10 +152,11 @@ def test_every_path_may_start_at_the_home(drawn_release, tmp_path, monkeypatch):
     assert main(["audit", "~/mpii", "--images", "~/mpii/images", "--html", "~/a"]) == 0
     assert main(["export", "coco", "~/mpii", "~/coco"]) == 0
     assert main(["export", "submission", "~/pred.mat", "~/mpii", "~/out.mat"]) == 0
-    main(["doctor", "~/mpii", "--data_dir", "~/data"])
 
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"mpii", "pred.mat", "a", "coco", "out.mat"}
+    args = make_parser().parse_args(["doctor", "~/mpii", "--data_dir", "~/data"])
+    assert (args.path, args.data_dir) == (tmp_path / "mpii", tmp_path / "data")
 
 
 @pytest.fixture
