@@ -79,12 +79,12 @@ def draw_pose(
     strokes = []
     if crop_to_image is not None:
         matrix = _checked("crop_to_image", crop_to_image, (2, 3))
-        strokes += outline(_corners(matrix, crop_size), line_width, CROP)
+        crop = _corners(-0.5, -0.5, crop_size[1] - 0.5, crop_size[0] - 0.5)
+        strokes += outline(crop @ matrix[:, :2].T + matrix[:, 2], line_width, CROP)
     if head_box is not None:
         x1, y1, x2, y2 = _checked("head_box", head_box, (4,))
         if x1 < x2 and y1 < y2:
-            box = np.array([(x1, y1), (x2, y1), (x2, y2), (x1, y2)])
-            strokes += outline(box, line_width / 2, HEAD_BOX)
+            strokes += outline(_corners(x1, y1, x2, y2), line_width / 2, HEAD_BOX)
     strokes += _bones(points, state, line_width, skeleton)
     strokes += _dots(points, state, line_width, skeleton)
     return draw_strokes(image, strokes)
@@ -158,19 +158,15 @@ def contact_sheet(
     texts = [""] * len(images) if captions is None else captions
     tiles = [_tile(*pair, tile_size) for pair in zip(images, texts, strict=True)]
     rows = [tiles[at : at + columns] for at in range(0, len(tiles), columns)]
-    heights = [max(tile.height for tile in row) for row in rows]
-    width = tile_size[1]
-    gap = max(2, width // 40)
-    size = (
-        gap + len(rows[0]) * (width + gap),
-        gap + sum(height + gap for height in heights),
-    )
-    sheet = Image.new("RGB", size, "white")
-    top = gap
-    for row, height in zip(rows, heights, strict=True):
+    gap = max(2, tile_size[1] // 40)
+    step = tile_size[1] + gap
+    tops = [gap]
+    for row in rows:
+        tops.append(tops[-1] + max(tile.height for tile in row) + gap)
+    sheet = Image.new("RGB", (gap + len(rows[0]) * step, tops[-1]), "white")
+    for row, top in zip(rows, tops[:-1], strict=True):
         for column, tile in enumerate(row):
-            sheet.paste(tile, (gap + column * (width + gap), top))
-        top += height + gap
+            sheet.paste(tile, (gap + column * step, top))
     return sheet
 
 
@@ -265,11 +261,8 @@ def _dots(
     return strokes
 
 
-def _corners(crop_to_image: np.ndarray, crop_size: tuple[int, int]) -> np.ndarray:
-    """Returns the outer corners [4, 2] of a crop in image pixels."""
-    right, bottom = crop_size[1] - 0.5, crop_size[0] - 0.5
-    corners = np.array([(-0.5, -0.5), (right, -0.5), (right, bottom), (-0.5, bottom)])
-    return corners @ crop_to_image[:, :2].T + crop_to_image[:, 2]
+def _corners(x1: float, y1: float, x2: float, y2: float) -> np.ndarray:
+    return np.array([(x1, y1), (x2, y1), (x2, y2), (x1, y2)])
 
 
 def _tile(image: Any, caption: str, tile_size: tuple[int, int]) -> Image.Image:
