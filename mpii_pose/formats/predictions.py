@@ -89,13 +89,17 @@ def read_predictions(
 
 
 def check_predictions(
-    predicted: npt.ArrayLike, people: Sequence[PersonAnnotation]
+    predicted: npt.ArrayLike,
+    people: Sequence[PersonAnnotation],
+    *,
+    skeleton: Skeleton = MPII,
 ) -> list[str]:
     """Looks for the usual mistakes in predictions.
 
     Args:
-        predicted: float [N, 16, 2], (x, y) in pixels of the full image, 0-based.
+        predicted: float [N, K, 2], (x, y) in pixels of the full image, 0-based.
         people: The people of the split, in `index` order, labelled or not.
+        skeleton: Which K keypoints there are.
 
     Returns:
         What is wrong, one sentence each: a number of people that is not that of the
@@ -103,21 +107,23 @@ def check_predictions(
         order, x and y exchanged, pixels of a crop) and, where people are labelled, a
         grid that is off by one pixel.
     """
-    points = checked_predictions(predicted)
+    points = checked_predictions(predicted, skeleton)
     if len(points) != len(people):
         return [
             f"There are predictions for {len(points)} people and {len(people)} people "
             "in the split; send one for each, in index order."
         ]
     problems = []
-    if not np.isfinite(points).all():
-        people_with = int((~np.isfinite(points)).any(axis=(1, 2)).sum())
+    finite: npt.NDArray[np.bool_] = np.isfinite(points).all(axis=2)
+    points = np.where(finite[..., np.newaxis], points, np.nan)
+    if not finite.all():
         problems.append(
-            f"{int((~np.isfinite(points)).any(axis=2).sum())} keypoints of "
-            f"{people_with} people are not finite; each is counted as a miss."
+            f"{(~finite).sum()} keypoints of {(~finite).any(axis=1).sum()} people are "
+            "not finite; each is counted as a miss."
         )
     centers = np.array([person.center for person in people], np.float64).reshape(-1, 2)
-    problems += _far_from_people(points, centers)
+    known = finite.any(axis=1)
+    problems += _far_from_people(points[known], centers[known])
     return problems + _off_by_one(points, people)
 
 
@@ -141,10 +147,9 @@ def checked_predictions(
 def _far_from_people(
     points: npt.NDArray[np.float64], centers: npt.NDArray[np.float64]
 ) -> list[str]:
-    known = np.any(np.all(np.isfinite(points), axis=2), axis=1)
-    if known.sum() < _MIN_PEOPLE:
+    if len(points) < _MIN_PEOPLE:
         return []
-    middles, centers = np.nanmedian(points[known], axis=1), centers[known]
+    middles = np.nanmedian(points, axis=1)
     x, y = _correlations(middles, centers)
     if min(x, y) >= MIN_CORRELATION:
         return []

@@ -137,12 +137,13 @@ def test_wrong_number_of_people_is_found(people, truth):
     assert f"{len(people) - 1} people and {len(people)} people" in problem
 
 
-def test_nan_is_counted(people, truth):
-    truth[3, :4] = np.nan
+@pytest.mark.parametrize("nothing", [np.nan, np.inf])
+def test_keypoints_that_are_not_predicted_are_counted(people, truth, nothing):
+    truth[3, :9] = nothing
 
     (problem,) = predictions.check_predictions(truth, people)
 
-    assert problem.startswith("4 keypoints of 1 people are not finite")
+    assert problem.startswith("9 keypoints of 1 people are not finite")
 
 
 def test_another_order_is_found(people, truth):
