@@ -114,15 +114,15 @@ def check_predictions(
             "in the split; send one for each, in index order."
         ]
     problems = []
-    finite: npt.NDArray[np.bool_] = np.isfinite(points).all(axis=2)
+    finite = np.all(np.isfinite(points), axis=2)
     points = np.where(finite[..., np.newaxis], points, np.nan)
-    if not finite.all():
+    if not np.all(finite):
         problems.append(
-            f"{(~finite).sum()} keypoints of {(~finite).any(axis=1).sum()} people are "
+            f"{np.sum(~finite)} keypoints of {np.any(~finite, axis=1).sum()} people are "
             "not finite; each is counted as a miss."
         )
     centers = np.array([person.center for person in people], np.float64).reshape(-1, 2)
-    known = finite.any(axis=1)
+    known = np.any(finite, axis=1)
     problems += _far_from_people(points[known], centers[known])
     return problems + _off_by_one(points, people)
 
