@@ -114,15 +114,16 @@ def check_predictions(
             "in the split; send one for each, in index order."
         ]
     problems = []
-    finite = np.all(np.isfinite(points), axis=2)
-    points = np.where(finite[..., np.newaxis], points, np.nan)
-    if not np.all(finite):
+    missing = ~np.all(np.isfinite(points), axis=2)
+    points = np.where(missing[..., np.newaxis], np.nan, points)
+    if count := np.sum(missing):
+        people_with = np.sum(np.any(missing, axis=1))
         problems.append(
-            f"{np.sum(~finite)} keypoints of {np.any(~finite, axis=1).sum()} people are "
-            "not finite; each is counted as a miss."
+            f"{count} keypoints of {people_with} people are not finite; each is "
+            "counted as a miss."
         )
     centers = np.array([person.center for person in people], np.float64).reshape(-1, 2)
-    known = np.any(finite, axis=1)
+    known = ~np.all(missing, axis=1)
     problems += _far_from_people(points[known], centers[known])
     return problems + _off_by_one(points, people)
 
