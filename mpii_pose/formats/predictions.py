@@ -59,6 +59,10 @@ def read_predictions(
 
     [2, K, 2] can be either and is read as two people, [N, K, 2], with a warning.
 
+    Args:
+        path: The file.
+        skeleton: Which K keypoints there are, 16 for MPII.
+
     Returns:
         float64 [N, K, 2], (x, y) in pixels of the full image, 0-based.
 
