@@ -7,6 +7,7 @@ MPII's toolkit (`evaluatePCKh.m`) takes from it the people who stand clear of ot
 and needs `pred` to be as long as the test images.
 """
 
+import os
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,8 @@ def write_submission(
             is wrong with them. Nothing is written.
         AnnotationError: The annotations are damaged.
     """
+    if isinstance(matlab_file, str | os.PathLike):  # And no file in an archive.
+        matlab_file = files.user_path(matlab_file)
     points = checked_predictions(predicted)
     people = read_matlab(matlab_file).get(split.TEST, [])
     if len(points) != len(people):

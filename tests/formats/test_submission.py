@@ -71,6 +71,15 @@ def test_every_pose_stands_where_the_toolkit_looks_for_it(
         np.testing.assert_allclose(found[at], pose + 1)
 
 
+def test_files_are_found_below_the_home(matlab_file, predicted, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "release.mat").symlink_to(matlab_file)
+
+    submission.write_submission("~/pred.mat", predicted, matlab_file="~/release.mat")
+
+    assert (tmp_path / "pred.mat").exists()
+
+
 def test_only_separated_people_need_predictions(
     matlab_file, people, predicted, tmp_path
 ):
