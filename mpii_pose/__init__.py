@@ -27,6 +27,7 @@ with epy.lazy_api_imports(globals()):
     )
     from mpii_pose.evaluation.pckh import pckh, pckh_auc, pckh_curve, pckh_slices
     from mpii_pose.evaluation.scores import PCKhScores, pckh_table
+    from mpii_pose.formats.predictions import read_predictions, write_predictions
     from mpii_pose.keras.heatmaps import HeatmapEncoder, HeatmapLoss
     from mpii_pose.keras.pckh import PCKh
     from mpii_pose.mpii_pose_dataset_builder import Builder
@@ -67,7 +68,9 @@ __all__ = [
     "pckh_table",
     "plot_pckh",
     "read_people",
+    "read_predictions",
     "skeleton",
     "synthetic",
     "visualize",
+    "write_predictions",
 ]

@@ -16,6 +16,8 @@ from mpii_pose.skeleton import NUM_KEYPOINTS, Visibility
 # toolkit, and equals 25 x scale for everyone: `scale` was made from the head box.
 HEAD_SIZE_FACTOR = 0.6
 HEAD_SIZE_PER_SCALE = 25.0
+# From upper neck to head top it is this share of the head box's diagonal.
+NECK_TO_TOP = 0.8
 
 # HRNet's crop, `lib/dataset/mpii.py`: a square of 200 x scale x 1.25 px ...
 SQUARE_PER_SCALE = 250.0
@@ -128,6 +130,11 @@ def person_from_source(
     if head_box is not None:
         box = _numbers(where, "head box", head_box, (4,))
         head_size = HEAD_SIZE_FACTOR * float(np.hypot(*(box[2:] - box[:2])))
+        if not 0 < head_size <= float(np.finfo(np.float32).max):
+            raise AnnotationError(
+                f"{where}: head box must be a box with a size, got {box.tolist()}; "
+                "correct it, or take it out: head size then is 25 x scale"
+            )
     return PersonAnnotation(
         image_name=image_name,
         keypoints=(keypoints - 1).astype(np.float32),

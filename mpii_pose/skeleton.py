@@ -71,7 +71,16 @@ class Skeleton:
         return len(self.keypoints)
 
     def indices(self, *names: str) -> tuple[int, ...]:
-        """Returns where keypoints stand in `keypoints`."""
+        """Returns where keypoints stand in `keypoints`.
+
+        Raises:
+            ValueError: There is no keypoint of that name.
+        """
+        if unknown := sorted({*names} - {*self.keypoints}):
+            raise ValueError(
+                f"skeleton {self.name!r} has no keypoint {', '.join(unknown)}; it has "
+                f"{', '.join(self.keypoints)}"
+            )
         return tuple(self.keypoints.index(name) for name in names)
 
     @functools.cached_property
@@ -106,6 +115,12 @@ class Skeleton:
     def group_indices(self) -> dict[str, tuple[int, ...]]:
         """`groups` with indices."""
         return {row: self.indices(*names) for row, names in self.groups.items()}
+
+    @functools.cached_property
+    def counted(self) -> tuple[int, ...]:
+        """Indices of the keypoints a total counts: those in a group, else all."""
+        grouped = {k for group in self.group_indices.values() for k in group}
+        return tuple(sorted(grouped)) or tuple(range(self.num_keypoints))
 
 
 def _other_side(name: str) -> str:

@@ -2,12 +2,15 @@
 
 import os
 import pathlib
+from collections.abc import Mapping
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import pytest
 
+import mpii_pose
 from mpii_pose import synthetic
+from mpii_pose.release import find
 
 SHARED_MPII = pathlib.Path(__file__).parents[2] / "shared" / "mpii"
 
@@ -18,6 +21,26 @@ def real_mpii() -> pathlib.Path:
     if not SHARED_MPII.is_dir():
         pytest.skip(f"no real MPII data in {SHARED_MPII}")
     return SHARED_MPII
+
+
+@pytest.fixture(scope="session")
+def real_source(real_mpii: pathlib.Path) -> find.Source:
+    """CPM's copy of the real annotations."""
+    return find.find_source(real_mpii / "cpm_annotations.json.gz")
+
+
+@pytest.fixture(scope="session")
+def real_people(
+    real_source: find.Source,
+) -> Mapping[str, list[mpii_pose.PersonAnnotation]]:
+    """All 25,204 labelled people, by split; not to be changed."""
+    return real_source.read()
+
+
+@pytest.fixture(scope="session")
+def real_image_sizes(real_source: find.Source) -> Mapping[str, tuple[int, int]]:
+    """(height, width) of the images of `real_people`, by name."""
+    return real_source.read_with_sizes()[1]
 
 
 @pytest.fixture(scope="session")

@@ -28,13 +28,10 @@ class Stroke(NamedTuple):
     color: Color
 
 
-def outline(corners: np.ndarray, line_width: float, color: Color) -> list[Stroke]:
+def outline(corners: np.ndarray, width: float, color: Color) -> list[Stroke]:
     """Returns the closed line through float [N, 2] corners."""
-    following = np.roll(corners, -1, axis=0)
-    return [
-        Stroke(start, end, line_width, color)
-        for start, end in zip(corners, following, strict=True)
-    ]
+    pairs = zip(corners, np.roll(corners, -1, axis=0), strict=True)
+    return [Stroke(start, end, width, color) for start, end in pairs]
 
 
 def dashes(start: np.ndarray, end: np.ndarray, *, length: float) -> list[np.ndarray]:

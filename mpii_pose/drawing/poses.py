@@ -18,10 +18,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from mpii_pose import files
 from mpii_pose.drawing.lines import Color, Stroke, dashes, draw_strokes, outline
 from mpii_pose.evaluation.pckh import pckh_auc
 from mpii_pose.evaluation.scores import PCKhScores
-from mpii_pose.skeleton import BONES, KEYPOINTS, NUM_KEYPOINTS, PCKH_GROUPS, Visibility
+from mpii_pose.skeleton import MPII, Skeleton, Visibility
 
 LEFT: Color = (40, 150, 255)
 RIGHT: Color = (255, 130, 20)
@@ -44,27 +45,30 @@ def draw_pose(
     crop_to_image: npt.ArrayLike | None = None,
     crop_size: tuple[int, int] = (256, 256),
     line_width: float | None = None,
+    skeleton: Skeleton = MPII,
 ) -> Image.Image:
     """Draws one person; call it again on its result for the next.
 
     Args:
         image: As the module says.
-        keypoints: float [16, 2], (x, y) in pixels of `image`. Those that are not
-            finite, or (-1, -1), are left out.
-        visibility: [16], values of `skeleton.Visibility`; by default all visible.
+        keypoints: float [K, 2], (x, y) in pixels of `image`. Those that are not
+            finite, or (-1, -1), are left out. K is 16 for MPII.
+        visibility: [K], values of `skeleton.Visibility`; by default all visible.
         head_box: float [4], (x1, y1, x2, y2); an empty one, such as -1s, is left out.
         crop_to_image: float [2, 3], crop pixel -> pixel of `image`; outlines the crop.
         crop_size: Height and width of that crop.
         line_width: In pixels; by default it grows with the person.
+        skeleton: Which K keypoints there are, and the bones between them.
 
     Returns:
         A new RGB image.
     """
     image = as_image(image)
-    points = _checked("keypoints", keypoints, (NUM_KEYPOINTS, 2))
+    count = skeleton.num_keypoints
+    points = _checked("keypoints", keypoints, (count, 2))
     if visibility is None:
-        visibility = np.full(NUM_KEYPOINTS, Visibility.VISIBLE)
-    state = _checked("visibility", visibility, (NUM_KEYPOINTS,))
+        visibility = np.full(count, Visibility.VISIBLE)
+    state = _checked("visibility", visibility, (count,))
     state = np.where(np.isfinite(points).all(1) & ~(points == -1).all(1), state, 0)
     if line_width is None:
         seen = np.clip(points[state != Visibility.MISSING], 0, image.size)
@@ -75,39 +79,45 @@ def draw_pose(
     strokes = []
     if crop_to_image is not None:
         matrix = _checked("crop_to_image", crop_to_image, (2, 3))
-        strokes += outline(_corners(matrix, crop_size), line_width, CROP)
+        crop = _corners(-0.5, -0.5, crop_size[1] - 0.5, crop_size[0] - 0.5)
+        strokes += outline(crop @ matrix[:, :2].T + matrix[:, 2], line_width, CROP)
     if head_box is not None:
         x1, y1, x2, y2 = _checked("head_box", head_box, (4,))
         if x1 < x2 and y1 < y2:
-            box = np.array([(x1, y1), (x2, y1), (x2, y2), (x1, y2)])
-            strokes += outline(box, line_width / 2, HEAD_BOX)
-    strokes += _bones(points, state, line_width) + _dots(points, state, line_width)
+            strokes += outline(_corners(x1, y1, x2, y2), line_width / 2, HEAD_BOX)
+    strokes += _bones(points, state, line_width, skeleton)
+    strokes += _dots(points, state, line_width, skeleton)
     return draw_strokes(image, strokes)
 
 
 def draw_heatmaps(
-    image: Any, heatmaps: npt.ArrayLike, *, opacity: float = 0.75
+    image: Any,
+    heatmaps: npt.ArrayLike,
+    *,
+    opacity: float = 0.75,
+    skeleton: Skeleton = MPII,
 ) -> Image.Image:
     """Lays heatmaps over the crop they belong to, in the colors of the sides.
 
     Args:
         image: As the module says.
-        heatmaps: float [h, w, 16]. The highest value of all is drawn with `opacity`,
-            0 and less are not seen.
+        heatmaps: float [h, w, K], K being 16 for MPII. The highest value of all is
+            drawn with `opacity`, 0 and less are not seen.
         opacity: Of the overlay, from 0 to 1.
+        skeleton: Which K keypoints there are.
 
     Returns:
         A new RGB image, of the size of `image`.
     """
     maps = np.asarray(heatmaps, np.float32)
-    if maps.ndim != 3 or maps.shape[2] != NUM_KEYPOINTS or not maps.size:
+    if maps.ndim != 3 or maps.shape[2] != skeleton.num_keypoints or not maps.size:
         raise ValueError(
-            f"heatmaps must have shape [height, width, {NUM_KEYPOINTS}], got "
+            f"heatmaps must have shape [height, width, {skeleton.num_keypoints}], got "
             f"{maps.shape}"
         )
     maps = np.maximum(np.nan_to_num(maps), 0.0)
     maps = maps / max(maps.max(), np.finfo(np.float32).tiny)
-    colors = np.array([_side_color(k) for k in range(NUM_KEYPOINTS)], np.float32)
+    colors = np.array([_side_color(name) for name in skeleton.keypoints], np.float32)
     color = maps @ colors / np.maximum(maps.sum(axis=2, keepdims=True), 1e-6)
     alpha = 255 * opacity * maps.max(axis=2, keepdims=True)
     overlay = np.concatenate([color, alpha], axis=2).round().astype(np.uint8)
@@ -148,19 +158,15 @@ def contact_sheet(
     texts = [""] * len(images) if captions is None else captions
     tiles = [_tile(*pair, tile_size) for pair in zip(images, texts, strict=True)]
     rows = [tiles[at : at + columns] for at in range(0, len(tiles), columns)]
-    heights = [max(tile.height for tile in row) for row in rows]
-    width = tile_size[1]
-    gap = max(2, width // 40)
-    size = (
-        gap + len(rows[0]) * (width + gap),
-        gap + sum(height + gap for height in heights),
-    )
-    sheet = Image.new("RGB", size, "white")
-    top = gap
-    for row, height in zip(rows, heights, strict=True):
+    gap = max(2, tile_size[1] // 40)
+    step = tile_size[1] + gap
+    tops = [gap]
+    for row in rows:
+        tops.append(tops[-1] + max(tile.height for tile in row) + gap)
+    sheet = Image.new("RGB", (gap + len(rows[0]) * step, tops[-1]), "white")
+    for row, top in zip(rows, tops[:-1], strict=True):
         for column, tile in enumerate(row):
-            sheet.paste(tile, (gap + column * (width + gap), top))
-        top += height + gap
+            sheet.paste(tile, (gap + column * step, top))
     return sheet
 
 
@@ -171,28 +177,24 @@ def plot_pckh(
 
     Args:
         curves: Name -> what `pckh_curve` or the metric's `curve()` returned.
-        group: "total" or a key of `skeleton.PCKH_GROUPS`.
+        group: "total" or a group of the skeleton, such as "wrist".
         ax: Matplotlib axes to draw on; by default those of a new figure.
 
     Returns:
         The matplotlib axes.
     """
-    if group != "total" and group not in PCKH_GROUPS:
-        raise ValueError(f"group must be total or one of {list(PCKH_GROUPS)}: {group}")
     if ax is None:
         ax = _pyplot().subplots(layout="constrained")[1]
     for name, curve in curves.items():
-        label = name
-        if group == "total":
-            label = f"{name} (AUC {pckh_auc(curve):.1f})"
-        ax.plot(
-            [scores.threshold for scores in curve],
-            [
-                scores.total if group == "total" else scores.groups[group]
-                for scores in curve
-            ],
-            label=label,
-        )
+        known = curve[0].groups
+        if group != "total" and group not in known:
+            raise ValueError(f"group must be total or one of {list(known)}: {group}")
+        rates = [
+            scores.total if group == "total" else scores.groups[group]
+            for scores in curve
+        ]
+        auc = f" (AUC {pckh_auc(curve):.1f})" if group == "total" else ""
+        ax.plot([scores.threshold for scores in curve], rates, label=name + auc)
     ax.set(
         title=f"PCKh {group}",
         xlabel="threshold [head sizes]",
@@ -209,7 +211,7 @@ def as_image(image: Any) -> Image.Image:
     if isinstance(image, bytes):
         image = Image.open(io.BytesIO(image))
     elif isinstance(image, str | os.PathLike):
-        image = Image.open(image)
+        image = Image.open(files.user_path(image))
     if isinstance(image, Image.Image):
         return image if image.mode == "RGB" else image.convert("RGB")
     array = np.asarray(image)
@@ -230,36 +232,37 @@ def as_image(image: Any) -> Image.Image:
     return Image.fromarray(array)
 
 
-def _bones(points: np.ndarray, state: np.ndarray, line_width: float) -> list[Stroke]:
+def _bones(
+    points: np.ndarray, state: np.ndarray, line_width: float, skeleton: Skeleton
+) -> list[Stroke]:
     strokes = []
-    for bone in BONES:
-        ends, states = points[list(bone)], state[list(bone)]
-        if (states == Visibility.MISSING).any():
+    for names in skeleton.bones:
+        bone = list(skeleton.indices(*names))
+        if (state[bone] == Visibility.MISSING).any():
             continue
-        parts = [ends]
-        if (states == Visibility.OCCLUDED).any():
-            parts = dashes(*ends, length=_DASH_LENGTH * line_width)
-        color = _side_color(*bone)
+        parts = [points[bone]]
+        if (state[bone] == Visibility.OCCLUDED).any():
+            parts = dashes(*points[bone], length=_DASH_LENGTH * line_width)
+        color = _side_color(*names)
         strokes += [Stroke(start, end, line_width, color) for start, end in parts]
     return strokes
 
 
-def _dots(points: np.ndarray, state: np.ndarray, line_width: float) -> list[Stroke]:
+def _dots(
+    points: np.ndarray, state: np.ndarray, line_width: float, skeleton: Skeleton
+) -> list[Stroke]:
     strokes = []
-    for keypoint in np.flatnonzero(state != Visibility.MISSING):
-        at, color = points[keypoint], _side_color(keypoint)
-        strokes.append(Stroke(at, at, _DOT_WIDTH * line_width, color))
-        if state[keypoint] == Visibility.OCCLUDED:
+    for name, at, seen in zip(skeleton.keypoints, points, state, strict=True):
+        if seen != Visibility.MISSING:
+            strokes.append(Stroke(at, at, _DOT_WIDTH * line_width, _side_color(name)))
+        if seen == Visibility.OCCLUDED:
             width = _RING_CENTER_WIDTH * line_width
             strokes.append(Stroke(at, at, width, _RING_CENTER))
     return strokes
 
 
-def _corners(crop_to_image: np.ndarray, crop_size: tuple[int, int]) -> np.ndarray:
-    """Returns the outer corners [4, 2] of a crop in image pixels."""
-    right, bottom = crop_size[1] - 0.5, crop_size[0] - 0.5
-    corners = np.array([(-0.5, -0.5), (right, -0.5), (right, bottom), (-0.5, bottom)])
-    return corners @ crop_to_image[:, :2].T + crop_to_image[:, 2]
+def _corners(x1: float, y1: float, x2: float, y2: float) -> np.ndarray:
+    return np.array([(x1, y1), (x2, y1), (x2, y2), (x1, y2)])
 
 
 def _tile(image: Any, caption: str, tile_size: tuple[int, int]) -> Image.Image:
@@ -280,8 +283,7 @@ def _tile(image: Any, caption: str, tile_size: tuple[int, int]) -> Image.Image:
     return tile
 
 
-def _side_color(*keypoints: int | np.integer) -> Color:
-    names = [KEYPOINTS[keypoint] for keypoint in keypoints]
+def _side_color(*names: str) -> Color:
     for side, color in (("left_", LEFT), ("right_", RIGHT)):
         if any(name.startswith(side) for name in names):
             return color

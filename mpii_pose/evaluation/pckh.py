@@ -7,12 +7,13 @@ may be arrays, lists or eager tensors, are never modified, and need no TensorFlo
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from mpii_pose.evaluation.scores import DIALECTS, PCKhScores, scores_from_counts
-from mpii_pose.skeleton import KEYPOINTS, NUM_KEYPOINTS, Visibility
+from mpii_pose.skeleton import MPII, Skeleton, Visibility
 
 # The range of the area under the curve, by `evaluatePCKh.m`: 0, 0.01 ... 0.5.
 AUC_THRESHOLDS = tuple(step / 100 for step in range(51))
@@ -27,35 +28,38 @@ def pckh(
     threshold: float = 0.5,
     dialect: str = "official",
     where: npt.ArrayLike | None = None,
+    skeleton: Skeleton = MPII,
 ) -> PCKhScores:
     """Scores predicted keypoints, by default as the release's own toolkit does.
 
     Args:
-        predicted: float [N, 16, 2], (x, y) in pixels of the full image; NaN is a miss.
-        truth: float [N, 16, 2], on the same pixel grid.
-        visibility: [N, 16], 0 where `truth` is missing (`skeleton.Visibility`).
+        predicted: float [N, K, 2], (x, y) in pixels of the full image; NaN is a miss.
+            K is 16 for MPII.
+        truth: float [N, K, 2], on the same pixel grid.
+        visibility: [N, K], 0 where `truth` is missing (`skeleton.Visibility`).
         head_size: float [N], in pixels.
         threshold: Allowed error divided by the head size.
         dialect: Key of `evaluation.scores.DIALECTS`: "official", "hrnet", "mmpose" or
             "pytorch_pose".
-        where: bool [N] or [N, 16], the people or keypoints to score; default all.
+        where: bool [N] or [N, K], the people or keypoints to score; default all.
+        skeleton: Which K keypoints there are, and the rows of scores they make.
 
     Returns:
         The scores, in percent.
 
     Raises:
         ValueError: If a shape or option is wrong, or if a person with a keypoint to
-            score has no positive head size or no finite truth.
+            score has no positive, finite head size or no finite truth.
     """
-    thresholds = (threshold,)
     return pckh_curve(
         predicted,
         truth,
         visibility,
         head_size,
-        thresholds=thresholds,
+        thresholds=(threshold,),
         dialect=dialect,
         where=where,
+        skeleton=skeleton,
     )[0]
 
 
@@ -68,10 +72,11 @@ def pckh_curve(
     thresholds: Sequence[float] = AUC_THRESHOLDS,
     dialect: str = "official",
     where: npt.ArrayLike | None = None,
+    skeleton: Skeleton = MPII,
 ) -> list[PCKhScores]:
     """Scores at each of `thresholds`; everything else is as in `pckh`."""
     check_options(thresholds, dialect)
-    error, labelled = _errors(predicted, truth, visibility, head_size, where)
+    error, labelled = _errors(predicted, truth, visibility, head_size, where, skeleton)
     within = np.less if DIALECTS[dialect].strict else np.less_equal
     return [
         scores_from_counts(
@@ -79,6 +84,7 @@ def pckh_curve(
             np.sum(labelled, axis=0),
             threshold=threshold,
             dialect=dialect,
+            skeleton=skeleton,
         )
         for threshold in thresholds
     ]
@@ -106,9 +112,8 @@ def pckh_slices(
     visibility: npt.ArrayLike,
     head_size: npt.ArrayLike,
     *,
-    threshold: float = 0.5,
-    dialect: str = "official",
     head_size_edges: Sequence[float] = (50.0, 100.0),
+    **options: Any,
 ) -> dict[str, PCKhScores]:
     """Scores everything, visible and occluded keypoints, and people by head size.
 
@@ -117,10 +122,9 @@ def pckh_slices(
         truth: See `pckh`.
         visibility: See `pckh`.
         head_size: See `pckh`.
-        threshold: See `pckh`.
-        dialect: See `pckh`.
         head_size_edges: Rising, in pixels. The default splits MPII's validation people
             in about 1 : 2 : 1.
+        **options: `threshold`, `dialect` and `skeleton` of `pckh`.
 
     Returns:
         Name of the slice -> scores; print it with `pckh_table`.
@@ -135,15 +139,7 @@ def pckh_slices(
         name = f"head {low:g} to {high:g} px" if high < np.inf else f"head {low:g}+ px"
         slices[name] = (low <= size) & (size < high)
     return {
-        name: pckh(
-            predicted,
-            truth,
-            visibility,
-            head_size,
-            threshold=threshold,
-            dialect=dialect,
-            where=where,
-        )
+        name: pckh(predicted, truth, visibility, head_size, where=where, **options)
         for name, where in slices.items()
     }
 
@@ -165,31 +161,35 @@ def _errors(
     visibility: npt.ArrayLike,
     head_size: npt.ArrayLike,
     where: npt.ArrayLike | None,
+    skeleton: Skeleton,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns errors in head sizes and which of them count, [N, 16] each."""
+    """Returns errors in head sizes and which of them count, [N, K] each."""
     predicted = np.asarray(predicted, np.float64)
     truth = np.asarray(truth, np.float64)
     labelled = np.asarray(visibility) > 0
     head_size = np.asarray(head_size, np.float64)
     num_people = predicted.shape[0] if predicted.ndim else 0
-    _check_shape("predicted", predicted, (num_people, NUM_KEYPOINTS, 2))
-    _check_shape("truth", truth, (num_people, NUM_KEYPOINTS, 2))
-    _check_shape("visibility", labelled, (num_people, NUM_KEYPOINTS))
+    shape = num_people, skeleton.num_keypoints
+    _check_shape("predicted", predicted, (*shape, 2))
+    _check_shape("truth", truth, (*shape, 2))
+    _check_shape("visibility", labelled, shape)
     _check_shape("head_size", head_size, (num_people,))
     if where is not None:
         where = np.asarray(where, bool)
         if where.ndim == 1:
-            where = where[:, np.newaxis] & np.ones(NUM_KEYPOINTS, bool)
-        _check_shape("where", where, (num_people, NUM_KEYPOINTS))
+            where = where[:, np.newaxis] & np.ones(shape[1], bool)
+        _check_shape("where", where, shape)
         labelled = labelled & where
-    for person in np.flatnonzero(labelled.any(axis=1) & ~(head_size > 0)):
+    known = (head_size > 0) & np.isfinite(head_size)
+    for person in np.flatnonzero(labelled.any(axis=1) & ~known):
         raise ValueError(
-            f"head_size must be positive: person {person} has {head_size[person]}"
+            f"head_size must be a positive number of pixels: person {person} has "
+            f"{head_size[person]}; leave out those of unknown head size with where"
         )
     for person, keypoint in np.argwhere(labelled & ~np.isfinite(truth).all(axis=2)):
         raise ValueError(
             f"truth must be finite where visibility is not 0: person {person}, "
-            f"{KEYPOINTS[keypoint]} is {truth[person, keypoint]}"
+            f"{skeleton.keypoints[keypoint]} is {truth[person, keypoint]}"
         )
     with np.errstate(divide="ignore", invalid="ignore"):  # people who do not count
         error = np.linalg.norm(predicted - truth, axis=2) / head_size[:, np.newaxis]

@@ -1,8 +1,8 @@
 """PCKh scores: from counts to the rows that papers print, in each dialect.
 
 PCKh is the share of keypoints found within a fraction of the head's size; every score
-is in percent. Pelvis and thorax have scores of their own and are part of no group and
-no total. Where nobody is labelled a score is NaN, and means leave it out.
+is in percent. MPII's pelvis and thorax have scores of their own and are part of no
+group and no total. Where nobody is labelled a score is NaN, and means leave it out.
 
 Public code bases agree on this and differ in the points of `Dialect`, which move
 scores by up to a point: compare numbers of one dialect only. NumPy alone is needed.
@@ -13,11 +13,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mpii_pose.skeleton import KEYPOINTS, PCKH_GROUPS
+from mpii_pose.skeleton import MPII, Skeleton
 
-# Indices of the 14 keypoints that make up the total.
-COUNTED = sorted(index for group in PCKH_GROUPS.values() for index in group)
-_HEAD_TOP = (KEYPOINTS.index("head_top"),)
+# Indices of MPII's 14 keypoints that make up the total.
+COUNTED = list(MPII.counted)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,26 +25,27 @@ class Dialect:
 
     Attributes:
         strict: Whether an error equal to the threshold is a miss.
-        head: Indices of the keypoints in the row "head".
         weighted: Whether the total is the share of all keypoints found (the "micro"
             average), or the mean of the 14 keypoints' scores ("macro").
+        neck_in_head: Whether the row "head" is the mean of upper neck and head top, or
+            the head top alone. The total counts both.
     """
 
     strict: bool
-    head: tuple[int, ...]
     weighted: bool
+    neck_in_head: bool
 
 
 DIALECTS = {
     # evaluatePCKh.m and computePCK.m of the release's toolkit.
-    "official": Dialect(strict=False, head=PCKH_GROUPS["head"], weighted=True),
+    "official": Dialect(strict=False, weighted=True, neck_in_head=True),
     # lib/dataset/mpii.py of HRNet, SimpleBaselines and DarkPose. What they print as
     # "Mean@0.1" is the total at 0.11: they take the 12th of the thresholds 0, 0.01 ...
-    "hrnet": Dialect(strict=False, head=_HEAD_TOP, weighted=True),
+    "hrnet": Dialect(strict=False, weighted=True, neck_in_head=False),
     # MpiiPCKAccuracy of MMPose.
-    "mmpose": Dialect(strict=True, head=_HEAD_TOP, weighted=True),
+    "mmpose": Dialect(strict=True, weighted=True, neck_in_head=False),
     # evaluation/eval_PCKh.py of pytorch-pose.
-    "pytorch_pose": Dialect(strict=True, head=_HEAD_TOP, weighted=False),
+    "pytorch_pose": Dialect(strict=True, weighted=False, neck_in_head=False),
 }
 
 
@@ -54,13 +54,14 @@ class PCKhScores:
     """PCKh at one threshold, in percent; prints as the row that papers show.
 
     Attributes:
-        per_keypoint: float64 [16], in the order of `skeleton.KEYPOINTS`.
-        groups: Mean over the keypoints of each group in `skeleton.PCKH_GROUPS`, the
-            head as the dialect has it.
-        total: The dialect's mean over the 14 keypoints of the groups.
-        num_labelled: int64 [16], how often each keypoint was counted.
+        per_keypoint: float64 [K], in the order of the skeleton's keypoints.
+        groups: Mean over the keypoints of each of the skeleton's groups, the head as
+            the dialect has it.
+        total: The dialect's mean over the keypoints of all groups, 14 for MPII.
+        num_labelled: int64 [K], how often each keypoint was counted.
         threshold: Allowed error divided by the head size.
         dialect: Key of `DIALECTS`.
+        skeleton: Which K keypoints these are.
     """
 
     per_keypoint: np.ndarray
@@ -69,28 +70,40 @@ class PCKhScores:
     num_labelled: np.ndarray
     threshold: float
     dialect: str
+    skeleton: Skeleton = MPII
 
     def __str__(self) -> str:
-        return pckh_table({f"PCKh@{self.threshold:g} ({self.dialect})": self})
+        about = self.dialect
+        if self.skeleton != MPII:
+            about += f", {self.skeleton.name}"
+        return pckh_table({f"PCKh@{self.threshold:g} ({about})": self})
 
     def _repr_markdown_(self) -> str:  # how notebooks show it
         return str(self)
 
 
 def scores_from_counts(
-    correct: np.ndarray, labelled: np.ndarray, *, threshold: float, dialect: str
+    correct: np.ndarray,
+    labelled: np.ndarray,
+    *,
+    threshold: float,
+    dialect: str,
+    skeleton: Skeleton = MPII,
 ) -> PCKhScores:
-    """Turns counts per keypoint, [16] each, into scores.
+    """Turns counts per keypoint, [K] each, into scores.
 
     Counts of people scored apart can be summed before.
     """
     rule = DIALECTS[dialect]
     per_keypoint = _percent(correct, labelled)
-    groups = PCKH_GROUPS | {"head": rule.head}
+    groups = skeleton.group_indices
+    if skeleton.groups.get("head") == MPII.groups["head"] and not rule.neck_in_head:
+        groups = groups | {"head": skeleton.indices("head_top")}
+    counted = list(skeleton.counted)
     total = (
-        _percent(correct[COUNTED].sum(), labelled[COUNTED].sum())
+        _percent(correct[counted].sum(), labelled[counted].sum())
         if rule.weighted
-        else _mean(per_keypoint[COUNTED])
+        else _mean(per_keypoint[counted])
     )
     return PCKhScores(
         per_keypoint=per_keypoint,
@@ -99,6 +112,7 @@ def scores_from_counts(
         num_labelled=labelled.astype(np.int64),
         threshold=float(threshold),
         dialect=dialect,
+        skeleton=skeleton,
     )
 
 
@@ -106,18 +120,24 @@ def pckh_table(rows: Mapping[str, PCKhScores]) -> str:
     """Formats scores as a Markdown table with the columns that papers print.
 
     Args:
-        rows: Name of the row -> its scores, such as one per model.
+        rows: Name of the row -> its scores, such as one per model. All are of one
+            skeleton; where it is not MPII's, the total says of how many keypoints.
     """
-    cells = [["", *(name.capitalize() for name in PCKH_GROUPS), "Total"]]
+    skeleton, *others = {scores.skeleton for scores in rows.values()} or {MPII}
+    if others:
+        names = ", ".join(sorted(each.name for each in (skeleton, *others)))
+        raise ValueError(f"the rows of a table must be of one skeleton, got {names}")
+    total = "Total" if skeleton == MPII else f"{len(skeleton.counted)} keypoints"
+    cells = [["", *(name.capitalize() for name in skeleton.groups), total]]
     for name, scores in rows.items():
-        numbers = [*(scores.groups[group] for group in PCKH_GROUPS), scores.total]
+        numbers = [*(scores.groups[group] for group in skeleton.groups), scores.total]
         cells.append([name, *(f"{number:.2f}" for number in numbers)])
-    first, *others = (max(map(len, column)) for column in zip(*cells, strict=True))
+    first, *widths = (max(map(len, column)) for column in zip(*cells, strict=True))
     lines = [
-        [name.ljust(first), *map(str.rjust, numbers, others)]
+        [name.ljust(first), *map(str.rjust, numbers, widths)]
         for name, *numbers in cells
     ]
-    lines.insert(1, ["-" * first, *("-" * (width - 1) + ":" for width in others)])
+    lines.insert(1, ["-" * first, *("-" * (width - 1) + ":" for width in widths)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

@@ -5,15 +5,17 @@ which counts pixels from 1 as the release does; person `i` is the one with that 
 in its split.
 """
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 from etils import epath, epy
 
+from mpii_pose import files
 from mpii_pose.person import AnnotationError, PersonAnnotation
 from mpii_pose.release import matlab_structs as structs
-from mpii_pose.skeleton import NUM_KEYPOINTS, Visibility
+from mpii_pose.skeleton import MPII, Skeleton, Visibility
 
 with epy.lazy_imports():  # SciPy takes longer to import than the whole package.
     import scipy.io
@@ -30,47 +32,78 @@ _MIN_CLOSE = 100
 _HALF_PIXEL = 0.5
 
 
-def write_predictions(path: epath.PathLike, predicted: npt.ArrayLike) -> None:
+class PredictionError(ValueError):
+    """Predictions are not of the people or keypoints they should be of."""
+
+
+def write_predictions(
+    path: epath.PathLike, predicted: npt.ArrayLike, *, skeleton: Skeleton = MPII
+) -> None:
     """Writes `pred.mat`.
 
     Args:
         path: Where to write.
-        predicted: float [N, 16, 2], (x, y) in pixels of the full image, 0-based, in
-            `index` order.
+        predicted: float [N, K, 2], (x, y) in pixels of the full image, 0-based, in
+            `index` order; K is 16 for MPII.
+        skeleton: Which K keypoints there are.
     """
-    preds = checked_predictions(predicted) + 1
-    with epath.Path(path).open("wb") as file:
+    preds = checked_predictions(predicted, skeleton) + 1
+    with files.whole_file(path) as file:
         scipy.io.savemat(file, {"preds": preds}, do_compression=True)
 
 
-def read_predictions(path: epath.PathLike) -> npt.NDArray[np.float64]:
-    """Reads `pred.mat`.
+def read_predictions(
+    path: epath.PathLike, *, skeleton: Skeleton = MPII
+) -> npt.NDArray[np.float64]:
+    """Reads `pred.mat`, [N, K, 2] or, as in old .h5 files, [2, K, N].
+
+    [2, K, 2] can be either and is read as two people, [N, K, 2], with a warning.
+
+    Args:
+        path: The file.
+        skeleton: Which K keypoints there are, 16 for MPII.
 
     Returns:
-        float64 [N, 16, 2], (x, y) in pixels of the full image, 0-based.
+        float64 [N, K, 2], (x, y) in pixels of the full image, 0-based.
 
     Raises:
         AnnotationError: The file is something else.
     """
+    path = files.user_path(path)
     preds = structs.load_variable(path, "preds", squeeze=False)
-    if preds is None or preds.dtype.kind not in "iuf":
+    if not isinstance(preds, np.ndarray) or preds.dtype.kind not in "iuf":
         raise AnnotationError(f"{path}: expected an array of numbers named preds")
-    if preds.ndim == 3 and preds.shape[:2] == (2, NUM_KEYPOINTS):  # as in old .h5 files
+    of_person, turned = (skeleton.num_keypoints, 2), (2, skeleton.num_keypoints)
+    if preds.ndim == 3 and preds.shape[1:] == of_person:
+        if preds.shape[:2] == turned:
+            warnings.warn(
+                f"{path}: preds {list(preds.shape)} is read as [people, keypoints, x "
+                "and y]; turn it if it is [x and y, keypoints, people]",
+                stacklevel=2,
+            )
+    elif preds.ndim == 3 and preds.shape[:2] == turned:
         preds = preds.transpose(2, 1, 0)
-    try:
-        return checked_predictions(preds) - 1
-    except ValueError as error:
-        raise AnnotationError(f"{path}: {error}") from None
+    else:
+        count = skeleton.num_keypoints
+        raise AnnotationError(
+            f"{path}: expected preds [N, {count}, 2], or [2, {count}, N] as in old .h5 "
+            f"files, got {preds.shape}"
+        )
+    return checked_predictions(preds, skeleton) - 1
 
 
 def check_predictions(
-    predicted: npt.ArrayLike, people: Sequence[PersonAnnotation]
+    predicted: npt.ArrayLike,
+    people: Sequence[PersonAnnotation],
+    *,
+    skeleton: Skeleton = MPII,
 ) -> list[str]:
     """Looks for the usual mistakes in predictions.
 
     Args:
-        predicted: float [N, 16, 2], (x, y) in pixels of the full image, 0-based.
+        predicted: float [N, K, 2], (x, y) in pixels of the full image, 0-based.
         people: The people of the split, in `index` order, labelled or not.
+        skeleton: Which K keypoints there are.
 
     Returns:
         What is wrong, one sentence each: a number of people that is not that of the
@@ -78,34 +111,40 @@ def check_predictions(
         order, x and y exchanged, pixels of a crop) and, where people are labelled, a
         grid that is off by one pixel.
     """
-    points = checked_predictions(predicted)
+    points = checked_predictions(predicted, skeleton)
     if len(points) != len(people):
         return [
             f"There are predictions for {len(points)} people and {len(people)} people "
             "in the split; send one for each, in index order."
         ]
     problems = []
-    if not np.isfinite(points).all():
-        people_with = int((~np.isfinite(points)).any(axis=(1, 2)).sum())
+    missing = ~np.all(np.isfinite(points), axis=2)
+    points = np.where(missing[..., np.newaxis], np.nan, points)
+    if count := np.sum(missing):
+        people_with = np.sum(np.any(missing, axis=1))
         problems.append(
-            f"{int((~np.isfinite(points)).any(axis=2).sum())} keypoints of "
-            f"{people_with} people are not finite; each is counted as a miss."
+            f"{count} keypoints of {people_with} people are not finite; each is "
+            "counted as a miss."
         )
     centers = np.array([person.center for person in people], np.float64).reshape(-1, 2)
-    problems += _far_from_people(points, centers)
+    known = ~np.all(missing, axis=1)
+    problems += _far_from_people(points[known], centers[known])
     return problems + _off_by_one(points, people)
 
 
-def checked_predictions(predicted: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Returns predictions as float64 [N, 16, 2].
+def checked_predictions(
+    predicted: npt.ArrayLike, skeleton: Skeleton = MPII
+) -> npt.NDArray[np.float64]:
+    """Returns predictions as float64 [N, K, 2].
 
     Raises:
-        ValueError: They have another shape.
+        PredictionError: They have another shape.
     """
     points = np.asarray(predicted, np.float64)
-    if points.ndim != 3 or points.shape[1:] != (NUM_KEYPOINTS, 2):
-        raise ValueError(
-            f"predictions must have shape [N, {NUM_KEYPOINTS}, 2], got {points.shape}"
+    if points.ndim != 3 or points.shape[1:] != (skeleton.num_keypoints, 2):
+        raise PredictionError(
+            f"predictions must have shape [N, {skeleton.num_keypoints}, 2], got "
+            f"{points.shape}"
         )
     return points
 
@@ -113,10 +152,9 @@ def checked_predictions(predicted: npt.ArrayLike) -> npt.NDArray[np.float64]:
 def _far_from_people(
     points: npt.NDArray[np.float64], centers: npt.NDArray[np.float64]
 ) -> list[str]:
-    known = np.any(np.all(np.isfinite(points), axis=2), axis=1)
-    if known.sum() < _MIN_PEOPLE:
+    if len(points) < _MIN_PEOPLE:
         return []
-    middles, centers = np.nanmedian(points[known], axis=1), centers[known]
+    middles = np.nanmedian(points, axis=1)
     x, y = _correlations(middles, centers)
     if min(x, y) >= MIN_CORRELATION:
         return []

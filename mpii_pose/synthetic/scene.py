@@ -12,15 +12,13 @@ import numpy as np
 from PIL import Image
 
 from mpii_pose import skeleton
-from mpii_pose.person import HEAD_SIZE_FACTOR, HEAD_SIZE_PER_SCALE
+from mpii_pose.person import HEAD_SIZE_FACTOR, HEAD_SIZE_PER_SCALE, NECK_TO_TOP
 from mpii_pose.skeleton import Visibility
 from mpii_pose.synthetic import background, figure, outfit, pose
 from mpii_pose.synthetic.canvas import Canvas
 from mpii_pose.synthetic.contents import ReleasePerson
 from mpii_pose.synthetic.figure import Figure
 
-# MPII: neck to head top is as long as 0.8 x the diagonal of the head box.
-NECK_TO_TOP = 0.8
 # MPII's centers lie around the mean of the keypoints with this standard deviation,
 # relative to body height: measured on the 16,992 people with all keypoints.
 CENTER_SPREAD = 0.043

@@ -6,6 +6,7 @@ they run it, so that `--help` is quick.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -27,18 +28,49 @@ examples:
 """
 
 
+# Exit codes of a shell for what ended by signal 2 (Ctrl-C) and 13 (a closed pipe).
+_INTERRUPTED, _NOBODY_READS = 130, 141
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit code.
+
+    What files and users cause is printed as a line; our own mistakes are raised.
 
     Args:
         arguments: Those of the command line, by default.
     """
     args = make_parser().parse_args(arguments)
     try:
-        return args.run(args)
-    except (OSError, ValueError) as error:  # Files that are missing, or lie.
-        print(f"error: {error}", file=sys.stderr)
+        code = args.run(args)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        print("\nInterrupted", file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:  # By `| head`: let Python write the rest nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _NOBODY_READS
+    except (OSError, ValueError) as error:
+        if not isinstance(error, _expected_errors()):
+            raise
+        print(f"error: {_words(error)}", file=sys.stderr)
         return 1
+
+
+def _expected_errors() -> tuple[type[Exception], ...]:
+    from mpii_pose.formats.predictions import PredictionError
+    from mpii_pose.person import AnnotationError
+    from mpii_pose.release.archives import ArchiveError
+    from mpii_pose.shards.images import ImageError
+
+    return OSError, AnnotationError, ArchiveError, ImageError, PredictionError
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def make_parser() -> argparse.ArgumentParser:

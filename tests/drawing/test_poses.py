@@ -266,6 +266,66 @@ def test_heatmaps_of_other_shapes_are_refused(shape):
         draw_heatmaps(grey(), np.ones(shape))
 
 
+# A dog seen from its left: four keypoints, of which the nose's is nobody's pair.
+DOG = skeleton.Skeleton(
+    name="dog",
+    keypoints=("right_paw", "nose", "left_paw", "tail"),
+    bones=(("tail", "nose"), ("nose", "left_paw"), ("nose", "right_paw")),
+    groups={"paws": ("right_paw", "left_paw"), "nose": ("nose",)},
+)
+DOG_POSE = np.array([[250, 150], [150, 60], [50, 150], [150, 190]], float)
+
+
+def test_another_skeleton_has_its_own_bones_and_sides():
+    drawn = draw_pose(grey(), DOG_POSE, skeleton=DOG, line_width=6)
+
+    colors = [drawn.getpixel((int(x), int(y))) for x, y in DOG_POSE]
+    sides = visualize.RIGHT, visualize.MIDDLE, visualize.LEFT, visualize.MIDDLE
+    assert colors == list(sides)
+    for a, b, color in ((0, 1, sides[0]), (2, 1, sides[2]), (3, 1, sides[1])):
+        x, y = (0.7 * DOG_POSE[a] + 0.3 * DOG_POSE[b]).round().astype(int)
+        assert drawn.getpixel((int(x), int(y))) == color
+
+
+@pytest.mark.parametrize(
+    ("points", "kind"),
+    [(pose()[0], skeleton.MPII), (DOG_POSE, DOG)],
+    ids=["person", "dog"],
+)
+def test_mirrored_pose_is_the_mirrored_picture_with_the_sides_exchanged(points, kind):
+    mirrored = points[list(kind.mirrored)] * [-1, 1] + [299, 0]
+
+    before = np.asarray(draw_pose(grey(), points, skeleton=kind, line_width=6))
+    after = np.asarray(draw_pose(grey(), mirrored, skeleton=kind, line_width=6))
+
+    left, right, middle = visualize.LEFT, visualize.RIGHT, visualize.MIDDLE
+    for color, other in ((left, right), (right, left), (middle, middle)):
+        there = (before[:, ::-1] == color).all(axis=2)
+        here = (after == other).all(axis=2)
+        # What is drawn later covers the rest, and it is the other side now.
+        assert (here & there).sum() > 0.7 * (here | there).sum() > 100
+
+
+def test_heatmaps_of_another_skeleton_have_its_colors():
+    heatmaps = np.zeros((8, 8, 4), np.float32)
+    heatmaps[1, 6, DOG.keypoints.index("left_paw")] = 1.0
+
+    drawn = draw_heatmaps(grey(80, 80), heatmaps, opacity=1.0, skeleton=DOG)
+
+    assert drawn.getpixel((65, 15)) == pytest.approx(visualize.LEFT, abs=30)
+
+
+def test_plot_takes_the_groups_of_what_it_plots():
+    truth = np.zeros((3, 4, 2))
+    scores = pckh_curve(truth, truth, np.ones((3, 4)), np.ones(3), skeleton=DOG)
+
+    axes = plot_pckh({"dog": scores}, group="paws")
+
+    assert axes.get_lines()[0].get_ydata().tolist() == [100.0] * 51
+    with pytest.raises(ValueError, match=r"\['paws', 'nose'\].*: wrist"):
+        plot_pckh({"dog": scores}, group="wrist")
+
+
 @pytest.mark.parametrize(
     ("count", "columns", "across", "down"), [(1, 4, 1, 1), (4, 4, 4, 1), (7, 3, 3, 3)]
 )

@@ -6,6 +6,10 @@ import scipy.io
 
 import mpii_pose
 from mpii_pose.formats import submission
+from mpii_pose.release.matlab import UNRELEASED_IMAGES
+
+# How files are read to see them as MATLAB shows them.
+AS_IN_MATLAB = {"squeeze_me": True, "struct_as_record": False}
 
 
 @pytest.fixture(scope="module")
@@ -26,114 +30,144 @@ def predicted(people):
     return centers[:, None] + 5 * noise
 
 
-def test_every_pose_stands_where_the_toolkit_looks_for_it(
-    matlab_file, people, predicted, tmp_path
-):
-    path = tmp_path / "pred_keypoints_mpii.mat"
+def read_back(path, matlab_file):
+    """What MPII's toolkit finds: {(image, person, 0-based): [16, 2], 1-based}.
 
-    submission.write_submission(path, predicted, matlab_file=matlab_file)
-
-    # Read as MATLAB shows it, by the rules of MPII's README and nothing of ours.
-    options = {"squeeze_me": True, "struct_as_record": False}
-    release = scipy.io.loadmat(matlab_file, **options)["RELEASE"]
-    expected = release.annolist[release.img_train == 0]
-    pred = scipy.io.loadmat(path, **options)["pred"]
-    assert [e.image.name for e in pred] == [e.image.name for e in expected]
-    rows = {(p.image_name, p.person_index): p.index for p in people}
-    found = 0
+    By the rules of its README and nothing of ours. Asserts that what was there stays.
+    """
+    release = scipy.io.loadmat(matlab_file, **AS_IN_MATLAB)["RELEASE"]
+    expected = np.atleast_1d(release.annolist)[np.atleast_1d(release.img_train) == 0]
+    pred = np.atleast_1d(scipy.io.loadmat(path, **AS_IN_MATLAB)["pred"])
+    assert [image.image.name for image in pred] == [e.image.name for e in expected]
+    found = {}
     for image, original in zip(pred, expected, strict=True):
-        rects, originals = (
-            np.atleast_1d(image.annorect),
-            np.atleast_1d(original.annorect),
-        )
+        rects = np.atleast_1d(image.annorect)
+        originals = np.atleast_1d(original.annorect)
         assert len(rects) == len(originals)
         for j, (rect, before) in enumerate(zip(rects, originals, strict=True)):
             for name in getattr(before, "_fieldnames", ()):
                 if name in ("scale", "x1"):
                     assert np.all(getattr(rect, name) == getattr(before, name))
-            index = rows.get((image.image.name, j))
-            if index is None:
-                continue
-            points = rect.annopoints.point
-            np.testing.assert_allclose(
-                [p.x for p in points], predicted[index, :, 0] + 1
-            )
-            np.testing.assert_allclose(
-                [p.y for p in points], predicted[index, :, 1] + 1
-            )
-            assert [p.id for p in points] == list(range(16))
-            found += 1
-    assert found == len(people)
+            points = getattr(getattr(rect, "annopoints", None), "point", None)
+            if points is not None:
+                assert [point.id for point in points] == list(range(16))
+                pose = [(point.x, point.y) for point in points]
+                found[image.image.name, j] = np.array(pose)
+    return found
 
 
-def test_submission_reads_back_and_has_no_problems(matlab_file, predicted, tmp_path):
-    path = tmp_path / "pred.mat"
-    submission.write_submission(path, predicted, matlab_file=matlab_file)
+def test_every_pose_stands_where_the_toolkit_looks_for_it(
+    matlab_file, people, predicted, tmp_path
+):
+    path = tmp_path / "pred_keypoints_mpii.mat"
 
-    found = submission.read_submission(path, matlab_file=matlab_file)
+    problems = submission.write_submission(path, predicted, matlab_file=matlab_file)
 
-    np.testing.assert_allclose(found, predicted, atol=1e-9)
-    assert submission.check_submission(path, matlab_file=matlab_file) == []
+    assert problems == []
+    found = read_back(path, matlab_file)
+    assert len(found) == len(people)
+    for person, pose in zip(people, predicted, strict=True):
+        at = person.image_name, person.person_index
+        np.testing.assert_allclose(found[at], pose + 1)
+
+
+def test_files_are_found_below_the_home(matlab_file, predicted, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "release.mat").symlink_to(matlab_file)
+
+    submission.write_submission("~/pred.mat", predicted, matlab_file="~/release.mat")
+
+    assert (tmp_path / "pred.mat").exists()
 
 
 def test_only_separated_people_need_predictions(
     matlab_file, people, predicted, tmp_path
 ):
-    separated = np.array([p.separated == 1 for p in people])
-    assert 0 < separated.sum() < len(people)
-    predicted[~separated] = np.nan
-    path = tmp_path / "pred.mat"
+    separated = {(p.image_name, p.person_index) for p in people if p.separated == 1}
+    assert 0 < len(separated) < len(people)
+    predicted[[person.separated != 1 for person in people]] = np.nan
 
-    submission.write_submission(path, predicted, matlab_file=matlab_file)
+    problems = submission.write_submission(
+        tmp_path / "pred.mat", predicted, matlab_file=matlab_file
+    )
 
-    found = submission.read_submission(path, matlab_file=matlab_file)
-    assert np.isnan(found[~separated]).all()
-    assert submission.check_submission(path, matlab_file=matlab_file) == []
+    assert problems == []
+    assert read_back(tmp_path / "pred.mat", matlab_file).keys() == separated
 
 
-def test_missing_pose_of_a_separated_person_is_a_problem(
+def test_problems_are_refused_before_anything_is_written(
     matlab_file, people, predicted, tmp_path
 ):
     predicted[next(p.index for p in people if p.separated == 1)] = np.nan
-    path = tmp_path / "pred.mat"
-    submission.write_submission(path, predicted, matlab_file=matlab_file)
 
-    problems = submission.check_submission(path, matlab_file=matlab_file)
-
-    assert any("16 keypoints of 1 people are not finite" in p for p in problems)
-
-
-def test_wrong_number_of_predictions_is_refused(matlab_file, predicted, tmp_path):
-    with pytest.raises(ValueError, match=f"the {len(predicted)} people of test"):
+    with pytest.raises(submission.PredictionError, match="16 keypoints of 1 people"):
         submission.write_submission(
-            tmp_path / "pred.mat", predicted[1:], matlab_file=matlab_file
+            tmp_path / "pred.mat", predicted, matlab_file=matlab_file
+        )
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_problems_can_be_written_all_the_same(matlab_file, people, predicted, tmp_path):
+    predicted[next(p.index for p in people if p.separated == 1)] = np.nan
+
+    problems = submission.write_submission(
+        tmp_path / "pred.mat", predicted, matlab_file=matlab_file, force=True
+    )
+
+    assert ["16 keypoints of 1 people are not finite" in p for p in problems] == [True]
+    assert len(read_back(tmp_path / "pred.mat", matlab_file)) == len(people) - 1
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_wrong_number_of_predictions_is_refused(
+    matlab_file, predicted, tmp_path, force
+):
+    with pytest.raises(
+        submission.PredictionError, match=f"the {len(predicted)} people of test"
+    ):
+        submission.write_submission(
+            tmp_path / "pred.mat", predicted[1:], matlab_file=matlab_file, force=force
         )
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda pred: pred[:, 1:], "is it annolist"),
-        (lambda pred: pred[:, ::-1], "must stay in the order of annolist"),
-        (lambda pred: np.zeros(3), "expected a struct array named pred"),
-    ],
-)
-def test_a_file_that_is_not_the_test_images_is_refused(
-    matlab_file, predicted, tmp_path, change, message
-):
-    path = tmp_path / "pred.mat"
-    submission.write_submission(path, predicted, matlab_file=matlab_file)
-    pred = scipy.io.loadmat(path)["pred"]
-    scipy.io.savemat(path, {"pred": change(pred)})
+@pytest.fixture
+def renamed_file(matlab_file, people, tmp_path):
+    """The annotations, in which images with test people have unreleased names."""
+    names = list(dict.fromkeys(person.image_name for person in people))
+    assert len(names) > len(UNRELEASED_IMAGES)
+    renamed = dict(zip(names[1:], sorted(UNRELEASED_IMAGES), strict=False))
+    release = scipy.io.loadmat(matlab_file)["RELEASE"]
+    for image in release["annolist"][0, 0].ravel()["image"]:
+        name = image[0, 0]["name"].item()
+        image[0, 0]["name"] = np.array([renamed.get(name, name)])
+    scipy.io.savemat(tmp_path / "mpii_human_pose_v1_u12_1.mat", {"RELEASE": release})
+    return tmp_path / "mpii_human_pose_v1_u12_1.mat"
 
-    with pytest.raises(mpii_pose.AnnotationError, match=message):
-        submission.check_submission(path, matlab_file=matlab_file)
+
+def test_people_of_unreleased_images_are_counted_as_everywhere(
+    renamed_file, people, tmp_path
+):
+    released = mpii_pose.read_people(renamed_file)["test"]
+    assert 0 < len(released) < len(people)
+    points = np.array([[person.center] * 16 for person in released], np.float64)
+    points += np.arange(len(points))[:, None, None]
+
+    submission.write_submission(
+        tmp_path / "pred.mat", points, matlab_file=renamed_file, force=True
+    )
+
+    found = read_back(tmp_path / "pred.mat", renamed_file)
+    assert len(found) == len(released)
+    for person, pose in zip(released, points, strict=True):
+        at = person.image_name, person.person_index
+        np.testing.assert_allclose(found[at], pose + 1)
 
 
 def test_annotations_that_are_not_the_release_are_refused(predicted, tmp_path):
     scipy.io.savemat(tmp_path / "other.mat", {"RELEASE": np.zeros(3)})
 
-    with pytest.raises(mpii_pose.AnnotationError, match="annolist and img_train"):
+    with pytest.raises(mpii_pose.AnnotationError, match=r"other\.mat: .*RELEASE"):
         submission.write_submission(
             tmp_path / "pred.mat", predicted, matlab_file=tmp_path / "other.mat"
         )

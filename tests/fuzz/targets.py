@@ -14,9 +14,11 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import PIL.Image
+import scipy.io
 
 import mpii_pose
 from mpii_pose import AnnotationError
+from mpii_pose.formats import predictions
 from mpii_pose.release import find, matlab_file
 from mpii_pose.shards.images import ImageError, ImageFile
 from tests import releases
@@ -36,6 +38,13 @@ def read_matlab(data: bytes) -> None:
     """Reads the official .mat."""
     with contextlib.suppress(AnnotationError):
         mpii_pose.read_people(_file("release.mat", data))
+
+
+def read_predictions(data: bytes) -> None:
+    """Reads pred.mat."""
+    with contextlib.suppress(AnnotationError):
+        points = predictions.read_predictions(_file("pred.mat", data))
+        assert points.shape[1:] == (16, 2)
 
 
 def read_cpm(data: bytes) -> None:
@@ -70,6 +79,7 @@ def read_image(data: bytes) -> None:
 
 TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "matlab": read_matlab,
+    "predictions": read_predictions,
     "cpm": read_cpm,
     "hrnet": read_hrnet,
     "image": read_image,
@@ -78,6 +88,8 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
 
 def seeds(target: str) -> list[bytes]:
     """Returns valid files for a target, from a small drawn release."""
+    if target == "predictions":
+        return [_predictions(np.ones((n, 16, 2)) * n) for n in (1, 2, 5)]
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         sizes = [(64, 80)] if target == "image" else [(64, 64)]
@@ -100,6 +112,12 @@ def seeds(target: str) -> list[bytes]:
             records = [releases.hrnet_record(person) for person in people["train"]]
             return [json.dumps(records[:n]).encode() for n in (1, 2, len(records))]
         return _images([path.read_bytes() for path in folder.glob("images/*")][:2])
+
+
+def _predictions(points: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    scipy.io.savemat(file, {"preds": points})
+    return file.getvalue()
 
 
 def _images(jpegs: list[bytes]) -> list[bytes]:

@@ -5,8 +5,8 @@ where there is nothing to say. Nothing is corrected: everybody evaluates on the 
 as they are.
 """
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,16 +14,14 @@ import numpy.typing as npt
 from mpii_pose.person import (
     HEAD_SIZE_FACTOR,
     HEAD_SIZE_PER_SCALE,
+    NECK_TO_TOP,
     PersonAnnotation,
     person_square,
 )
-from mpii_pose.skeleton import KEYPOINTS, NUM_KEYPOINTS, Visibility
+from mpii_pose.skeleton import MPII, Visibility
 
-# |upper neck - head top| divided by the head box's diagonal, whose corners they are
-# near: true of all people of MPII but a few.
-_NECK_TO_TOP = 0.8
 # How far a head may be off before it is reported; nearly all are within 0.01 and 0.02.
-_SCALE_TOLERANCE, _NECK_TO_TOP_TOLERANCE = 0.01, 0.1
+_SCALE_TOLERANCE, _LENGTH_TOLERANCE = 0.01, 0.1
 # Shoulders and hips that point against each other are suspect where both are this long
 # (in head sizes; a frontal person's are 2.1 and 0.8) and the angle is this large.
 _MIN_TORSO_WIDTH, _MAX_COSINE = 0.75, -0.5
@@ -32,25 +30,15 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Poses:
-    """Labelled people as arrays.
+class Poses(NamedTuple):
+    """N labelled people as arrays; points are (x, y) in pixels of the full image."""
 
-    Attributes:
-        keypoints: float64 [N, 16, 2], (x, y) in pixels of the full image, 0-based.
-        labelled: bool [N, 16].
-        center: float64 [N, 2].
-        scale: float64 [N], height of the person divided by 200 px.
-        head_size: float64 [N], in px.
-        image_size: float64 [N, 2], (width, height) in px; NaN where unknown.
-    """
-
-    keypoints: Floats
-    labelled: Bools
-    center: Floats
-    scale: Floats
-    head_size: Floats
-    image_size: Floats
+    keypoints: Floats  # [N, 16, 2]
+    labelled: Bools  # [N, 16]
+    center: Floats  # [N, 2]
+    scale: Floats  # [N], height of the person divided by 200 px
+    head_size: Floats  # [N], in px
+    image_size: Floats  # [N, 2], (width, height) in px; NaN where unknown
 
 
 def stack_poses(
@@ -63,22 +51,20 @@ def stack_poses(
         people: N people.
         image_sizes: (height, width) in px by image name, where they are known.
     """
-    sizes = image_sizes or {}
-    unknown = (np.nan, np.nan)
+    known = image_sizes or {}
+    sizes = [known.get(person.image_name, (np.nan, np.nan))[::-1] for person in people]
 
     def column(values: list, *shape: int) -> Floats:
         return np.array(values, np.float64).reshape(len(people), *shape)
 
-    visibility = column([person.visibility for person in people], NUM_KEYPOINTS)
+    visibility = column([person.visibility for person in people], MPII.num_keypoints)
     return Poses(
-        keypoints=column([person.keypoints for person in people], NUM_KEYPOINTS, 2),
+        keypoints=column([p.keypoints for p in people], MPII.num_keypoints, 2),
         labelled=visibility != Visibility.MISSING,
         center=column([person.center for person in people], 2),
         scale=column([person.scale for person in people]),
         head_size=column([person.head_size for person in people]),
-        image_size=column(
-            [sizes.get(person.image_name, unknown)[::-1] for person in people], 2
-        ),
+        image_size=column(sizes, 2),
     )
 
 
@@ -86,7 +72,7 @@ def outside_image(poses: Poses) -> Floats:
     """Returns how many px a keypoint lies beyond the centers of the outer pixels."""
     last = poses.image_size[:, None] - 1
     beyond = np.maximum(-poses.keypoints, poses.keypoints - last).max(axis=2)
-    return _where(poses.labelled & (beyond > 0), beyond)
+    return np.where(poses.labelled & (beyond > 0), beyond, 0.0)
 
 
 def coincident(poses: Poses) -> Floats:
@@ -95,19 +81,18 @@ def coincident(poses: Poses) -> Floats:
     same = (points[:, :, None] == points[:, None]).all(axis=3)
     same &= poses.labelled[:, :, None] & poses.labelled[:, None]
     together = same.sum(axis=2).astype(np.float64)
-    return _where(together > 1, together)
+    return np.where(together > 1, together, 0.0)
 
 
 def outside_crop(poses: Poses) -> Floats:
     """Returns how many head sizes a keypoint lies outside the usual crop.
 
-    HRNet's crop, which nearly everybody uses: a square of 250 x scale px whose middle
-    lies 15 x scale px below the center.
+    HRNet's crop, which nearly everybody uses; see `person_square`.
     """
     middle, side = person_square(poses.center, poses.scale)
     from_middle = np.abs(poses.keypoints - middle[:, None]).max(axis=2)
-    beyond = from_middle - side[:, None] / 2
-    return _where(poses.labelled & (beyond > 0), beyond / poses.head_size[:, None])
+    beyond = (from_middle - side[:, None] / 2) / poses.head_size[:, None]
+    return np.where(poses.labelled & (beyond > 0), beyond, 0.0)
 
 
 def impossible_head(poses: Poses) -> Floats:
@@ -117,19 +102,18 @@ def impossible_head(poses: Poses) -> Floats:
     top. So head size is 25 x scale, and the box's diagonal 5/4 of the distance of the
     two keypoints; and no head is larger than its image. The number stands at both.
     """
-    neck, top = _indices("upper_neck", "head_top")
-    expected = HEAD_SIZE_PER_SCALE * poses.scale
-    off_scale = _deviation(poses.head_size, expected)
+    neck, top = MPII.indices("upper_neck", "head_top")
     length = np.linalg.norm(poses.keypoints[:, neck] - poses.keypoints[:, top], axis=1)
-    off_length = _deviation(length, _NECK_TO_TOP * poses.head_size / HEAD_SIZE_FACTOR)
-    off_length[~poses.labelled[:, [neck, top]].all(axis=1)] = 0
+    off_scale = np.abs(poses.head_size / (HEAD_SIZE_PER_SCALE * poses.scale) - 1)
+    off_length = np.abs(length / (NECK_TO_TOP * poses.head_size / HEAD_SIZE_FACTOR) - 1)
+    has_length = poses.labelled[:, [neck, top]].all(axis=1)
     # A comparison with NaN, where the image's size is unknown, is false.
-    off_image = poses.head_size / poses.image_size.min(axis=1)
+    of_image = poses.head_size / poses.image_size.min(axis=1)
     off = np.maximum.reduce(
         [
-            _where(off_scale > _SCALE_TOLERANCE, off_scale),
-            _where(off_length > _NECK_TO_TOP_TOLERANCE, off_length),
-            _where(off_image > 1, off_image),
+            np.where(off_scale > _SCALE_TOLERANCE, off_scale, 0.0),
+            np.where(has_length & (off_length > _LENGTH_TOLERANCE), off_length, 0.0),
+            np.where(of_image > 1, of_image, 0.0),
         ]
     )
     return _at(100 * off, neck, top)
@@ -156,31 +140,26 @@ def suspected_swap(poses: Poses) -> Floats:
 
 
 def _opposed_torso(poses: Poses) -> Floats:
-    right_hip, left_hip = _indices("right_hip", "left_hip")
-    right_shoulder, left_shoulder = _indices("right_shoulder", "left_shoulder")
-    unit = poses.head_size[:, None]
-    hips = (poses.keypoints[:, left_hip] - poses.keypoints[:, right_hip]) / unit
-    shoulders = poses.keypoints[:, left_shoulder] - poses.keypoints[:, right_shoulder]
-    shoulders = shoulders / unit
+    points = MPII.indices("right_hip", "left_hip", "right_shoulder", "left_shoulder")
+    torso = poses.keypoints[:, points] / poses.head_size[:, None, None]
+    hips, shoulders = torso[:, 1] - torso[:, 0], torso[:, 3] - torso[:, 2]
     widths = np.stack([np.hypot(*hips.T), np.hypot(*shoulders.T)])
-    suspect = (widths.min(axis=0) > _MIN_TORSO_WIDTH) & (
-        (hips * shoulders).sum(axis=1) < _MAX_COSINE * widths.prod(axis=0)
-    )
-    points = (right_hip, left_hip, right_shoulder, left_shoulder)
-    suspect &= poses.labelled[:, points].all(axis=1)
-    return _at(_where(suspect, widths.min(axis=0)), *points)
+    suspect = poses.labelled[:, points].all(axis=1)
+    suspect &= widths.min(axis=0) > _MIN_TORSO_WIDTH
+    suspect &= (hips * shoulders).sum(axis=1) < _MAX_COSINE * widths.prod(axis=0)
+    return _at(np.where(suspect, widths.min(axis=0), 0.0), *points)
 
 
 def _twice_crossed(poses: Poses, *parts: str) -> Floats:
     """Checks a pair of limbs, given by its three parts from the body outwards."""
-    right = _indices(*(f"right_{part}" for part in parts))
-    left = _indices(*(f"left_{part}" for part in parts))
+    right = MPII.indices(*(f"right_{part}" for part in parts))
+    left = MPII.indices(*(f"left_{part}" for part in parts))
     a, b = poses.keypoints[:, right], poses.keypoints[:, left]
     suspect = poses.labelled[:, right + left].all(axis=1)
     for start, end in ((0, 1), (1, 2)):
         suspect &= _cross(a[:, start], a[:, end], b[:, start], b[:, end])
     apart = np.hypot(*(a[:, 1] - b[:, 1]).T) / poses.head_size
-    return _at(_where(suspect, apart), right[1], left[1])
+    return _at(np.where(suspect, apart, 0.0), right[1], left[1])
 
 
 def _cross(a: Floats, b: Floats, c: Floats, d: Floats) -> Bools:
@@ -193,89 +172,66 @@ def _cross(a: Floats, b: Floats, c: Floats, d: Floats) -> Bools:
     return (side(a, b, c) * side(a, b, d) < 0) & (side(c, d, a) * side(c, d, b) < 0)
 
 
-def _deviation(found: Floats, expected: Floats) -> Floats:
-    return np.abs(found / expected - 1)
-
-
-def _where(condition: Bools | np.bool_, values: Floats) -> Floats:
-    return np.where(condition, values, 0.0)
-
-
 def _at(values: Floats, *keypoints: int) -> Floats:
     """Returns [N, 16] with `values` [N] at some keypoints and 0 elsewhere."""
-    array = np.zeros((len(values), NUM_KEYPOINTS))
+    array = np.zeros((len(values), MPII.num_keypoints))
     array[:, keypoints] = values[:, None]
     return array
 
 
-def _indices(*names: str) -> tuple[int, ...]:
-    return tuple(KEYPOINTS.index(name) for name in names)
+class Check(NamedTuple):
+    """A kind of defect."""
 
-
-@dataclasses.dataclass(frozen=True)
-class Check:
-    """A kind of defect.
-
-    Attributes:
-        name: Short name.
-        title: What is shown as heading.
-        explanation: What is measured and why, for readers of the report.
-        unit: What `measure` returns, as words after a number.
-        measure: Poses of N people -> float64 [N, 16], 0 where there is nothing to say.
-        shows_crop: Whether the crop belongs into its pictures.
-    """
-
-    name: str
+    measure: Callable[[Poses], Floats]  # [N, 16] as this module says.
+    unit: str  # Of what `measure` returns, as words after a number.
     title: str
-    explanation: str
-    unit: str
-    measure: Callable[[Poses], Floats]
-    shows_crop: bool = False
+    explanation: str  # What is measured and why, for readers of the report.
+    shows_crop: bool = False  # Whether the crop belongs into its pictures.
+
+    @property
+    def name(self) -> str:
+        """Short name."""
+        return self.measure.__name__
 
 
 CHECKS = (
     Check(
-        "outside_image",
+        outside_image,
+        "px outside",
         "Keypoints outside the image",
         "Labelled keypoints beyond the centers of the outermost pixels. Most are head "
         "tops that the image cuts off.",
-        "px outside",
-        outside_image,
     ),
     Check(
-        "coincident",
+        coincident,
+        "at one place",
         "Keypoints at the same place",
         "Two or more labelled keypoints of a person at exactly the same coordinates. "
         "Some people are seen that way; others were clicked twice.",
-        "at one place",
-        coincident,
     ),
     Check(
-        "outside_crop",
+        outside_crop,
+        "head sizes outside",
         "Keypoints outside the usual crop",
         "Nearly all code crops a square of 250 x scale px whose middle lies 15 x scale "
         "px below the center. These labelled keypoints are cut off: no network can "
         "find them, and they count as misses.",
-        "head sizes outside",
-        outside_crop,
         shows_crop=True,
     ),
     Check(
-        "impossible_head",
+        impossible_head,
+        "% off",
         "Impossible head sizes",
         "Head size is 25 x scale and 3/4 of the distance from upper neck to head top, "
         "as all three were made from the same head box. Here they disagree (by more "
         "than 1 % and 10 %), or the head is larger than the image.",
-        "% off",
-        impossible_head,
     ),
     Check(
-        "suspected_swap",
+        suspected_swap,
+        "head sizes apart",
         "Suspected left/right swaps",
         "Shoulders and hips point against each other, or both halves of a pair of "
         "limbs cross (thigh over thigh and shin over shin). Bodies can do that, but "
         "rarely: look before you believe it.",
-        "head sizes apart",
-        suspected_swap,
     ),
 )

@@ -3,6 +3,8 @@
 import argparse
 from typing import Any
 
+from mpii_pose.files import user_path
+
 _EXAMPLES = """\
 examples:
   python -m mpii_pose audit ~/mpii
@@ -26,14 +28,19 @@ def add_parser(commands: Any) -> None:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("path", metavar="PATH", help="a copy of MPII")
-    parser.add_argument("--images", metavar="DIR", help="the folder with the images")
+    parser.add_argument("path", type=user_path, metavar="PATH", help="a copy of MPII")
     parser.add_argument(
-        "--html", metavar="FILE", help="write a page with pictures of the worst cases"
+        "--images", type=user_path, metavar="DIR", help="the folder with the images"
+    )
+    parser.add_argument(
+        "--html",
+        type=user_path,
+        metavar="FILE",
+        help="write a page with pictures of the worst cases",
     )
     parser.add_argument(
         "--examples",
-        type=int,
+        type=_count,
         default=12,
         metavar="N",
         help="pictures for each kind of defect (default: %(default)s)",
@@ -53,3 +60,9 @@ def run(args: argparse.Namespace) -> int:
         write_page(args.html, audit, max_examples=args.examples)
         print(f"\nWrote {args.html}")
     return 0
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be 0 or more, got {text}")
+    return int(text)

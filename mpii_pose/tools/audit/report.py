@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from etils import epath
 
+from mpii_pose import files
 from mpii_pose.person import PersonAnnotation
 from mpii_pose.release.release import Release, read_sized_people
 from mpii_pose.skeleton import Visibility
@@ -42,13 +43,8 @@ class Defect:
     findings: Sequence[Finding]
 
     @property
-    def num_people(self) -> int:
-        """How many people are concerned."""
-        return len(self.findings)
-
-    @property
     def num_keypoints(self) -> int:
-        """How many of their keypoints are."""
+        """How many keypoints are concerned."""
         return sum(len(finding.keypoints) for finding in self.findings)
 
 
@@ -65,23 +61,20 @@ class Audit:
     defects: Sequence[Defect]
 
     @property
-    def num_people(self) -> int:
-        """How many people there are."""
-        return sum(map(len, self.release.people.values()))
+    def people(self) -> list[PersonAnnotation]:
+        """Everybody."""
+        return [person for group in self.release.people.values() for person in group]
 
     @property
     def num_keypoints(self) -> int:
         """How many keypoints are labelled."""
-        return sum(
-            int((person.visibility != Visibility.MISSING).sum())
-            for people in self.release.people.values()
-            for person in people
-        )
+        visibility = np.array([person.visibility for person in self.people])
+        return int((visibility != Visibility.MISSING).sum())
 
     @property
     def num_images_of_unknown_size(self) -> int:
         """In how many images it is not known whether keypoints lie outside."""
-        names = {p.image_name for group in self.release.people.values() for p in group}
+        names = {person.image_name for person in self.people}
         return len(names - set(self.release.image_sizes))
 
 
@@ -102,7 +95,7 @@ def audit_people(
     for check in CHECKS:
         amounts = check.measure(poses)
         worst = amounts.max(axis=1, initial=0.0)
-        order = np.argsort(-worst, kind="stable")
+        order = np.argsort(-worst, kind="stable")[: np.count_nonzero(worst)]
         findings = [
             Finding(
                 split=everyone[i][0],
@@ -110,7 +103,7 @@ def audit_people(
                 keypoints=tuple(np.flatnonzero(amounts[i]).tolist()),
                 amount=float(worst[i]),
             )
-            for i in order[: np.count_nonzero(worst)]
+            for i in order
         ]
         defects.append(Defect(check=check, findings=findings))
     return defects
@@ -120,7 +113,8 @@ def audit_release(
     path: epath.PathLike, *, image_folder: epath.PathLike | None = None
 ) -> Audit:
     """Reads annotations and looks for defects; see `read_sized_people`."""
-    release = read_sized_people(path, image_folder=image_folder)
+    folder = None if image_folder is None else files.user_path(image_folder)
+    release = read_sized_people(files.user_path(path), image_folder=folder)
     return Audit(
         release=release,
         defects=audit_people(release.people, image_sizes=release.image_sizes),
@@ -133,20 +127,17 @@ def format_audit(audit: Audit) -> str:
 
 
 def _lines(audit: Audit) -> Iterator[str]:
-    counts = ", ".join(
-        f"{len(p):,} {split}" for split, p in audit.release.people.items()
-    )
-    yield f"Read {audit.num_people:,} people ({counts})"
+    groups = audit.release.people.items()
+    counts = ", ".join(f"{len(people):,} {split}" for split, people in groups)
+    yield f"Read {len(audit.people):,} people ({counts})"
     yield f"from the {audit.release.source},"
     yield f"with {audit.num_keypoints:,} labelled keypoints."
     if unknown := audit.num_images_of_unknown_size:
         yield (
-            f"{unknown:,} images are not there, so whether keypoints lie outside them "
-            "is not known."
+            f"{unknown:,} images are missing or cannot be read, so whether keypoints "
+            "lie outside them is not known."
         )
-    yield ""
-    yield f"{'':34}{'keypoints':>10}{'people':>10}"
+    yield f"\n{'':34}{'keypoints':>10}{'people':>10}"
     for defect in audit.defects:
-        yield (
-            f"{defect.check.title:34}{defect.num_keypoints:10,}{defect.num_people:10,}"
-        )
+        people = len(defect.findings)
+        yield f"{defect.check.title:34}{defect.num_keypoints:10,}{people:10,}"

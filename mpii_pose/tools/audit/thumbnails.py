@@ -10,7 +10,7 @@ from PIL import Image
 
 from mpii_pose.drawing.lines import Color, Stroke, draw_strokes
 from mpii_pose.drawing.poses import as_image, draw_pose
-from mpii_pose.person import UNKNOWN, PersonAnnotation, person_square
+from mpii_pose.person import UNKNOWN, person_square
 from mpii_pose.skeleton import Visibility
 from mpii_pose.tools.audit.report import Finding
 
@@ -18,9 +18,9 @@ SIDE = 240
 _OUTSIDE: Color = (70, 74, 80)  # Beyond the image's borders.
 _NO_IMAGE: Color = (205, 208, 212)  # Within them, where there is no image.
 _HALO: Color = (235, 30, 45)
-_HALO_WIDTH = 20.0
-_LINE_WIDTH = 2.5
+_HALO_WIDTH, _LINE_WIDTH = 20.0, 2.5
 _MARGIN = 0.12  # Of the window's side, around everything that must be seen.
+_ENLARGEMENT = 4  # Of images before they are averaged down.
 _JPEG_QUALITY = 80
 
 
@@ -44,33 +44,37 @@ def draw_finding(
         what there is around it.
     """
     person = finding.person
-    crop = _crop_corners(person)
-    window = _window(person, crop if with_crop else None)
-    picture = _background(image, image_size, window)
-    left, top, right, _ = window
-    zoom = SIDE / (right - left)
-
-    def place(points: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Takes pixels of the image to pixels of the picture."""
-        return (np.asarray(points, np.float64) - (left, top) + 0.5) * zoom - 0.5
-
-    concerned = [k for k in finding.keypoints if _labelled(person)[k]]
-    dots = place(person.keypoints[concerned])
-    picture = draw_strokes(
-        picture, [Stroke(dot, dot, _HALO_WIDTH, _HALO) for dot in dots]
+    labelled = person.visibility != Visibility.MISSING
+    middle, crop_side = person_square(person.center, np.float64(person.scale))
+    crop = np.stack([middle - crop_side / 2, middle + crop_side / 2])
+    head = person.head_box.reshape(2, 2)
+    has_head = bool((head != UNKNOWN).any())
+    shown = np.concatenate(
+        [
+            *([person.center], person.keypoints[labelled]),
+            *([head] if has_head else []),
+            *([crop] if with_crop else []),
+        ]
     )
-    box = None
-    if (person.head_box != UNKNOWN).any():
-        box = place(person.head_box.reshape(2, 2)).ravel()
-    low, high = place(crop)
-    matrix = np.column_stack([np.eye(2), low]) if with_crop else None
+    side = max(np.ptp(shown, axis=0).max(), person.head_size) * (1 + 2 * _MARGIN)
+    # An edge: the first pixel's is at 0, and its center at 0.5.
+    start = (shown.min(axis=0) + shown.max(axis=0) + 1 - side) / 2
+
+    def place(points: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+        """Takes pixels of the image to pixels of the picture."""
+        return (points - start + 0.5) * (SIDE / side) - 0.5
+
+    points = np.where(labelled[:, np.newaxis], person.keypoints, np.nan)
+    concerned = [k for k in finding.keypoints if labelled[k]]
+    halos = [Stroke(at, at, _HALO_WIDTH, _HALO) for at in place(points[concerned])]
+    (left, top), (right, bottom) = place(crop)
     return draw_pose(
-        picture,
-        np.where(_labelled(person)[:, None], place(person.keypoints), np.nan),
+        draw_strokes(_background(image, image_size, start, side), halos),
+        place(points),
         person.visibility,
-        head_box=box,
-        crop_to_image=matrix,
-        crop_size=(round(high[1] - low[1]), round(high[0] - low[0])),
+        head_box=place(head).ravel() if has_head else None,
+        crop_to_image=[[1, 0, left], [0, 1, top]] if with_crop else None,
+        crop_size=(round(bottom - top), round(right - left)),
         line_width=_LINE_WIDTH,
     )
 
@@ -84,65 +88,28 @@ def data_uri(picture: Image.Image) -> str:
 
 def load_image(folder: epath.Path | None, name: str) -> Image.Image | None:
     """Returns an image, or None where it is missing or cannot be read."""
-    if folder is None:
-        return None
     try:
-        return as_image((folder / name).read_bytes())
-    except (OSError, SyntaxError, ValueError):
+        return None if folder is None else as_image((folder / name).read_bytes())
+    except Exception:  # Pillow meets damage with errors of many kinds.
         return None
-
-
-def _labelled(person: PersonAnnotation) -> npt.NDArray[np.bool_]:
-    return person.visibility != Visibility.MISSING
-
-
-def _crop_corners(person: PersonAnnotation) -> npt.NDArray[np.float64]:
-    """Returns the low and high corner of the usual crop."""
-    middle, side = person_square(person.center, np.float64(person.scale))
-    return np.stack([middle - side / 2, middle + side / 2])
-
-
-def _window(
-    person: PersonAnnotation, crop: npt.NDArray[np.float64] | None
-) -> tuple[float, float, float, float]:
-    """Returns the square (left, top, right, bottom) that holds what must be seen.
-
-    These are edges: the first pixel's left edge is 0, and its center 0.5.
-    """
-    shown = [person.center, *person.keypoints[_labelled(person)]]
-    if (person.head_box != UNKNOWN).any():
-        shown += [*person.head_box.reshape(2, 2)]
-    if crop is not None:
-        shown += [*crop]
-    low, high = np.min(shown, axis=0), np.max(shown, axis=0)
-    half = max((high - low).max(), person.head_size) * (0.5 + _MARGIN)
-    x, y = (low + high) / 2 + 0.5
-    return x - half, y - half, x + half, y + half
 
 
 def _background(
     image: Image.Image | None,
     image_size: tuple[int, int] | None,
-    window: tuple[float, float, float, float],
+    start: npt.NDArray[np.float64],
+    side: float,
 ) -> Image.Image:
-    """Returns the window of the image, and what is beyond it in dark grey."""
-    if image is not None:
-        image_size = image.height, image.width
-    if image_size is None:
-        return Image.new("RGB", (SIDE, SIDE), _NO_IMAGE)
-    picture = Image.new("RGB", (SIDE, SIDE), _OUTSIDE)
-    left, top, right, bottom = window
-    height, width = image_size
-    box = max(left, 0.0), max(top, 0.0), min(right, width), min(bottom, height)
-    zoom = SIDE / (right - left)
-    size = (round((box[2] - box[0]) * zoom), round((box[3] - box[1]) * zoom))
-    if min(size) < 1:
-        return picture
-    part = (
-        Image.new("RGB", size, _NO_IMAGE)
-        if image is None
-        else image.resize(size, Image.Resampling.LANCZOS, box=box)
-    )
-    at = (round((box[0] - left) * zoom), round((box[1] - top) * zoom))
-    picture.paste(part, at)
-    return picture
+    """Returns a window of the image, and what is beyond it in dark grey."""
+    corners = np.array([start, start + side])
+    if image is None:  # One light grey pixel, as large as the image or as everything.
+        image = Image.new("RGB", (1, 1), _NO_IMAGE)
+        height, width = image_size or (np.inf, np.inf)
+        corners /= width, height
+    return image.transform(
+        (SIDE * _ENLARGEMENT, SIDE * _ENLARGEMENT),
+        Image.Transform.EXTENT,
+        tuple(corners.ravel()),
+        Image.Resampling.BILINEAR,
+        fillcolor=_OUTSIDE,
+    ).reduce(_ENLARGEMENT)

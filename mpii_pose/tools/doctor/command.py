@@ -4,6 +4,8 @@ import argparse
 import sys
 from typing import Any
 
+from mpii_pose.files import user_path
+
 _EXAMPLES = """\
 examples:
   python -m mpii_pose doctor
@@ -30,10 +32,17 @@ def add_parser(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "path", nargs="?", metavar="PATH", help="a copy of MPII or a dataset"
+        "path",
+        nargs="?",
+        type=user_path,
+        metavar="PATH",
+        help="a copy of MPII or a dataset",
     )
     parser.add_argument(
-        "--data_dir", metavar="DIR", help="where you will build (default: TFDS's)"
+        "--data_dir",
+        type=user_path,
+        metavar="DIR",
+        help="where you will build (default: TFDS's)",
     )
     parser.set_defaults(run=run)
 

@@ -7,7 +7,6 @@ import pytest
 
 import mpii_pose
 from mpii_pose import skeleton
-from mpii_pose.release import find
 from mpii_pose.skeleton import KEYPOINTS, Visibility
 from mpii_pose.tools.audit import checks
 
@@ -241,10 +240,9 @@ def test_mirrored_people_are_as_suspect():
         assert set(before) == set(after)
 
 
-def test_real_annotations_have_the_known_defects(real_mpii):
-    source = find.find_source(real_mpii / "cpm_annotations.json.gz")
-    people = [person for group in source.read().values() for person in group]
-    poses = checks.stack_poses(people, source.read_with_sizes()[1])
+def test_real_annotations_have_the_known_defects(real_people, real_image_sizes):
+    people = [person for group in real_people.values() for person in group]
+    poses = checks.stack_poses(people, real_image_sizes)
 
     amounts = {check.name: check.measure(poses) > 0 for check in checks.CHECKS}
 
@@ -263,9 +261,8 @@ def test_real_annotations_have_the_known_defects(real_mpii):
 @pytest.mark.parametrize(
     ("part", "share"), [("hip", 0.5), ("knee", 0.7), ("elbow", 0.6)]
 )
-def test_most_exchanged_pairs_of_real_people_are_suspect(real_mpii, part, share):
-    people = mpii_pose.read_people(real_mpii / "cpm_annotations.json.gz")["validation"]
-    whole = [person for person in people if person.visibility.all()]
+def test_most_exchanged_pairs_of_real_people_are_suspect(real_people, part, share):
+    whole = [p for p in real_people["validation"] if p.visibility.all()]
     poses = checks.stack_poses([exchanged(person, part) for person in whole])
 
     suspects = (checks.suspected_swap(poses) > 0).any(axis=1)

@@ -1,0 +1,40 @@
+"""Paths as users write them, and files that appear whole or not at all."""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+from etils import epath
+
+
+def user_path(path: epath.PathLike) -> epath.Path:
+    """Returns a path whose `~` is the user's home."""
+    return epath.Path(path).expanduser()
+
+
+@contextlib.contextmanager
+def whole_file(path: epath.PathLike) -> Iterator[Any]:
+    """Opens a file for writing bytes. It appears, or is replaced, once all is written.
+
+    After an error everything is as it was. What is no regular file, such as
+    /dev/stdout, is written to as it is.
+    """
+    path = user_path(path)
+    if os.path.exists(path) and not os.path.isfile(path):
+        with path.open("wb") as file:
+            yield file
+        return
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with partial.open("wb") as file:
+            yield file
+        partial.replace(path)
+    except OSError as error:
+        if error.filename in (None, str(partial)):
+            error.filename = str(path)  # Name the file that was asked for.
+        raise
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)

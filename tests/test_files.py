@@ -1,0 +1,70 @@
+"""Files appear whole or not at all, where the user meant them to."""
+
+import os
+
+import pytest
+
+from mpii_pose import files
+
+
+def test_tilde_is_the_home(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    assert files.user_path("~/a/b.mat") == tmp_path / "a" / "b.mat"
+    with files.whole_file("~/c") as file:
+        file.write(b"new")
+
+    assert (tmp_path / "c").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, OSError])
+@pytest.mark.parametrize("before", [None, b"old"])
+def test_a_failure_leaves_everything_as_it_was(tmp_path, before, error):
+    path = tmp_path / "out"
+    if before is not None:
+        path.write_bytes(before)
+
+    with pytest.raises(error), files.whole_file(path) as file:  # noqa: PT012
+        file.write(b"half")
+        raise error
+
+    assert (path.read_bytes() if path.exists() else None) == before
+    assert len(list(tmp_path.iterdir())) == (before is not None)
+
+
+def test_a_file_is_replaced_and_nothing_else_left(tmp_path):
+    path = tmp_path / "out"
+    path.write_bytes(b"old and long")
+
+    with files.whole_file(path) as file:
+        file.write(b"new")
+
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_missing_folder_is_named_with_the_file_that_was_asked_for(tmp_path):
+    path = tmp_path / "none" / "out"
+
+    with pytest.raises(FileNotFoundError) as caught, files.whole_file(path):
+        pass
+
+    assert caught.value.filename == str(path)
+
+
+def test_a_folder_is_not_replaced(tmp_path):
+    with pytest.raises(IsADirectoryError), files.whole_file(tmp_path):
+        pass
+
+
+def test_a_pipe_is_written_to_and_stays(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+
+    with files.whole_file(path) as file:
+        file.write(b"through")
+
+    assert os.read(reader, 99) == b"through"
+    assert path.is_fifo()
+    os.close(reader)

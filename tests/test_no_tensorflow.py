@@ -1,0 +1,55 @@
+"""Scoring, drawing, exporting and auditing need neither TensorFlow nor TFDS."""
+
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+# The package's own __init__ registers the builder, and so loads TFDS, but not
+# TensorFlow. Without it, nothing may load either.
+_WITHOUT_INIT = f"""
+import sys, types
+package = types.ModuleType("mpii_pose")
+package.__path__ = [{str(ROOT / "mpii_pose")!r}]
+sys.modules["mpii_pose"] = package
+"""
+_WORK = """
+import pathlib, sys, numpy as np
+from mpii_pose.drawing import poses
+from mpii_pose.evaluation.pckh import pckh
+from mpii_pose.formats import coco, predictions, submission
+from mpii_pose.tools.audit import page, report
+from mpii_pose.tools.main import main
+
+release, folder = sys.argv[1], pathlib.Path(sys.argv[2])
+audit = report.audit_release(release)
+page.write_page(folder / "page.html", audit, max_examples=1)
+coco.write_coco(folder / "coco.json", audit.people)
+points = np.array([person.keypoints for person in audit.people])
+visibility = np.array([person.visibility for person in audit.people])
+sizes = [person.head_size for person in audit.people]
+assert pckh(points, points, visibility, sizes).total == 100
+predictions.write_predictions(folder / "pred.mat", points)
+predictions.read_predictions(folder / "pred.mat")
+poses.draw_pose(np.zeros((9, 9, 3), np.uint8), points[0])
+main(["export", "coco", release, sys.argv[2]])
+print("loaded:", *{"tensorflow", "tensorflow_datasets"} & set(sys.modules))
+"""
+
+
+def loaded(code, *arguments):
+    """What of TensorFlow and TFDS a program has loaded at its end."""
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    return run.stdout.splitlines()[-1]
+
+
+def test_modules_load_neither_tensorflow_nor_tfds(drawn_release, tmp_path):
+    assert loaded(_WITHOUT_INIT + _WORK, drawn_release, tmp_path) == "loaded:"
+
+
+def test_users_load_no_tensorflow(drawn_release, tmp_path):
+    found = loaded("import mpii_pose\n" + _WORK, drawn_release, tmp_path)
+
+    assert found in ("loaded:", "loaded: tensorflow_datasets")
