@@ -13,6 +13,7 @@ import tensorflow as tf
 from mpii_pose import skeleton
 from mpii_pose.transforms import examples
 from mpii_pose.transforms.examples import Features
+from mpii_pose.transforms.pixels import decode_window
 from mpii_pose.transforms.spec import check_size
 
 BODY_HEIGHT_PER_SCALE = 200.0
@@ -69,15 +70,8 @@ class Preprocessor:
         """
         example = examples.checked(example)
         image = example["image"]
-        encoded = image.dtype == tf.string
-        shape = tf.io.extract_jpeg_shape(image) if encoded else tf.shape(image)
-        box = self._box(example, shape[:2])
-        if encoded:
-            pixels = tf.image.decode_and_crop_jpeg(
-                image, box, channels=3, dct_method="INTEGER_ACCURATE"
-            )
-        else:
-            pixels = tf.image.crop_to_bounding_box(image, *tf.unstack(box))
+        box = self._box(example, decode_window.size_of(image))
+        pixels = decode_window.read_box(image, box)
         pixels = tf.image.resize(pixels, self.image_shape[:2])
         heatmaps = self._heatmaps(example["keypoints"], example["visibility"], box)
         return pixels / 127.5 - 1.0, heatmaps

@@ -11,10 +11,12 @@ LEFT_WRIST = skeleton.KEYPOINTS.index("left_wrist")
 RIGHT_WRIST = skeleton.KEYPOINTS.index("right_wrist")
 
 
-def jpeg(pixels, quality=100):
+def jpeg(pixels, quality=100, subsampling="4:4:4"):
     """Encodes without color subsampling, so that dots stay where they are."""
     stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "JPEG", quality=quality, subsampling=0)
+    Image.fromarray(pixels).save(
+        stream, "JPEG", quality=quality, subsampling=subsampling
+    )
     return stream.getvalue()
 
 

@@ -5,6 +5,7 @@ while decoding (averaging blocks of pixels in effect), which is both faster and 
 than sampling every other pixel of the full frame: it removes aliasing.
 """
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,9 @@ import tensorflow as tf
 from mpii_pose.transforms import geometry
 
 RATIOS = (1, 2, 4, 8)
+# Where colors are stored at half the resolution, a decoder that starts or stops within
+# the image gets the first and the last column wrong, having no neighbor to smooth with.
+GUARD = 1
 
 
 class Window(NamedTuple):
@@ -50,11 +54,9 @@ def find_window(
     Returns:
         The window.
     """
-    encoded = image.dtype == tf.string
-    shape = tf.io.extract_jpeg_shape(image) if encoded else tf.shape(image)
     exponent = _shrink_exponent(crop_to_image) if antialias else tf.constant(0)
     factor = tf.cast(tf.bitwise.left_shift(1, exponent), tf.float32)
-    scaled_size = tf.math.ceil(tf.cast(shape[:2], tf.float32) / factor)
+    scaled_size = tf.math.ceil(tf.cast(size_of(image), tf.float32) / factor)
 
     # Pixel centers: x of the image lies at (x + 0.5) / factor - 0.5 of the scaled one.
     crop_to_scaled = crop_to_image / factor + _translation([1.0, 1.0]) * (
@@ -65,10 +67,9 @@ def find_window(
         [[x, y] for x in (0, width - 1) for y in (0, height - 1)], np.float32
     )
     corners = geometry.apply_affine(crop_to_scaled, corners)[:, ::-1]
-    start = tf.floor(tf.reduce_min(corners, axis=0))
+    start = tf.floor(tf.reduce_min(corners, axis=0)) - GUARD
     start = tf.clip_by_value(start, 0.0, scaled_size - 1.0)
-    # One pixel more than is read: the decoder gets the color of a window's last wrong.
-    end = tf.floor(tf.reduce_max(corners, axis=0)) + 3.0
+    end = tf.floor(tf.reduce_max(corners, axis=0)) + 2.0 + GUARD
     end = tf.clip_by_value(end, start + 1.0, scaled_size)
     return Window(
         box=tf.cast(tf.concat([start, end - start], axis=0), tf.int32),
@@ -85,8 +86,35 @@ def read_window(image: tf.Tensor, window: Window) -> tf.Tensor:
         window: As found for that image.
     """
     if image.dtype == tf.string:
-        return _decode_box(image, window.box, window.exponent)
+        branches = [
+            functools.partial(_decode_box, image, window.box, ratio=ratio)
+            for ratio in RATIOS
+        ]
+        return tf.switch_case(window.exponent, branches)
     return _average_box(image, window.box, tf.bitwise.left_shift(1, window.exponent))
+
+
+def size_of(image: tf.Tensor) -> tf.Tensor:
+    """Returns int32 [2], height and width of JPEG bytes or of decoded pixels."""
+    if image.dtype == tf.string:
+        return tf.io.extract_jpeg_shape(image)[:2]
+    return tf.shape(image)[:2]
+
+
+def read_box(image: tf.Tensor, box: tf.Tensor) -> tf.Tensor:
+    """Reads a box as the full frame shows it, uint8 [height, width, 3].
+
+    Args:
+        image: JPEG bytes, string []; or decoded pixels, uint8 [H, W, 3].
+        box: int32 [4], top, left, height and width, inside the image.
+    """
+    if image.dtype != tf.string:
+        return tf.slice(image, [box[0], box[1], 0], [box[2], box[3], 3])
+    start = tf.maximum(box[:2] - GUARD, 0)
+    end = tf.minimum(box[:2] + box[2:] + GUARD, size_of(image))
+    pixels = _decode_box(image, tf.concat([start, end - start], axis=0), ratio=1)
+    top, left = tf.unstack(box[:2] - start)
+    return pixels[top : top + box[2], left : left + box[3]]
 
 
 def _translation(offset: tf.Tensor) -> tf.Tensor:
@@ -100,22 +128,16 @@ def _shrink_exponent(crop_to_image: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.clip_by_value(exponent, 0.0, len(RATIOS) - 1.0), tf.int32)
 
 
-def _decode_box(image: tf.Tensor, box: tf.Tensor, exponent: tf.Tensor) -> tf.Tensor:
-    """Decodes (top, left, height, width) of the JPEG scaled by 2 ** -exponent."""
-
-    def decode(ratio: int) -> tf.Tensor:
-        return tf.raw_ops.DecodeAndCropJpeg(
-            contents=image,
-            crop_window=box,
-            channels=3,
-            ratio=ratio,
-            # TensorFlow's default is the fast method: not faster in fact, and up to
-            # 1.8 dB further from the reference.
-            dct_method="INTEGER_ACCURATE",
-        )
-
-    return tf.switch_case(
-        exponent, [lambda ratio=ratio: decode(ratio) for ratio in RATIOS]
+def _decode_box(image: tf.Tensor, box: tf.Tensor, *, ratio: int) -> tf.Tensor:
+    """Decodes (top, left, height, width) of the JPEG scaled by 1 / ratio."""
+    return tf.raw_ops.DecodeAndCropJpeg(
+        contents=image,
+        crop_window=box,
+        channels=3,
+        ratio=ratio,
+        # TensorFlow's default is the fast method: not faster in fact, and up to
+        # 1.8 dB further from the reference.
+        dct_method="INTEGER_ACCURATE",
     )
 
 
