@@ -13,6 +13,7 @@ import tensorflow as tf
 from mpii_pose import skeleton
 from mpii_pose.transforms import examples
 from mpii_pose.transforms.examples import Features
+from mpii_pose.transforms.heatmaps import encode_heatmaps
 from mpii_pose.transforms.pixels import decode_window
 from mpii_pose.transforms.spec import check_size
 
@@ -20,7 +21,6 @@ BODY_HEIGHT_PER_SCALE = 200.0
 MARGIN = 0.2  # of the body's height
 TRAINING_MARGINS = (0.1, 0.3)
 SIGMA = 1.0
-RADIUS = 3.0 * SIGMA
 PEAK = 12.0
 
 
@@ -109,18 +109,15 @@ class Preprocessor:
         self, keypoints: tf.Tensor, visibility: tf.Tensor, box: tf.Tensor
     ) -> tf.Tensor:
         """Returns patches of 7 x 7 cells around the rounded positions."""
-        height, width, _ = self.heatmap_shape
+        size = self.heatmap_shape[:2]
         box = tf.cast(box, tf.float32)
-        cells = tf.round((keypoints - box[1::-1]) / box[:1:-1] * [width, height])
-        y, x = (
-            tf.range(size, dtype=tf.float32)[:, None] - cells[:, axis]
-            for size, axis in ((height, 1), (width, 0))
+        cells = (keypoints - box[1::-1]) / box[:1:-1] * np.array(size[::-1], np.float32)
+        heatmaps, _ = encode_heatmaps(
+            tf.round(cells),
+            visibility,
+            image_size=size,
+            heatmap_size=size,
+            sigma=SIGMA,
+            encoding="msra",
         )
-        labelled = tf.not_equal(visibility, int(skeleton.Visibility.MISSING))
-        rows = tf.where((tf.abs(y) <= RADIUS) & labelled, _gaussian(y), 0.0)
-        columns = tf.where(tf.abs(x) <= RADIUS, _gaussian(x), 0.0)
-        return PEAK * rows[:, None, :] * columns[None, :, :]
-
-
-def _gaussian(distance: tf.Tensor) -> tf.Tensor:
-    return tf.exp(tf.square(distance) / (-2.0 * SIGMA**2))
+        return PEAK * heatmaps

@@ -86,11 +86,7 @@ def read_window(image: tf.Tensor, window: Window) -> tf.Tensor:
         window: As found for that image.
     """
     if image.dtype == tf.string:
-        branches = [
-            functools.partial(_decode_box, image, window.box, ratio=ratio)
-            for ratio in RATIOS
-        ]
-        return tf.switch_case(window.exponent, branches)
+        return _decode_box(image, window.box, window.exponent)
     return _average_box(image, window.box, tf.bitwise.left_shift(1, window.exponent))
 
 
@@ -108,13 +104,15 @@ def read_box(image: tf.Tensor, box: tf.Tensor) -> tf.Tensor:
         image: JPEG bytes, string []; or decoded pixels, uint8 [H, W, 3].
         box: int32 [4], top, left, height and width, inside the image.
     """
-    if image.dtype != tf.string:
-        return tf.slice(image, [box[0], box[1], 0], [box[2], box[3], 3])
     start = tf.maximum(box[:2] - GUARD, 0)
     end = tf.minimum(box[:2] + box[2:] + GUARD, size_of(image))
-    pixels = _decode_box(image, tf.concat([start, end - start], axis=0), ratio=1)
+    wider = Window(
+        box=tf.concat([start, end - start], axis=0),
+        exponent=tf.constant(0),
+        crop_to_window=tf.eye(2, 3),
+    )
     top, left = tf.unstack(box[:2] - start)
-    return pixels[top : top + box[2], left : left + box[3]]
+    return read_window(image, wider)[top : top + box[2], left : left + box[3]]
 
 
 def _translation(offset: tf.Tensor) -> tf.Tensor:
@@ -128,17 +126,21 @@ def _shrink_exponent(crop_to_image: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.clip_by_value(exponent, 0.0, len(RATIOS) - 1.0), tf.int32)
 
 
-def _decode_box(image: tf.Tensor, box: tf.Tensor, *, ratio: int) -> tf.Tensor:
-    """Decodes (top, left, height, width) of the JPEG scaled by 1 / ratio."""
-    return tf.raw_ops.DecodeAndCropJpeg(
-        contents=image,
-        crop_window=box,
-        channels=3,
-        ratio=ratio,
-        # TensorFlow's default is the fast method: not faster in fact, and up to
-        # 1.8 dB further from the reference.
-        dct_method="INTEGER_ACCURATE",
-    )
+def _decode_box(image: tf.Tensor, box: tf.Tensor, exponent: tf.Tensor) -> tf.Tensor:
+    """Decodes (top, left, height, width) of the JPEG scaled by 2 ** -exponent."""
+
+    def decode(ratio: int) -> tf.Tensor:
+        return tf.raw_ops.DecodeAndCropJpeg(
+            contents=image,
+            crop_window=box,
+            channels=3,
+            ratio=ratio,
+            # TensorFlow's default is the fast method: not faster in fact, and up to
+            # 1.8 dB further from the reference.
+            dct_method="INTEGER_ACCURATE",
+        )
+
+    return tf.switch_case(exponent, [functools.partial(decode, n) for n in RATIOS])
 
 
 def _average_box(image: tf.Tensor, box: tf.Tensor, ratio: tf.Tensor) -> tf.Tensor:

@@ -15,23 +15,6 @@ MATRICES = {
 }
 
 
-def reference_warp(image, matrix, size):
-    """Bilinear interpolation in float64, pixel by pixel; black outside."""
-    output = np.zeros((*size, 3))
-    for row in range(size[0]):
-        for column in range(size[1]):
-            x, y = np.asarray(matrix, np.float64) @ [column, row, 1.0]
-            left, top = int(np.floor(x)), int(np.floor(y))
-            for i, j in ((0, 0), (0, 1), (1, 0), (1, 1)):
-                inside = (
-                    0 <= top + i < image.shape[0] and 0 <= left + j < image.shape[1]
-                )
-                if inside:
-                    weight = abs(1 - i - (y - top)) * abs(1 - j - (x - left))
-                    output[row, column] += weight * image[top + i, left + j]
-    return output
-
-
 def run_warp(image, matrix, size, *, pad, jit_compile):
     image, matrix = tf.constant(image), tf.constant(matrix, tf.float32)
     compiled = tf.function(warp.warp, jit_compile=jit_compile)
@@ -52,7 +35,7 @@ def test_warp_equals_interpolation_pixel_by_pixel(
     found = run_warp(image, matrix, size, pad=jit_compile, jit_compile=jit_compile)
 
     # float32 positions: 1e-5 of a pixel, times the step between neighbors.
-    np.testing.assert_allclose(found, reference_warp(image, matrix, size), atol=0.02)
+    np.testing.assert_allclose(found, scenes.warped(image, matrix, size), atol=0.02)
 
 
 def test_identity_returns_the_image():
@@ -76,3 +59,27 @@ def test_padding_reaches_the_next_multiple_of_a_block(count):
 
 def test_xla_works_here():
     assert warp.xla_works()
+
+
+def test_xla_that_fails_is_noticed_though_asked_first_while_tracing(monkeypatch):
+    function = tf.function
+
+    def without_xla(python_function, *, jit_compile=None, **options):
+        """As where XLA is missing: a function can be traced, but not be run."""
+
+        def failing(*values):
+            with tf.control_dependencies([tf.debugging.Assert(values[0] > 9, ["XLA"])]):
+                return python_function(*values)
+
+        return function(failing if jit_compile else python_function, **options)
+
+    monkeypatch.setattr(tf, "function", without_xla)
+    asked = []
+
+    def transform(x):
+        asked.append(warp.xla_works.__wrapped__())
+        return x
+
+    list(tf.data.Dataset.range(1).map(transform))
+
+    assert asked == [False]
