@@ -225,9 +225,9 @@ def _renderer(
         keypoints = geometry.apply_affine(
             geometry.invert_affine(crop_to_image), keypoints
         )
-        swapped = geometry.swap_mirrored(keypoints, visibility)
-        keypoints = tf.where(draw.flip, swapped[0], keypoints)
-        visibility = tf.where(draw.flip, swapped[1], visibility)
+        mirrored = spec.skeleton.mirrored
+        keypoints = tf.where(draw.flip, tf.gather(keypoints, mirrored), keypoints)
+        visibility = tf.where(draw.flip, tf.gather(visibility, mirrored), visibility)
         keypoints = geometry.mark_missing(keypoints, visibility)
         features = {
             "image": _finish_image(image, image_dtype),

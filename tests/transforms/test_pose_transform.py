@@ -1,5 +1,6 @@
 import copy
 import dataclasses
+import functools
 import multiprocessing
 import pathlib
 import pickle
@@ -13,6 +14,7 @@ from mpii_pose.skeleton import Skeleton
 from mpii_pose.transforms import augmentation, geometry
 from mpii_pose.transforms.augmentation import Augmentation
 from mpii_pose.transforms.heatmaps import encode_heatmaps
+from mpii_pose.transforms.pixels import warp
 from mpii_pose.transforms.pose_transform import PoseTransform
 from mpii_pose.transforms.spec import CropSpec
 from tests.transforms import processes, scenes
@@ -176,6 +178,29 @@ def test_crop_without_xla_equals_the_compiled_one(monkeypatch):
     np.testing.assert_allclose(plain["heatmaps"], compiled["heatmaps"], atol=1e-5)
 
 
+def test_without_xla_a_map_function_works_though_it_asks_while_being_traced(
+    monkeypatch,
+):
+    function = tf.function
+
+    def without_xla(python_function=None, *, jit_compile=None, **options):
+        """As where XLA is missing: a function can be traced, but not be run."""
+
+        def failing(x):
+            with tf.control_dependencies([tf.debugging.Assert(x > 9, ["no XLA"])]):
+                return python_function(x)
+
+        return function(failing if jit_compile else python_function, **options)
+
+    monkeypatch.setattr(tf, "function", without_xla)
+    monkeypatch.setattr(warp, "xla_works", functools.cache(warp.xla_works.__wrapped__))
+
+    (found,) = dataset_of(people(1)).map(PoseTransform(image_size=(31, 33)))
+
+    assert not warp.xla_works()
+    assert found["image"].shape == (31, 33, 3)
+
+
 def test_example_becomes_what_is_documented():
     found = PoseTransform()(people(1)[0])
 
@@ -322,7 +347,7 @@ def test_nobody_or_one_keypoint_labelled(labels):
 
 
 @pytest.mark.parametrize("kind", ["pixels", "JPEG"])
-@pytest.mark.parametrize("center", [[-900.0, 40.0], [5000.0, 5000.0]])
+@pytest.mark.parametrize("center", [[-900.0, 40.0], [5e3, 5e3], [1e9, -1e9]])
 def test_person_wholly_outside_the_image_gives_black(kind, center):
     image = np.full((90, 120, 3), 255, np.uint8)
     example = scenes.example(image, center=center, scale=0.3)
@@ -345,15 +370,15 @@ def test_crop_reaching_outside_is_padded_and_not_shifted():
 
 
 @pytest.mark.parametrize("kind", ["pixels", "JPEG"])
-@pytest.mark.parametrize("scale", [0.001, 1.0, 50.0])
+@pytest.mark.parametrize("scale", [0.001, 1.0, 50.0, 1000.0])
 def test_image_of_one_pixel(kind, scale):
     example = scenes.example(np.full((1, 1, 3), 200, np.uint8), scale=scale)
     example = scenes.encoded(example) if kind == "JPEG" else example
 
     found = PoseTransform(augmentation=ALL_CHANGES, seed=0)(example)
 
-    assert np.isfinite(found["image"]).all()
-    assert np.isfinite(found["heatmaps"]).all()
+    for name in ("image", "heatmaps", "keypoints", "crop_to_image"):
+        assert np.isfinite(found[name]).all(), name
 
 
 @pytest.mark.parametrize(

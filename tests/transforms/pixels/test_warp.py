@@ -59,27 +59,3 @@ def test_padding_reaches_the_next_multiple_of_a_block(count):
 
 def test_xla_works_here():
     assert warp.xla_works()
-
-
-def test_xla_that_fails_is_noticed_though_asked_first_while_tracing(monkeypatch):
-    function = tf.function
-
-    def without_xla(python_function, *, jit_compile=None, **options):
-        """As where XLA is missing: a function can be traced, but not be run."""
-
-        def failing(*values):
-            with tf.control_dependencies([tf.debugging.Assert(values[0] > 9, ["XLA"])]):
-                return python_function(*values)
-
-        return function(failing if jit_compile else python_function, **options)
-
-    monkeypatch.setattr(tf, "function", without_xla)
-    asked = []
-
-    def transform(x):
-        asked.append(warp.xla_works.__wrapped__())
-        return x
-
-    list(tf.data.Dataset.range(1).map(transform))
-
-    assert asked == [False]
