@@ -109,9 +109,16 @@ def input_pipeline(
     examples = _read(dataset, part, shuffle=training, seed=seed)
     if training or num_epochs is not None:
         examples = number_epochs(examples, num_epochs=num_epochs)
+
+    def transformed(example: Features, draw_seed: tf.Tensor) -> Any:
+        return transform({**example, "draw_seed": draw_seed})
+
+    # Part of an iterator's state, so that it can be saved with transforms that have no
+    # seed: TensorFlow's own generator could not be. Others in each iteration.
+    draw_seeds = tf.data.Dataset.random(rerandomize_each_iteration=True)
     return (
-        _with_draw_seeds(examples)
-        .map(transform, num_parallel_calls=tf.data.AUTOTUNE)
+        tf.data.Dataset.zip(examples, draw_seeds)
+        .map(transformed, num_parallel_calls=tf.data.AUTOTUNE)
         .batch(batch_size, drop_remainder=training)
         .prefetch(tf.data.AUTOTUNE)
         .with_options(_options(sharded=input_context is not None))
@@ -161,18 +168,6 @@ def _part_of_worker(
     if context is None:
         return split
     return tfds.even_splits(split, n=workers)[context.input_pipeline_id]
-
-
-def _with_draw_seeds(examples: tf.data.Dataset) -> tf.data.Dataset:
-    """Gives each example a `draw_seed`, integer [2], for transforms without a seed.
-
-    New ones in each iteration. They are part of an iterator's state, so that it can be
-    saved; TensorFlow's own generator would not be.
-    """
-    seeds = tf.data.Dataset.random(rerandomize_each_iteration=True).batch(2)
-    return tf.data.Dataset.zip(examples, seeds).map(
-        lambda example, seed: {**example, "draw_seed": seed}
-    )
 
 
 def _read(

@@ -174,7 +174,7 @@ def random_seed(example: Features, seed: int | None) -> tf.Tensor:
     """
     if seed is None:
         if "draw_seed" in example:
-            return example["draw_seed"]
+            return tf.stack([example["draw_seed"], 0])
         return tf.random.uniform([2], maxval=tf.int32.max, dtype=tf.int32)
     base = tf.constant([seed & 0x7FFFFFFF, (seed >> 31) & 0x7FFFFFFF], tf.int32)
     indexed = tf.random.fold_in(base, tf.cast(example["index"], tf.int32))

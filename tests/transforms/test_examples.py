@@ -147,11 +147,13 @@ def test_random_seeds_differ_by_seed_index_and_epoch_and_repeat():
 
 
 def test_without_a_seed_that_of_the_example_is_taken_where_it_has_one():
-    given = np.array([3, 2**32 - 1])
+    seeds = [
+        examples.random_seed(run(example(draw_seed=np.int64(number))), None)
+        for number in (3, 3, 2**32 - 1)
+    ]
 
-    np.testing.assert_array_equal(
-        examples.random_seed(run(example(draw_seed=given)), None), given
-    )
+    assert np.array_equal(seeds[0], seeds[1])
+    assert not np.array_equal(seeds[0], seeds[2])
 
 
 def test_without_a_seed_each_call_gives_another():
