@@ -189,12 +189,10 @@ class PoseTransform:
 
 
 def _heatmap_to_crop(spec: CropSpec, heatmap_size: tuple[int, int]) -> tf.Tensor:
-    origin, right, down = Alignment.named(spec.alignment).heatmap_to_crop(
-        np.array([[0, 0], [1, 0], [0, 1]], np.float32),
-        image_size=spec.image_size,
-        heatmap_size=heatmap_size,
-    )
-    return tf.constant(np.stack([right - origin, down - origin, origin], axis=1))
+    alignment = Alignment.named(spec.alignment)
+    ratio = alignment.spans(spec.image_size) / alignment.spans(heatmap_size)
+    origin = alignment.offset * (ratio - 1.0)
+    return tf.constant(np.column_stack([np.diag(ratio), origin]), tf.float32)
 
 
 @functools.lru_cache(maxsize=32)

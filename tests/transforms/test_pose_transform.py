@@ -304,7 +304,9 @@ def test_same_seed_gives_the_same_bytes_whatever_the_parallelism_and_order():
 
     def run(examples, parallel):
         dataset = dataset_of(examples).map(
-            transform, num_parallel_calls=parallel, deterministic=not parallel
+            transform,
+            num_parallel_calls=parallel,
+            deterministic=False if parallel else None,
         )
         return {int(found["index"]): found for found in dataset}
 
