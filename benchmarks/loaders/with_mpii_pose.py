@@ -52,6 +52,7 @@ def training_from_files(corpus: Corpus) -> tf.data.Dataset:
     return input_pipeline(
         corpus.split,
         BATCH_SIZE,
+        training=True,
         num_epochs=EPOCHS,
         dataset=corpus.builder(),
         transform=TRAINING,

@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from mpii_pose.transforms import forks
 from mpii_pose.transforms.augmentation import Augmentation
 from mpii_pose.transforms.examples import Features
 from mpii_pose.transforms.pose_transform import PoseTransform
@@ -18,9 +19,12 @@ SHUFFLE_BUFFER = 256
 CYCLE_LENGTH = 4
 BLOCK_LENGTH = 1
 
+# Whole splits, and whether they are there for training.
+SPLITS = {"train": True, "validation": False, "validation_others": False, "test": False}
+
 
 def input_pipeline(
-    split: str,
+    split: str | tfds.core.ReadInstruction,
     batch_size: int,
     *,
     transform: Callable[[Features], Any] | None = None,
@@ -46,13 +50,15 @@ def input_pipeline(
             lambda context: input_pipeline("train", 256, input_context=context))
 
     Args:
-        split: A split of the dataset, or a part such as "train[:90%]".
+        split: A split of the dataset, a part such as "train[:90%]", a sum such as
+            "train+validation", or a `tfds.core.ReadInstruction`.
         batch_size: Examples in a batch, over all replicas.
         transform: Map function of single examples, such as a `PoseTransform`, its
             `supervised`, or a `Preprocessor`. By default `PoseTransform()`, with
             HRNet's augmentation for training.
         training: Whether to shuffle, repeat and drop what does not fill a batch. By
-            default, whether `split` begins with "train".
+            default, True for "train" and False for other whole splits; for a part or
+            a sum it must be said.
         num_epochs: How often to read the split, if not without end for training and
             once for evaluation.
         dataset: Name of the dataset, perhaps with config ("mpii_pose/synthetic"), or
@@ -64,11 +70,24 @@ def input_pipeline(
 
     Returns:
         Batches of what the transform returns.
+
+    Raises:
+        ValueError: An option is not valid, or there are too few examples for the
+            workers, or for one batch.
     """
+    forks.check()
     if batch_size < 1:
         raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
+    if num_epochs is not None and num_epochs < 1:
+        raise ValueError(f"num_epochs must be None, or 1 or more, got {num_epochs}")
     if training is None:
-        training = split.startswith("train")
+        training = SPLITS.get(str(split))
+    if training is None:
+        raise ValueError(
+            f"is {split!s} for training? Say training=True to shuffle, augment and "
+            "repeat it without end, or training=False to read each example once, in a "
+            f"fixed order; only for {', '.join(SPLITS)} is it known"
+        )
     if transform is None:
         transform = PoseTransform(
             augmentation=Augmentation.hrnet() if training else None, seed=seed
@@ -76,16 +95,30 @@ def input_pipeline(
     if isinstance(dataset, str):
         dataset = tfds.builder(dataset, data_dir=data_dir)
     dataset.download_and_prepare()
+    part = _part_of_worker(dataset, split, input_context)
     if input_context is not None:
         batch_size = input_context.get_per_replica_batch_size(batch_size)
-        parts = tfds.even_splits(split, n=input_context.num_input_pipelines)
-        split = parts[input_context.input_pipeline_id]
+    available = dataset.info.splits[part].num_examples * (num_epochs or 1)
+    if training and num_epochs is not None and available < batch_size:
+        raise ValueError(
+            f"{available} examples in num_epochs={num_epochs} of {split!s} do not fill "
+            f"one batch of {batch_size}, and training drops what does not: take a "
+            "smaller batch_size, more epochs, or training=False"
+        )
 
-    examples = _read(dataset, split, shuffle=training, seed=seed)
+    examples = _read(dataset, part, shuffle=training, seed=seed)
     if training or num_epochs is not None:
         examples = number_epochs(examples, num_epochs=num_epochs)
+
+    def transformed(example: Features, draw_seed: tf.Tensor) -> Any:
+        return transform({**example, "draw_seed": draw_seed})
+
+    # Part of an iterator's state, so that it can be saved with transforms that have no
+    # seed: TensorFlow's own generator could not be. Others in each iteration.
+    draw_seeds = tf.data.Dataset.random(rerandomize_each_iteration=True)
     return (
-        examples.map(transform, num_parallel_calls=tf.data.AUTOTUNE)
+        tf.data.Dataset.zip(examples, draw_seeds)
+        .map(transformed, num_parallel_calls=tf.data.AUTOTUNE)
         .batch(batch_size, drop_remainder=training)
         .prefetch(tf.data.AUTOTUNE)
         .with_options(_options(sharded=input_context is not None))
@@ -119,14 +152,39 @@ def number_epochs(
     )
 
 
+def _part_of_worker(
+    builder: tfds.core.DatasetBuilder,
+    split: str | tfds.core.ReadInstruction,
+    context: tf.distribute.InputContext | None,
+) -> Any:
+    """Returns the part of a split that this worker reads."""
+    workers = 1 if context is None else context.num_input_pipelines
+    examples = builder.info.splits[split].num_examples
+    if examples < workers:
+        raise ValueError(
+            f"{split!s} of {builder.info.full_name} has {examples} examples for "
+            f"{workers} worker(s), and each needs one"
+        )
+    if context is None:
+        return split
+    return tfds.even_splits(split, n=workers)[context.input_pipeline_id]
+
+
 def _read(
-    builder: tfds.core.DatasetBuilder, split: str, *, shuffle: bool, seed: int | None
+    builder: tfds.core.DatasetBuilder,
+    split: Any,
+    *,
+    shuffle: bool,
+    seed: int | None,
 ) -> tf.data.Dataset:
     """Returns the examples of a split, images still encoded."""
+    decoders = {"image": tfds.decode.SkipDecoding()}
+    if builder.info.file_format == tfds.core.FileFormat.ARRAY_RECORD:
+        return _read_by_number(builder, split, decoders, shuffle=shuffle, seed=seed)
     examples = builder.as_dataset(
         split=split,
         shuffle_files=shuffle,
-        decoders={"image": tfds.decode.SkipDecoding()},
+        decoders=decoders,
         read_config=tfds.ReadConfig(
             shuffle_seed=seed,
             try_autocache=False,
@@ -135,6 +193,33 @@ def _read(
         ),
     )
     return examples.shuffle(SHUFFLE_BUFFER, seed=seed) if shuffle else examples
+
+
+def _read_by_number(
+    builder: tfds.core.DatasetBuilder,
+    split: Any,
+    decoders: dict[str, Any],
+    *,
+    shuffle: bool,
+    seed: int | None,
+) -> tf.data.Dataset:
+    """Does what `_read` does with ArrayRecord files, which `as_dataset` cannot read."""
+    records = builder.as_data_source(
+        split, deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES
+    )
+
+    def read(number: tf.Tensor) -> dict[str, tf.Tensor]:
+        record = tf.numpy_function(
+            lambda number: records[int(number)], [number], tf.string, stateful=False
+        )
+        return builder.info.features.deserialize_example(
+            tf.ensure_shape(record, []), decoders=decoders
+        )
+
+    numbers = tf.data.Dataset.range(len(records))
+    if shuffle:
+        numbers = numbers.shuffle(len(records), seed=seed)
+    return numbers.map(read, num_parallel_calls=CYCLE_LENGTH)
 
 
 def _options(*, sharded: bool) -> tf.data.Options:

@@ -1,57 +1,75 @@
 """What the map functions need of an example, checked before anything is computed."""
 
+import numbers
 from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
-from mpii_pose import skeleton
+from mpii_pose import skeleton as skeleton_lib
+from mpii_pose.skeleton import Skeleton, Visibility
+from mpii_pose.transforms import forks
 
 Features = Mapping[str, tf.Tensor]
 
-_POINTS = (skeleton.NUM_KEYPOINTS, 2)
-# Feature: its shape and dtype. For `image` see `_check_image`.
-SPECS: dict[str, tuple[tuple[int, ...], str]] = {
+# Feature: its shape and dtype; K is the number of keypoints. For `image` see
+# `_check_image`.
+SPECS: dict[str, tuple[tuple[int | str, ...], str]] = {
     "image_name": ((), "string"),
     "index": ((), "integer"),
-    "keypoints": (_POINTS, "float32"),
-    "visibility": (_POINTS[:1], "integer"),
+    "keypoints": (("K", 2), "float32"),
+    "visibility": (("K",), "integer"),
     "center": ((2,), "float32"),
     "scale": ((), "float32"),
     "head_size": ((), "float32"),
 }
-# Features that are used where they are there.
-OPTIONAL = ("epoch",)
+# Features that are used where they are there, see `random_seed`.
+OPTIONAL = ("epoch", "draw_seed")
 
 # First and last bytes of every JPEG.
 JPEG_START = b"\xff\xd8"
 JPEG_END = b"\xff\xd9"
+PNG_START = b"\x89PNG"
+
+# People of 0.2 px and of 200,000 px, and places this far away: beyond, float32 does not
+# hold the matrices of a crop any more.
+MIN_SCALE = 1e-3
+MAX_SCALE = 1e3
+MAX_COORDINATE = 1e9
 
 
-def checked(example: Features) -> dict[str, tf.Tensor]:
+def checked(
+    example: Features, *, skeleton: Skeleton = skeleton_lib.MPII
+) -> dict[str, tf.Tensor]:
     """Returns the features that are used, as tensors of known dtypes and shapes.
 
     Args:
-        example: Features of one example, not of a batch.
+        example: Features of one example, not of a batch: tensors, arrays or numbers.
+        skeleton: Which keypoints there are.
 
     Returns:
         `image`, the features of `SPECS` and those of `OPTIONAL` that are there.
 
     Raises:
         ValueError: A feature is absent, or its dtype or shape is wrong.
-        tf.errors.InvalidArgumentError: When run: center or scale are no usable
-            numbers, or the image is not a whole JPEG. Names image and index.
+        RuntimeError: TensorFlow would hang in this process, see `forks`.
+        tf.errors.InvalidArgumentError: When run: center, scale or keypoints are no
+            usable numbers, or the image is empty or not a whole JPEG. Names image and
+            index.
     """
+    forks.check()
     needed = ("image", *SPECS)
     absent = [name for name in needed if name not in example]
     if absent:
         raise ValueError(
             f"the example has no {', '.join(absent)}; it has {', '.join(example)}"
         )
-    names = (*needed, *(name for name in OPTIONAL if name in example))
-    features = {name: tf.convert_to_tensor(example[name]) for name in names}
-    for name, (shape, dtype) in SPECS.items():
-        features[name] = _check_feature(name, features[name], shape, dtype)
-    features["image"] = _check_image(features["image"])
+    features = {name: example[name] for name in OPTIONAL if name in example}
+    features["image"] = _check_image(tf.convert_to_tensor(example["image"]))
+    for name, (axes, dtype) in SPECS.items():
+        shape = [skeleton.num_keypoints if axis == "K" else axis for axis in axes]
+        features[name] = _check_feature(name, example[name], shape, dtype)
     with tf.control_dependencies(_assertions(features)):
         for name in ("image", "center", "scale"):
             features[name] = tf.identity(features[name])
@@ -59,13 +77,16 @@ def checked(example: Features) -> dict[str, tf.Tensor]:
 
 
 def _check_feature(
-    name: str, value: tf.Tensor, shape: tuple[int, ...], dtype: str
+    name: str, value: Any, shape: list[int | str], dtype: str
 ) -> tf.Tensor:
+    if dtype == "float32" and isinstance(value, numbers.Real):
+        value = np.float32(value)
+    value = tf.convert_to_tensor(value)
     right_dtype = value.dtype.is_integer if dtype == "integer" else value.dtype == dtype
     if not right_dtype or not value.shape.is_compatible_with(shape):
         raise ValueError(
-            f"{name} must be {dtype} {list(shape)}, got {value.dtype.name} "
-            f"{value.shape}; map single examples, before batching"
+            f"{name} must be {dtype} {shape}, got {value.dtype.name} {value.shape}; "
+            "map single examples, before batching"
         )
     return tf.ensure_shape(value, shape)
 
@@ -84,38 +105,55 @@ def _check_image(image: tf.Tensor) -> tf.Tensor:
 
 def _assertions(features: Features) -> list[tf.Operation]:
     """Returns checks of what only shows when an example is read."""
-    example = ["of image", features["image_name"], "index", features["index"]]
-    center, scale = features["center"], features["scale"]
+    center, scale, image = features["center"], features["scale"], features["image"]
+    keypoints = features["keypoints"]
+    missing = tf.equal(features["visibility"], int(Visibility.MISSING))[:, None]
     checks = [
-        tf.debugging.Assert(
-            tf.math.is_finite(scale) & (scale > 0.0),
-            ["scale must be a positive number, got", scale, *example],
+        (
+            (scale >= MIN_SCALE) & (scale <= MAX_SCALE),
+            f"scale must be {MIN_SCALE} to {MAX_SCALE} (person height / 200 px), got",
+            scale,
         ),
-        tf.debugging.Assert(
-            tf.reduce_all(tf.math.is_finite(center)),
-            ["center must be finite, got", center, *example],
+        (
+            tf.reduce_all(tf.abs(center) <= MAX_COORDINATE),
+            f"center must be finite and at most {MAX_COORDINATE:g} px from 0, got",
+            center,
+        ),
+        (
+            tf.reduce_all(missing | (tf.abs(keypoints) <= MAX_COORDINATE)),
+            "keypoints that are not missing must be finite and at most "
+            f"{MAX_COORDINATE:g} px from 0, got",
+            keypoints,
         ),
     ]
-    image = features["image"]
     if image.dtype == tf.string:
-        # A decoder notices a missing end only if it gets there, and names no image.
-        length = tf.strings.length(image)
-        whole = (tf.strings.substr(image, 0, 2) == JPEG_START) & (
-            tf.strings.substr(image, tf.maximum(length - 2, 0), 2) == JPEG_END
-        )
-        checks.append(
-            tf.debugging.Assert(
-                whole,
-                [
-                    "the bytes do not start and end as those of a JPEG do: truncated, "
-                    "or another format; build the dataset again, or decode the image "
-                    "before this map. Bytes",
-                    length,
-                    *example,
-                ],
-            )
-        )
-    return checks
+        checks.append(_check_jpeg(image))
+    else:
+        size = tf.shape(image)
+        checks.append((tf.reduce_all(size > 0), "image is empty: shape", size))
+    where = ["of image", features["image_name"], "index", features["index"]]
+    return [
+        tf.debugging.Assert(good, [message, value, *where])
+        for good, message, value in checks
+    ]
+
+
+def _check_jpeg(image: tf.Tensor) -> tuple[tf.Tensor, str, tf.Tensor]:
+    """Looks at both ends: a decoder that stops early misses the second."""
+    length = tf.strings.length(image)
+    end = tf.strings.substr(image, tf.maximum(length - len(JPEG_END), 0), len(JPEG_END))
+    start = tf.strings.substr(image, 0, len(PNG_START))
+    whole = (tf.strings.substr(start, 0, len(JPEG_START)) == JPEG_START) & (
+        end == JPEG_END
+    )
+    found = tf.where(
+        start == PNG_START,
+        "a PNG, which is to be decoded before this map; or build the dataset again",
+        "truncated, or in another format: build the dataset again, or decode the "
+        "image before this map",
+    )
+    found = tf.where(length > 0, found, "empty: build the dataset again")
+    return whole, "the bytes do not start and end as those of a JPEG do, but are", found
 
 
 def random_seed(example: Features, seed: int | None) -> tf.Tensor:
@@ -127,12 +165,16 @@ def random_seed(example: Features, seed: int | None) -> tf.Tensor:
 
     Args:
         example: Features of one example.
-        seed: The user's seed; None for another result each time.
+        seed: The user's seed; None for another result each time: the example's
+            `draw_seed`, which `input_pipeline` gives it so that its iterators can be
+            saved, else from TensorFlow's own generator, whose state cannot be.
 
     Returns:
-        int32 [2], as `tf.random.stateless_uniform` and its like take it.
+        integer [2], as `tf.random.stateless_uniform` and its like take it.
     """
     if seed is None:
+        if "draw_seed" in example:
+            return tf.stack([example["draw_seed"], 0])
         return tf.random.uniform([2], maxval=tf.int32.max, dtype=tf.int32)
     base = tf.constant([seed & 0x7FFFFFFF, (seed >> 31) & 0x7FFFFFFF], tf.int32)
     indexed = tf.random.fold_in(base, tf.cast(example["index"], tf.int32))

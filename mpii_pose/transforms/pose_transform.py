@@ -2,10 +2,11 @@
 
 import dataclasses
 import functools
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
-from mpii_pose.person import person_square
 from mpii_pose.transforms import examples, geometry
 from mpii_pose.transforms.augmentation import (
     MAX_LEVEL,
@@ -19,12 +20,13 @@ from mpii_pose.transforms.geometry import Alignment
 from mpii_pose.transforms.heatmaps import encode_heatmaps
 from mpii_pose.transforms.pixels import warp
 from mpii_pose.transforms.pixels.decode_window import find_window, read_window
-from mpii_pose.transforms.spec import check_size
+from mpii_pose.transforms.spec import CropSpec
 
 IMAGE_DTYPES = ("float32", "uint8")
+SPEC_FIELDS = frozenset(field.name for field in dataclasses.fields(CropSpec))
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, init=False)
 class PoseTransform:
     """Makes a crop around the person, and its heatmaps: `ds.map(PoseTransform())`.
 
@@ -35,15 +37,14 @@ class PoseTransform:
         ds = tfds.load(..., decoders={"image": tfds.decode.SkipDecoding()})
         ds = ds.map(PoseTransform(), num_parallel_calls=tf.data.AUTOTUNE)
 
+    A transform is a value: equal to one of the same options, and can be pickled.
+
     Attributes:
-        image_size: Height and width of the crop.
-        heatmap_size: Height and width of the heatmaps; None leaves heatmaps and
-            weights to a `HeatmapEncoder` in the model.
-        sigma: Standard deviation of the Gaussians in heatmap cells.
+        spec: What crop and heatmaps are. Its fields are taken by keyword too, and can
+            be read here: `PoseTransform(image_size=(128, 128)).image_size`. A
+            `heatmap_size` of None leaves heatmaps and weights to a `HeatmapEncoder`
+            in the model.
         augmentation: What to change at random; None for evaluation.
-        alignment: "half_pixel" or "udp", both exact under flips, or "legacy" (HRNet).
-        encoding: "unbiased" or "msra", see `encode_heatmaps`.
-        weighting: "labelled", "visible" or "all", see `encode_heatmaps`.
         image_dtype: "float32" in [-1, 1], or "uint8".
         seed: With a seed, what happens to an example depends on the seed, its `index`
             and, where it has one, its feature `epoch` (see `number_epochs`), and on
@@ -52,33 +53,44 @@ class PoseTransform:
             interpolates between the image's own pixels, as HRNet does.
     """
 
-    image_size: tuple[int, int] = (256, 256)
-    heatmap_size: tuple[int, int] | None = (64, 64)
-    sigma: float = 2.0
-    augmentation: Augmentation | None = None
-    alignment: str = "half_pixel"
-    encoding: str = "unbiased"
-    weighting: str = "labelled"
-    image_dtype: str = "float32"
-    seed: int | None = None
-    antialias: bool = True
+    spec: CropSpec
+    augmentation: Augmentation | None
+    image_dtype: str
+    seed: int | None
+    antialias: bool
 
-    def __post_init__(self) -> None:
-        if self.image_dtype not in IMAGE_DTYPES:
+    def __init__(
+        self,
+        spec: CropSpec | None = None,
+        *,
+        augmentation: Augmentation | None = None,
+        image_dtype: str = "float32",
+        seed: int | None = None,
+        antialias: bool = True,
+        **fields: Any,
+    ) -> None:
+        if image_dtype not in IMAGE_DTYPES:
             raise ValueError(
                 f"image_dtype must be one of {', '.join(IMAGE_DTYPES)}, "
-                f"got {self.image_dtype!r}"
+                f"got {image_dtype!r}"
             )
-        if not isinstance(self.augmentation, Augmentation | None):
+        if not isinstance(augmentation, Augmentation | None):
             raise ValueError(
                 "augmentation must be None or an Augmentation, such as "
-                f"Augmentation.hrnet(), got {self.augmentation!r}"
+                f"Augmentation.hrnet(), got {augmentation!r}"
             )
-        check_size("image_size", self.image_size)
-        self._alignment.spans(self.image_size)
-        if self.heatmap_size is not None:
-            check_size("heatmap_size", self.heatmap_size)
-            self._alignment.spans(self.heatmap_size)
+        self.__dict__.update(
+            spec=CropSpec.of(spec, **fields),
+            augmentation=augmentation,
+            image_dtype=image_dtype,
+            seed=seed,
+            antialias=antialias,
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        if name in SPEC_FIELDS:
+            return getattr(self.spec, name)
+        raise AttributeError(f"PoseTransform has no attribute {name!r}")
 
     @tf.autograph.experimental.do_not_convert
     def __call__(self, example: Features) -> dict[str, tf.Tensor]:
@@ -89,15 +101,16 @@ class PoseTransform:
 
         Returns:
             image: float32 or uint8 [height, width, 3].
-            heatmaps: float32 [height, width, 16], peak 1.
-            weights: float32 [16].
-            keypoints: float32 [16, 2] in crop pixels, (-1, -1) where missing.
-            visibility: integer [16], swapped with the keypoints on a flip.
+            heatmaps: float32 [height, width, K], peak 1.
+            weights: float32 [K].
+            heatmap_to_crop: float32 [2, 3], from heatmap cells to crop pixels.
+            keypoints: float32 [K, 2] in crop pixels, (-1, -1) where missing.
+            visibility: integer [K], swapped with the keypoints on a flip.
             crop_to_image: float32 [2, 3], from crop pixels to image pixels.
             head_size: float32 [], in image pixels.
             index: integer [].
         """
-        example = examples.checked(example)
+        example = examples.checked(example, skeleton=self.spec.skeleton)
         return self.apply(example, self._draw(example))
 
     def supervised(self, example: Features) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -112,23 +125,29 @@ class PoseTransform:
         Returns:
             image, heatmaps and weights.
         """
-        if self.heatmap_size is None:
+        if self.spec.heatmap_size is None:
             raise ValueError("supervised needs a heatmap_size, got None")
         features = self(example)
         return features["image"], features["heatmaps"], features["weights"]
 
     def apply(self, example: Features, draw: Draw) -> dict[str, tf.Tensor]:
         """Transforms one example as was drawn; returns what `__call__` does."""
+        spec = self.spec
         crop_to_image = self.crop_to_image(example, draw)
         window = find_window(
             example["image"],
             crop_to_image,
-            image_size=self.image_size,
+            image_size=spec.image_size,
             antialias=self.antialias,
         )
         pixels = read_window(example["image"], window)
-        features = self._render(
-            warp.flatten_pixels(pixels, pad=warp.xla_works()),
+        compiled = warp.xla_works()
+        changes_colors = self.augmentation is not None and (
+            self.augmentation.changes_colors
+        )
+        render = _renderer(spec, self.image_dtype, changes_colors, compiled)
+        features = render(
+            warp.flatten_pixels(pixels, pad=compiled),
             tf.shape(pixels)[:2],
             window.crop_to_window,
             crop_to_image,
@@ -136,6 +155,8 @@ class PoseTransform:
             example["visibility"],
             draw,
         )
+        if spec.heatmap_size is not None:
+            features["heatmap_to_crop"] = _heatmap_to_crop(spec, spec.heatmap_size)
         return features | {
             "crop_to_image": crop_to_image,
             "head_size": example["head_size"],
@@ -144,7 +165,7 @@ class PoseTransform:
 
     def crop_to_image(self, example: Features, draw: Draw) -> tf.Tensor:
         """Returns float32 [2, 3], from crop pixels to image pixels, as was drawn."""
-        center, side = person_square(example["center"], example["scale"])
+        center, side = geometry.person_square(example["center"], example["scale"])
         center, side = apply_to_square(
             draw,
             center,
@@ -155,29 +176,37 @@ class PoseTransform:
         return geometry.crop_to_image_matrix(
             center,
             side,
-            image_size=self.image_size,
-            alignment=self._alignment,
+            image_size=self.spec.image_size,
+            alignment=Alignment.named(self.spec.alignment),
             rotation=draw.rotation,
             flip=draw.flip,
         )
-
-    @property
-    def _alignment(self) -> Alignment:
-        return Alignment.named(self.alignment)
 
     def _draw(self, example: Features) -> Draw:
         if self.augmentation is None:
             return no_change()
         return self.augmentation.draw(seed=examples.random_seed(example, self.seed))
 
-    @functools.cached_property
-    def _render(self) -> tf.types.experimental.PolymorphicFunction:
-        return tf.function(
-            self._render_ops, jit_compile=warp.xla_works(), autograph=False
-        )
 
-    def _render_ops(
-        self,
+def _heatmap_to_crop(spec: CropSpec, heatmap_size: tuple[int, int]) -> tf.Tensor:
+    alignment = Alignment.named(spec.alignment)
+    ratio = alignment.spans(spec.image_size) / alignment.spans(heatmap_size)
+    origin = alignment.offset * (ratio - 1.0)
+    return tf.constant(np.column_stack([np.diag(ratio), origin]), tf.float32)
+
+
+@functools.lru_cache(maxsize=32)
+def _renderer(
+    spec: CropSpec, image_dtype: str, changes_colors: bool, compiled: bool
+) -> tf.types.experimental.PolymorphicFunction:
+    """Returns the arithmetic: no random numbers and no files, so XLA compiles it.
+
+    Transforms that differ in nothing that matters here share what is compiled, which
+    stays outside of them, so that they can be pickled and copied.
+    """
+
+    @functools.partial(tf.function, jit_compile=compiled, autograph=False)
+    def render(
         flat_pixels: tf.Tensor,
         window_size: tf.Tensor,
         crop_to_window: tf.Tensor,
@@ -186,38 +215,40 @@ class PoseTransform:
         visibility: tf.Tensor,
         draw: Draw,
     ) -> dict[str, tf.Tensor]:
-        """Does the arithmetic: no random numbers and no files, so XLA compiles it."""
         image = warp.warp(
-            flat_pixels, window_size, crop_to_window, output_size=self.image_size
+            flat_pixels, window_size, crop_to_window, output_size=spec.image_size
         )
+        if changes_colors:
+            image = image * draw.gain + draw.shift
         keypoints = geometry.apply_affine(
             geometry.invert_affine(crop_to_image), keypoints
         )
-        swapped = geometry.swap_mirrored(keypoints, visibility)
-        keypoints = tf.where(draw.flip, swapped[0], keypoints)
-        visibility = tf.where(draw.flip, swapped[1], visibility)
+        mirrored = spec.skeleton.mirrored
+        keypoints = tf.where(draw.flip, tf.gather(keypoints, mirrored), keypoints)
+        visibility = tf.where(draw.flip, tf.gather(visibility, mirrored), visibility)
         keypoints = geometry.mark_missing(keypoints, visibility)
         features = {
-            "image": self._finish_image(image, draw),
+            "image": _finish_image(image, image_dtype),
             "keypoints": keypoints,
             "visibility": visibility,
         }
-        if self.heatmap_size is not None:
+        if spec.heatmap_size is not None:
             features["heatmaps"], features["weights"] = encode_heatmaps(
                 keypoints,
                 visibility,
-                image_size=self.image_size,
-                heatmap_size=self.heatmap_size,
-                sigma=self.sigma,
-                alignment=self.alignment,
-                encoding=self.encoding,
-                weighting=self.weighting,
+                image_size=spec.image_size,
+                heatmap_size=spec.heatmap_size,
+                sigma=spec.sigma,
+                alignment=spec.alignment,
+                encoding=spec.encoding,
+                weighting=spec.weighting,
             )
         return features
 
-    def _finish_image(self, image: tf.Tensor, draw: Draw) -> tf.Tensor:
-        if self.augmentation is not None and self.augmentation.changes_colors:
-            image = image * draw.gain + draw.shift
-        if self.image_dtype == "uint8":
-            return tf.cast(tf.clip_by_value(image, 0.0, MAX_LEVEL) + 0.5, tf.uint8)
-        return tf.clip_by_value(image / (0.5 * MAX_LEVEL) - 1.0, -1.0, 1.0)
+    return render
+
+
+def _finish_image(image: tf.Tensor, dtype: str) -> tf.Tensor:
+    if dtype == "uint8":
+        return tf.cast(tf.clip_by_value(image, 0.0, MAX_LEVEL) + 0.5, tf.uint8)
+    return tf.clip_by_value(image / (0.5 * MAX_LEVEL) - 1.0, -1.0, 1.0)

@@ -13,13 +13,14 @@ import tensorflow as tf
 from mpii_pose import skeleton
 from mpii_pose.transforms import examples
 from mpii_pose.transforms.examples import Features
+from mpii_pose.transforms.heatmaps import encode_heatmaps
+from mpii_pose.transforms.pixels import decode_window
 from mpii_pose.transforms.spec import check_size
 
 BODY_HEIGHT_PER_SCALE = 200.0
 MARGIN = 0.2  # of the body's height
 TRAINING_MARGINS = (0.1, 0.3)
 SIGMA = 1.0
-RADIUS = 3.0 * SIGMA
 PEAK = 12.0
 
 
@@ -69,15 +70,8 @@ class Preprocessor:
         """
         example = examples.checked(example)
         image = example["image"]
-        encoded = image.dtype == tf.string
-        shape = tf.io.extract_jpeg_shape(image) if encoded else tf.shape(image)
-        box = self._box(example, shape[:2])
-        if encoded:
-            pixels = tf.image.decode_and_crop_jpeg(
-                image, box, channels=3, dct_method="INTEGER_ACCURATE"
-            )
-        else:
-            pixels = tf.image.crop_to_bounding_box(image, *tf.unstack(box))
+        box = self._box(example, decode_window.size_of(image))
+        pixels = decode_window.read_box(image, box)
         pixels = tf.image.resize(pixels, self.image_shape[:2])
         heatmaps = self._heatmaps(example["keypoints"], example["visibility"], box)
         return pixels / 127.5 - 1.0, heatmaps
@@ -115,18 +109,15 @@ class Preprocessor:
         self, keypoints: tf.Tensor, visibility: tf.Tensor, box: tf.Tensor
     ) -> tf.Tensor:
         """Returns patches of 7 x 7 cells around the rounded positions."""
-        height, width, _ = self.heatmap_shape
+        size = self.heatmap_shape[:2]
         box = tf.cast(box, tf.float32)
-        cells = tf.round((keypoints - box[1::-1]) / box[:1:-1] * [width, height])
-        y, x = (
-            tf.range(size, dtype=tf.float32)[:, None] - cells[:, axis]
-            for size, axis in ((height, 1), (width, 0))
+        cells = (keypoints - box[1::-1]) / box[:1:-1] * np.array(size[::-1], np.float32)
+        heatmaps, _ = encode_heatmaps(
+            tf.round(cells),
+            visibility,
+            image_size=size,
+            heatmap_size=size,
+            sigma=SIGMA,
+            encoding="msra",
         )
-        labelled = tf.not_equal(visibility, int(skeleton.Visibility.MISSING))
-        rows = tf.where((tf.abs(y) <= RADIUS) & labelled, _gaussian(y), 0.0)
-        columns = tf.where(tf.abs(x) <= RADIUS, _gaussian(x), 0.0)
-        return PEAK * rows[:, None, :] * columns[None, :, :]
-
-
-def _gaussian(distance: tf.Tensor) -> tf.Tensor:
-    return tf.exp(tf.square(distance) / (-2.0 * SIGMA**2))
+        return PEAK * heatmaps

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,16 +14,42 @@ from mpii_pose.transforms.pose_transform import PoseTransform
 from mpii_pose.transforms.preprocessor import Preprocessor
 
 SMALL = {"image_size": (32, 32), "heatmap_size": (8, 8), "image_dtype": "uint8"}
+RANDOM = PoseTransform(**SMALL, augmentation=Augmentation.hrnet())
+FIRST_HALF = tfds.core.ReadInstruction("train", to=50, unit="%")
+
+
+def prepared(release, folder, file_format):
+    builder = mpii_pose.Builder(data_dir=folder, file_format=file_format)
+    builder.download_and_prepare(
+        download_config=tfds.download.DownloadConfig(manual_dir=release)
+    )
+    return builder
 
 
 @pytest.fixture(scope="module")
 def builder(drawn_release, tmp_path_factory):
     """A dataset of drawn people, prepared."""
-    builder = mpii_pose.Builder(data_dir=tmp_path_factory.mktemp("data"))
-    builder.download_and_prepare(
-        download_config=tfds.download.DownloadConfig(manual_dir=drawn_release)
+    return prepared(drawn_release, tmp_path_factory.mktemp("data"), "tfrecord")
+
+
+@pytest.fixture(scope="module", params=["tfrecord", "array_record"])
+def any_builder(request, builder, drawn_release, tmp_path_factory):
+    """The same in either format of files."""
+    if request.param == "tfrecord":
+        return builder
+    return prepared(drawn_release, tmp_path_factory.mktemp("data"), request.param)
+
+
+def worker(number, workers):
+    return tf.distribute.InputContext(
+        num_input_pipelines=workers,
+        input_pipeline_id=number,
+        num_replicas_in_sync=workers,
     )
-    return builder
+
+
+def only_index(example):
+    return {"index": example["index"]}
 
 
 def count(builder, split):
@@ -36,27 +64,27 @@ def same(one, other):
     return all(np.array_equal(one[name], other[name], equal_nan=True) for name in one)
 
 
-def test_evaluation_gives_every_example_once_and_keeps_the_rest(builder):
+def test_evaluation_gives_every_example_once_and_keeps_the_rest(any_builder):
     batches = list(
         input_pipeline(
             "train",
             7,
-            dataset=builder,
+            dataset=any_builder,
             training=False,
             transform=PoseTransform(**SMALL),
         )
     )
 
-    examples = count(builder, "train")
+    examples = count(any_builder, "train")
     assert sorted(indices(batches)) == list(range(examples))
     assert batches[0]["image"].shape == (7, 32, 32, 3)
     assert len(batches[-1]["index"]) == (examples % 7 or 7)
 
 
-def test_training_goes_on_without_end_in_full_shuffled_batches(builder):
-    examples = count(builder, "train")
+def test_training_goes_on_without_end_in_full_shuffled_batches(any_builder):
+    examples = count(any_builder, "train")
     dataset = input_pipeline(
-        "train", 4, dataset=builder, transform=PoseTransform(**SMALL)
+        "train", 4, dataset=any_builder, transform=PoseTransform(**SMALL)
     )
 
     assert dataset.cardinality() == tf.data.INFINITE_CARDINALITY
@@ -71,7 +99,8 @@ def test_number_of_epochs_ends_the_training(builder):
         "train[:10]",
         4,
         dataset=builder,
-        transform=PoseTransform(**SMALL),
+        transform=only_index,
+        training=True,
         num_epochs=3,
     )
 
@@ -87,22 +116,24 @@ def test_default_transform_augments_in_training_only(builder, monkeypatch):
         return PoseTransform(**SMALL, **options)
 
     monkeypatch.setattr(pipeline, "PoseTransform", recorded)
-    input_pipeline("train[:50%]", 2, dataset=builder, seed=3)
-    input_pipeline("validation", 2, dataset=builder)
+    input_pipeline("train", 2, dataset=builder, seed=3)
+    input_pipeline("train[:50%]", 2, dataset=builder, training=True)
+    for split in ("validation", "test"):
+        input_pipeline(split, 2, dataset=builder)
+    input_pipeline("train[90%:]", 2, dataset=builder, training=False)
 
-    assert made == [
-        {"augmentation": Augmentation.hrnet(), "seed": 3},
-        {"augmentation": None, "seed": None},
-    ]
+    training = {"augmentation": Augmentation.hrnet(), "seed": None}
+    evaluation = {"augmentation": None, "seed": None}
+    assert made == [{**training, "seed": 3}, training, *[evaluation] * 3]
 
 
-def test_same_seed_gives_the_same_batches_and_epochs_differ(builder):
-    examples = count(builder, "train")
+def test_same_seed_gives_the_same_batches_and_epochs_differ(any_builder):
+    examples = count(any_builder, "train")
     transform = PoseTransform(**SMALL, augmentation=Augmentation.hrnet(), seed=1)
 
     def epochs(seed):
         dataset = input_pipeline(
-            "train", examples, dataset=builder, transform=transform, seed=seed
+            "train", examples, dataset=any_builder, transform=transform, seed=seed
         )
         return list(dataset.take(2))
 
@@ -118,29 +149,120 @@ def test_same_seed_gives_the_same_batches_and_epochs_differ(builder):
     )
 
 
+@pytest.mark.parametrize("split", ["train[90%:]", "train+validation", FIRST_HALF])
+def test_part_of_a_split_needs_to_be_told_what_it_is_for(builder, split):
+    with pytest.raises(ValueError, match=r"for training\? Say training=True .*=False"):
+        input_pipeline(split, 4, dataset=builder)
+
+
+@pytest.mark.parametrize(
+    ("split", "parts"),
+    [
+        ("train[90%:]", ["train[90%:]"]),
+        ("train+validation", ["train", "validation"]),
+        (FIRST_HALF, ["train[:50%]"]),
+        (tfds.Split.TEST, ["test"]),
+    ],
+    ids=str,
+)
+def test_split_may_be_a_part_a_sum_or_an_instruction(any_builder, split, parts):
+    batches = input_pipeline(
+        split,
+        4,
+        dataset=any_builder,
+        training=False,
+        transform=only_index,
+    )
+
+    expected = [any_builder.info.splits[part].num_examples for part in parts]
+    assert len(indices(batches)) == sum(expected)
+
+
 @pytest.mark.parametrize("workers", [1, 3])
-def test_workers_share_the_examples(builder, workers):
+@pytest.mark.parametrize("split", ["train", FIRST_HALF], ids=str)
+def test_workers_share_the_examples(any_builder, split, workers):
     batches = [
         list(
             input_pipeline(
-                "train",
+                split,
                 6,
-                dataset=builder,
+                dataset=any_builder,
                 training=False,
-                transform=PoseTransform(**SMALL),
-                input_context=tf.distribute.InputContext(
-                    num_input_pipelines=workers,
-                    input_pipeline_id=worker,
-                    num_replicas_in_sync=workers,
-                ),
+                transform=only_index,
+                input_context=worker(number, workers),
             )
         )
-        for worker in range(workers)
+        for number in range(workers)
     ]
 
     found = np.concatenate([indices(of_worker) for of_worker in batches])
-    assert sorted(found) == list(range(count(builder, "train")))
-    assert all(len(of_worker[0]["index"]) == 6 // workers for of_worker in batches)
+    assert len(set(found)) == len(found) == count(any_builder, split)
+    assert max(len(batch["index"]) for of_worker in batches for batch in of_worker) == (
+        6 // workers
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_size": 0}, "batch_size must be 1 or more, got 0"),
+        ({"num_epochs": 0}, "num_epochs must be None, or 1 or more, got 0"),
+        ({"split": "train[:0]"}, r"train\[:0\] .*has 0 examples for 1 worker"),
+        (
+            {"split": "train[:1]", "input_context": worker(0, 2)},
+            r"train\[:1\] .*has 1 examples for 2 worker",
+        ),
+        (
+            {"split": "train[:3]", "num_epochs": 2, "batch_size": 7},
+            r"6 examples in num_epochs=2 of train\[:3\] do not fill one batch of 7",
+        ),
+    ],
+)
+def test_option_that_gives_no_batch_is_refused(builder, options, message):
+    options = {"split": "train", "batch_size": 4, "training": True} | options
+
+    with pytest.raises(ValueError, match=message):
+        input_pipeline(dataset=builder, **options)
+
+
+def test_epochs_that_fill_one_batch_together_give_it(builder):
+    dataset = input_pipeline(
+        "train[:3]",
+        6,
+        dataset=builder,
+        transform=only_index,
+        training=True,
+        num_epochs=2,
+    )
+
+    assert len(indices(dataset)) == 6
+
+
+@pytest.mark.parametrize("seed", [None, 7])
+def test_saved_iterator_goes_on_where_it_was(any_builder, tmp_path, seed):
+    transform = dataclasses.replace(RANDOM, seed=seed)
+    dataset = input_pipeline(
+        "train", 4, dataset=any_builder, transform=transform, seed=seed
+    )
+    iterator = iter(dataset)
+    next(iterator)
+    path = tf.train.Checkpoint(iterator=iterator).save(tmp_path / "saved")
+    expected = [next(iterator) for _ in range(3)]
+
+    another = iter(dataset)
+    tf.train.Checkpoint(iterator=another).restore(path)
+
+    assert all(same(batch, next(another)) for batch in expected)
+
+
+def test_without_a_seed_each_epoch_and_each_reading_draws_anew(builder):
+    dataset = input_pipeline(
+        "train[:1]", 1, dataset=builder, transform=RANDOM, training=True, num_epochs=3
+    )
+
+    matrices = [batch["crop_to_image"] for _ in range(2) for batch in dataset]
+
+    assert len({matrix.numpy().tobytes() for matrix in matrices}) == 6
 
 
 def test_strategy_distributes_the_pipeline(builder):
@@ -206,8 +328,3 @@ def test_epochs_of_unknown_length_are_refused():
 
     with pytest.raises(ValueError, match=r"must be known .* got cardinality -2"):
         pipeline.number_epochs(filtered)
-
-
-def test_batch_size_of_zero_is_refused(builder):
-    with pytest.raises(ValueError, match="batch_size must be 1 or more, got 0"):
-        input_pipeline("train", 0, dataset=builder)

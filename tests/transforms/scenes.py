@@ -11,10 +11,12 @@ LEFT_WRIST = skeleton.KEYPOINTS.index("left_wrist")
 RIGHT_WRIST = skeleton.KEYPOINTS.index("right_wrist")
 
 
-def jpeg(pixels, quality=100):
+def jpeg(pixels, quality=100, subsampling="4:4:4"):
     """Encodes without color subsampling, so that dots stay where they are."""
     stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "JPEG", quality=quality, subsampling=0)
+    Image.fromarray(pixels).save(
+        stream, "JPEG", quality=quality, subsampling=subsampling
+    )
     return stream.getvalue()
 
 
@@ -77,3 +79,20 @@ def centroid(levels):
     levels = np.where(levels > 0.05 * levels.max(), levels, 0)
     rows, columns = np.mgrid[: levels.shape[0], : levels.shape[1]]
     return np.array([(columns * levels).sum(), (rows * levels).sum()]) / levels.sum()
+
+
+def warped(image, matrix, size):
+    """Bilinear interpolation in float64, pixel by pixel; black outside."""
+    output = np.zeros((*size, 3))
+    for row in range(size[0]):
+        for column in range(size[1]):
+            x, y = np.asarray(matrix, np.float64) @ [column, row, 1.0]
+            left, top = int(np.floor(x)), int(np.floor(y))
+            for i, j in ((0, 0), (0, 1), (1, 0), (1, 1)):
+                inside = (
+                    0 <= top + i < image.shape[0] and 0 <= left + j < image.shape[1]
+                )
+                if inside:
+                    weight = abs(1 - i - (y - top)) * abs(1 - j - (x - left))
+                    output[row, column] += weight * image[top + i, left + j]
+    return output

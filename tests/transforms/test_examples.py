@@ -58,7 +58,9 @@ def test_absent_features_are_named():
         ("keypoints", np.zeros((16, 2), int), r"float32 \[16, 2\], got int64 \(16, 2"),
         ("visibility", np.ones(16, "f4"), r"integer \[16\], got float32 \(16,\)"),
         ("center", np.zeros((8, 2), "f4"), r"single examples, before batching"),
-        ("scale", np.float64(1), r"scale must be float32 \[\], got float64 \(\)"),
+        ("scale", np.ones((), "f8"), r"scale must be float32 \[\], got float64 \(\)"),
+        ("scale", "1.0", r"scale must be float32 \[\], got string \(\)"),
+        ("index", 1.5, r"index must be integer \[\], got float32 \(\)"),
         ("image", np.zeros((4, 4, 3), "f4"), r"uint8 \[H, W, 3\], got float32"),
         ("image", np.zeros((4, 4, 1), "u1"), r"got uint8 \(4, 4, 1\)"),
         ("image", np.array([b"a", b"b"]), r"string \[\], .* got string \(2,\)"),
@@ -69,32 +71,54 @@ def test_wrong_dtype_or_shape_says_what_is_allowed_and_given(name, value, messag
         examples.checked(example(**{name: value}))
 
 
-@pytest.mark.parametrize("scale", [0.0, -1.0, np.nan, np.inf])
-def test_scale_that_is_no_size_names_image_and_index(scale):
+@pytest.mark.parametrize("number", [2, 2.5, np.float64(2.5), np.int16(2)])
+def test_plain_numbers_are_taken_for_what_they_are(number):
+    found = examples.checked(example(scale=number, head_size=number, index=7))
+
+    assert (float(found["scale"]), int(found["index"])) == (number, 7)
+    assert found["scale"].dtype == found["head_size"].dtype == tf.float32
+
+
+POINTS = scenes.example(scenes.noise(20, 30))["keypoints"]
+JPEG = scenes.jpeg(scenes.noise(20, 30))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        *(
+            ("scale", np.float32(scale), r"scale must be 0.001 to 1000.*\[.*\]")
+            for scale in (0.0, -1.0, np.nan, np.inf, 1e-30, 1e30)
+        ),
+        *(
+            ("center", np.array([x, 3], np.float32), "center must be finite and at")
+            for x in (np.nan, np.inf, -1e30)
+        ),
+        *(
+            ("keypoints", np.where(POINTS > 15, np.float32(x), POINTS), "not missing")
+            for x in (np.nan, -np.inf, 1e30)
+        ),
+        ("image", JPEG[:-50], "do not start and end as .*JPEG .* are.*truncated"),
+        ("image", b"GIF89a", "do not start and end as .*JPEG .* are.*another format"),
+        ("image", b"", "JPEG do, but are.*empty: build"),
+        ("image", b"\x89PNG\r\n", "JPEG do, but are.*a PNG, which is to be decoded"),
+        ("image", np.zeros((0, 30, 3), np.uint8), "image is empty: shape.*0 30 3"),
+        ("image", np.zeros((20, 0, 3), np.uint8), "image is empty: shape.*20 0 3"),
+    ],
+)
+def test_value_that_cannot_be_used_names_image_and_index(name, value, message):
     with pytest.raises(
-        tf.errors.InvalidArgumentError,
-        match=r"(?s)scale must be a positive number.*drawn_41\.jpg.*\[41\]",
+        tf.errors.InvalidArgumentError, match=rf"(?s){message}.*drawn_41\.jpg.*\[41\]"
     ):
-        run(example(scale=np.float32(scale)))
+        run(example(**{name: value}))
 
 
-def test_center_that_is_no_point_names_image_and_index():
-    with pytest.raises(
-        tf.errors.InvalidArgumentError, match=r"(?s)center must be.*drawn_41\.jpg"
-    ):
-        run(example(center=np.array([np.nan, 3], np.float32)))
+def test_missing_keypoint_may_be_anything():
+    keypoints = np.full((16, 2), np.nan, np.float32)
 
+    found = run(example(keypoints=keypoints, visibility=np.zeros(16, np.int8)))
 
-@pytest.mark.parametrize("damage", ["truncated", "empty", "png"])
-def test_damaged_jpeg_names_image_and_index(damage):
-    whole = scenes.jpeg(scenes.noise(20, 30))
-    data = {"truncated": whole[:-50], "empty": b"", "png": b"\x89PNG\r\n"}[damage]
-
-    with pytest.raises(
-        tf.errors.InvalidArgumentError,
-        match=r"(?s)do not start and end as .*JPEG.*drawn_41\.jpg.*\[41\]",
-    ):
-        run(example(image=data))
+    np.testing.assert_array_equal(found["keypoints"], keypoints)
 
 
 @pytest.mark.parametrize(
@@ -120,6 +144,16 @@ def test_random_seeds_differ_by_seed_index_and_epoch_and_repeat():
 
     assert len(seeds()) == len(arguments)
     assert seeds() == seeds()
+
+
+def test_without_a_seed_that_of_the_example_is_taken_where_it_has_one():
+    seeds = [
+        examples.random_seed(run(example(draw_seed=np.int64(number))), None)
+        for number in (3, 3, 2**32 - 1)
+    ]
+
+    assert np.array_equal(seeds[0], seeds[1])
+    assert not np.array_equal(seeds[0], seeds[2])
 
 
 def test_without_a_seed_each_call_gives_another():

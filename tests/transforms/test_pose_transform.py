@@ -1,18 +1,23 @@
+import copy
 import dataclasses
 import functools
+import multiprocessing
 import pathlib
+import pickle
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
+from mpii_pose.skeleton import Skeleton
 from mpii_pose.transforms import augmentation, geometry
 from mpii_pose.transforms.augmentation import Augmentation
 from mpii_pose.transforms.heatmaps import encode_heatmaps
+from mpii_pose.transforms.pixels import warp
 from mpii_pose.transforms.pose_transform import PoseTransform
-from tests.transforms import scenes
-from tests.transforms.pixels.test_warp import reference_warp
+from mpii_pose.transforms.spec import CropSpec
+from tests.transforms import processes, scenes
 from tests.transforms.scenes import LEFT_WRIST, RIGHT_WRIST
 
 REAL_IMAGES = pathlib.Path(__file__).parents[3] / "shared/mpii/images"
@@ -83,12 +88,6 @@ def dot_errors(transform, example, background, draw):
     return np.abs(in_crop).max(), np.abs(in_image).max()
 
 
-@functools.cache
-def compiled_once(**options):
-    """Transforms for tests that differ in their data: compiling takes a second."""
-    return PoseTransform(**options)
-
-
 @pytest.fixture
 def _without_xla(monkeypatch):
     monkeypatch.setattr("mpii_pose.transforms.pixels.warp.xla_works", lambda: False)
@@ -128,7 +127,7 @@ def test_drawn_dot_stays_on_its_keypoint(alignment, draw, scale, kind):
         example, background = scenes.encoded(example), scenes.jpeg(background)
 
     in_crop, in_image = dot_errors(
-        compiled_once(image_size=(128, 128), alignment=alignment),
+        PoseTransform(image_size=(128, 128), alignment=alignment),
         example,
         background,
         drawn(draw),
@@ -150,7 +149,7 @@ def test_dot_on_a_real_image_stays_on_its_keypoint(alignment, number, kind):
         example, background = scenes.encoded(example), scenes.jpeg(background)
 
     in_crop, _ = dot_errors(
-        compiled_once(alignment=alignment), example, background, drawn(DRAWS["all"])
+        PoseTransform(alignment=alignment), example, background, drawn(DRAWS["all"])
     )
 
     assert in_crop < 0.05
@@ -159,13 +158,11 @@ def test_dot_on_a_real_image_stays_on_its_keypoint(alignment, number, kind):
 @pytest.mark.parametrize("draw", DRAWS.values(), ids=DRAWS.keys())
 def test_crop_at_ratio_one_equals_interpolation_pixel_by_pixel(draw):
     example = scenes.example(scenes.noise(120, 150), scale=0.6)
-    transform = compiled_once(image_size=(64, 48), image_dtype="uint8", antialias=False)
+    transform = PoseTransform(image_size=(64, 48), image_dtype="uint8", antialias=False)
 
     found = transform.apply(tensors(example), drawn(draw))
 
-    expected = reference_warp(
-        example["image"], found["crop_to_image"].numpy(), (64, 48)
-    )
+    expected = scenes.warped(example["image"], found["crop_to_image"].numpy(), (64, 48))
     expected = np.floor(expected + 0.5)
     assert np.abs(found["image"].numpy() - expected).mean() < 0.01
 
@@ -181,6 +178,29 @@ def test_crop_without_xla_equals_the_compiled_one(monkeypatch):
     np.testing.assert_allclose(plain["heatmaps"], compiled["heatmaps"], atol=1e-5)
 
 
+def test_without_xla_a_map_function_works_though_it_asks_while_being_traced(
+    monkeypatch,
+):
+    function = tf.function
+
+    def without_xla(python_function=None, *, jit_compile=None, **options):
+        """As where XLA is missing: a function can be traced, but not be run."""
+
+        def failing(x):
+            with tf.control_dependencies([tf.debugging.Assert(x > 9, ["no XLA"])]):
+                return python_function(x)
+
+        return function(failing if jit_compile else python_function, **options)
+
+    monkeypatch.setattr(tf, "function", without_xla)
+    monkeypatch.setattr(warp, "xla_works", functools.cache(warp.xla_works.__wrapped__))
+
+    (found,) = dataset_of(people(1)).map(PoseTransform(image_size=(31, 33)))
+
+    assert not warp.xla_works()
+    assert found["image"].shape == (31, 33, 3)
+
+
 def test_example_becomes_what_is_documented():
     found = PoseTransform()(people(1)[0])
 
@@ -189,6 +209,7 @@ def test_example_becomes_what_is_documented():
         "image": ("float32", (256, 256, 3)),
         "heatmaps": ("float32", (64, 64, 16)),
         "weights": ("float32", (16,)),
+        "heatmap_to_crop": ("float32", (2, 3)),
         "keypoints": ("float32", (16, 2)),
         "visibility": ("int8", (16,)),
         "crop_to_image": ("float32", (2, 3)),
@@ -283,7 +304,9 @@ def test_same_seed_gives_the_same_bytes_whatever_the_parallelism_and_order():
 
     def run(examples, parallel):
         dataset = dataset_of(examples).map(
-            transform, num_parallel_calls=parallel, deterministic=not parallel
+            transform,
+            num_parallel_calls=parallel,
+            deterministic=False if parallel else None,
         )
         return {int(found["index"]): found for found in dataset}
 
@@ -326,13 +349,13 @@ def test_nobody_or_one_keypoint_labelled(labels):
 
 
 @pytest.mark.parametrize("kind", ["pixels", "JPEG"])
-@pytest.mark.parametrize("center", [[-900.0, 40.0], [5000.0, 5000.0]])
+@pytest.mark.parametrize("center", [[-900.0, 40.0], [5e3, 5e3], [1e9, -1e9]])
 def test_person_wholly_outside_the_image_gives_black(kind, center):
     image = np.full((90, 120, 3), 255, np.uint8)
     example = scenes.example(image, center=center, scale=0.3)
     example = scenes.encoded(example) if kind == "JPEG" else example
 
-    found = compiled_once(image_dtype="uint8")(example)
+    found = PoseTransform(image_dtype="uint8")(example)
 
     np.testing.assert_array_equal(found["image"], 0)
 
@@ -349,15 +372,15 @@ def test_crop_reaching_outside_is_padded_and_not_shifted():
 
 
 @pytest.mark.parametrize("kind", ["pixels", "JPEG"])
-@pytest.mark.parametrize("scale", [0.001, 1.0, 50.0])
+@pytest.mark.parametrize("scale", [0.001, 1.0, 50.0, 1000.0])
 def test_image_of_one_pixel(kind, scale):
     example = scenes.example(np.full((1, 1, 3), 200, np.uint8), scale=scale)
     example = scenes.encoded(example) if kind == "JPEG" else example
 
-    found = compiled_once(augmentation=ALL_CHANGES, seed=0)(example)
+    found = PoseTransform(augmentation=ALL_CHANGES, seed=0)(example)
 
-    assert np.isfinite(found["image"]).all()
-    assert np.isfinite(found["heatmaps"]).all()
+    for name in ("image", "heatmaps", "keypoints", "crop_to_image"):
+        assert np.isfinite(found[name]).all(), name
 
 
 @pytest.mark.parametrize(
@@ -416,8 +439,122 @@ def test_wrong_option_is_refused_when_the_transform_is_made(options, message):
         PoseTransform(**options)
 
 
-def test_transforms_of_equal_options_are_equal():
+SPEC = CropSpec(image_size=(96, 64), heatmap_size=(24, 16), sigma=1.5)
+SMALL = {"image_size": (96, 64), "heatmap_size": [24, 16], "sigma": 1.5}
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        PoseTransform(SPEC),
+        PoseTransform(spec=SPEC),
+        PoseTransform(**SMALL),
+        PoseTransform(SPEC, **SMALL),
+        PoseTransform(CropSpec(image_size=(96, 64)), heatmap_size=(24, 16), sigma=1.5),
+        dataclasses.replace(PoseTransform(sigma=1.5), spec=SPEC),
+        dataclasses.replace(PoseTransform(SPEC, sigma=3.0), sigma=1.5),
+        dataclasses.replace(
+            PoseTransform(SPEC, augmentation=ALL_CHANGES), augmentation=None
+        ),
+    ],
+)
+def test_spec_and_its_fields_make_equal_transforms(transform):
+    expected = PoseTransform(SPEC)
+
+    assert transform == expected
+    assert hash(transform) == hash(expected)
+    assert repr(transform) == repr(expected)
+    assert transform.image_size == transform.spec.image_size == (96, 64)
+    assert transform.heatmap_size == (24, 16)
+
+
+def test_other_options_make_another_transform():
     transform = PoseTransform(augmentation=Augmentation.hrnet(), seed=1)
 
-    assert transform == PoseTransform(augmentation=Augmentation.hrnet(), seed=1)
     assert dataclasses.replace(transform, seed=2) != transform
+    assert dataclasses.replace(transform, sigma=3.0) != transform
+    with pytest.raises(TypeError, match="sigmas"):
+        PoseTransform(sigmas=3.0)
+    with pytest.raises(AttributeError, match="PoseTransform has no attribute 'sigmas'"):
+        _ = transform.sigmas
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        transform.seed = 2
+
+
+@pytest.mark.parametrize(
+    "duplicate",
+    [copy.copy, copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))],
+    ids=["copy", "deepcopy", "pickle"],
+)
+def test_used_transform_can_be_copied(duplicate):
+    transform = PoseTransform(SPEC, augmentation=ALL_CHANGES, seed=1)
+    example = people(1)[0]
+    found = transform(example)
+
+    again = duplicate(transform)
+
+    assert again == transform
+    for name, value in again(example).items():
+        np.testing.assert_array_equal(value, found[name])
+
+
+@pytest.mark.slow
+def test_used_transform_runs_in_a_fresh_process():
+    transform = PoseTransform(SPEC, augmentation=ALL_CHANGES, seed=1)
+    example = people(1)[0]
+    found = transform(example)
+
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        matrix = pool.apply(processes.result_of, (transform, example, "crop_to_image"))
+
+    np.testing.assert_array_equal(matrix, found["crop_to_image"])
+
+
+@pytest.mark.parametrize("alignment", geometry.ALIGNMENTS)
+def test_heatmap_to_crop_takes_cells_to_the_pixels_they_show(alignment):
+    transform = PoseTransform(SPEC, alignment=alignment)
+
+    found = transform(people(1)[0])
+
+    cells = geometry.Alignment.named(alignment).crop_to_heatmap(
+        found["keypoints"], image_size=(96, 64), heatmap_size=(24, 16)
+    )
+    pixels = geometry.apply_affine(found["heatmap_to_crop"], cells)
+    np.testing.assert_allclose(pixels, found["keypoints"], atol=1e-4)
+
+
+def test_skeleton_of_the_spec_says_what_an_example_holds():
+    skeleton = Skeleton(
+        name="arms", keypoints=("left_wrist", "right_wrist"), upper_body=()
+    )
+    example = people(1)[0]
+    example |= {name: example[name][:2] for name in ("keypoints", "visibility")}
+
+    found = PoseTransform(SPEC, skeleton=skeleton)(example)
+
+    assert found["heatmaps"].shape == (24, 16, 2)
+    with pytest.raises(ValueError, match=r"keypoints must be float32 \[16, 2\]"):
+        PoseTransform(SPEC)(example)
+    mirrored = PoseTransform(SPEC, skeleton=skeleton).apply(
+        tensors(example), drawn({"flip": True})
+    )
+    np.testing.assert_allclose(
+        mirrored["keypoints"], (found["keypoints"] * [-1, 1] + [63, 0])[::-1], atol=1e-3
+    )
+
+
+def test_transforms_that_compute_the_same_share_what_is_compiled(monkeypatch):
+    traced = []
+    monkeypatch.setattr(
+        "mpii_pose.transforms.pose_transform.warp.warp",
+        lambda *arguments, output_size: (
+            traced.append(1) or tf.zeros([*output_size, 3], tf.float32)
+        ),
+    )
+    example = people(1)[0]
+    sizes = {"image_size": (17, 19), "heatmap_size": (5, 4)}
+
+    for seed in range(3):
+        PoseTransform(**sizes, augmentation=Augmentation.hrnet(), seed=seed)(example)
+
+    assert len(traced) == 1

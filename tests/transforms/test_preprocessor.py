@@ -58,6 +58,22 @@ def test_image_shows_the_keypoints_and_a_margin(kind):
     assert np.abs(image - expected).mean() < (0.01 if kind == "JPEG" else 1e-6)
 
 
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
+def test_image_of_a_jpeg_is_that_of_its_decoded_frame(subsampling):
+    noise = np.random.default_rng(0).integers(0, 256, (260, 300, 3), np.uint8)
+    data = scenes.jpeg(noise, quality=90, subsampling=subsampling)
+    frame = tf.io.decode_jpeg(data, dct_method="INTEGER_ACCURATE").numpy()
+    preprocess = Preprocessor(image_shape=(200, 200, 3))
+    for left in range(96, 112):
+        example = person(frame)
+        example["keypoints"][0] = left, 90
+
+        decoded, _ = preprocess(example)
+        encoded, _ = preprocess({**example, "image": data})
+
+        np.testing.assert_array_equal(encoded, decoded)
+
+
 @pytest.mark.parametrize("shape", [(64, 64, 16), (33, 48, 16)])
 def test_heatmaps_equal_those_drawn_cell_by_cell(shape):
     example = person()

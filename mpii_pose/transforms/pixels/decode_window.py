@@ -5,6 +5,7 @@ while decoding (averaging blocks of pixels in effect), which is both faster and 
 than sampling every other pixel of the full frame: it removes aliasing.
 """
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,9 @@ import tensorflow as tf
 from mpii_pose.transforms import geometry
 
 RATIOS = (1, 2, 4, 8)
+# Where colors are stored at half the resolution, a decoder that starts or stops within
+# the image gets the first and the last column wrong, having no neighbor to smooth with.
+GUARD = 1
 
 
 class Window(NamedTuple):
@@ -50,11 +54,9 @@ def find_window(
     Returns:
         The window.
     """
-    encoded = image.dtype == tf.string
-    shape = tf.io.extract_jpeg_shape(image) if encoded else tf.shape(image)
     exponent = _shrink_exponent(crop_to_image) if antialias else tf.constant(0)
     factor = tf.cast(tf.bitwise.left_shift(1, exponent), tf.float32)
-    scaled_size = tf.math.ceil(tf.cast(shape[:2], tf.float32) / factor)
+    scaled_size = tf.math.ceil(tf.cast(size_of(image), tf.float32) / factor)
 
     # Pixel centers: x of the image lies at (x + 0.5) / factor - 0.5 of the scaled one.
     crop_to_scaled = crop_to_image / factor + _translation([1.0, 1.0]) * (
@@ -65,10 +67,9 @@ def find_window(
         [[x, y] for x in (0, width - 1) for y in (0, height - 1)], np.float32
     )
     corners = geometry.apply_affine(crop_to_scaled, corners)[:, ::-1]
-    start = tf.floor(tf.reduce_min(corners, axis=0))
+    start = tf.floor(tf.reduce_min(corners, axis=0)) - GUARD
     start = tf.clip_by_value(start, 0.0, scaled_size - 1.0)
-    # One pixel more than is read: the decoder gets the color of a window's last wrong.
-    end = tf.floor(tf.reduce_max(corners, axis=0)) + 3.0
+    end = tf.floor(tf.reduce_max(corners, axis=0)) + 2.0 + GUARD
     end = tf.clip_by_value(end, start + 1.0, scaled_size)
     return Window(
         box=tf.cast(tf.concat([start, end - start], axis=0), tf.int32),
@@ -87,6 +88,31 @@ def read_window(image: tf.Tensor, window: Window) -> tf.Tensor:
     if image.dtype == tf.string:
         return _decode_box(image, window.box, window.exponent)
     return _average_box(image, window.box, tf.bitwise.left_shift(1, window.exponent))
+
+
+def size_of(image: tf.Tensor) -> tf.Tensor:
+    """Returns int32 [2], height and width of JPEG bytes or of decoded pixels."""
+    if image.dtype == tf.string:
+        return tf.io.extract_jpeg_shape(image)[:2]
+    return tf.shape(image)[:2]
+
+
+def read_box(image: tf.Tensor, box: tf.Tensor) -> tf.Tensor:
+    """Reads a box as the full frame shows it, uint8 [height, width, 3].
+
+    Args:
+        image: JPEG bytes, string []; or decoded pixels, uint8 [H, W, 3].
+        box: int32 [4], top, left, height and width, inside the image.
+    """
+    start = tf.maximum(box[:2] - GUARD, 0)
+    end = tf.minimum(box[:2] + box[2:] + GUARD, size_of(image))
+    wider = Window(
+        box=tf.concat([start, end - start], axis=0),
+        exponent=tf.constant(0),
+        crop_to_window=tf.eye(2, 3),
+    )
+    top, left = tf.unstack(box[:2] - start)
+    return read_window(image, wider)[top : top + box[2], left : left + box[3]]
 
 
 def _translation(offset: tf.Tensor) -> tf.Tensor:
@@ -114,9 +140,7 @@ def _decode_box(image: tf.Tensor, box: tf.Tensor, exponent: tf.Tensor) -> tf.Ten
             dct_method="INTEGER_ACCURATE",
         )
 
-    return tf.switch_case(
-        exponent, [lambda ratio=ratio: decode(ratio) for ratio in RATIOS]
-    )
+    return tf.switch_case(exponent, [functools.partial(decode, n) for n in RATIOS])
 
 
 def _average_box(image: tf.Tensor, box: tf.Tensor, ratio: tf.Tensor) -> tf.Tensor:

@@ -14,10 +14,14 @@ BLOCK = 2**16
 
 @functools.cache
 def xla_works() -> bool:
-    """Returns whether this TensorFlow can compile for the CPU with XLA."""
+    """Returns whether this TensorFlow can compile for the CPU with XLA.
+
+    Compiles something and runs it, outside of any graph: while a map function is being
+    traced, nothing is compiled and nothing can fail.
+    """
     double = tf.function(lambda x: x + x, jit_compile=True)
     try:
-        with tf.device("/cpu:0"):
+        with tf.init_scope(), tf.device("/cpu:0"):
             double(tf.constant(1.0))
     except (tf.errors.OpError, ValueError):
         return False

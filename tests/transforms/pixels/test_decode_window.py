@@ -30,7 +30,7 @@ def window_of(image, matrix, *, encoded, antialias=True):
 def scaled_frame(image, ratio):
     """The full frame, decoded at 1/ratio."""
     return tf.raw_ops.DecodeJpeg(
-        contents=scenes.jpeg(image),
+        contents=image if isinstance(image, bytes) else scenes.jpeg(image),
         channels=3,
         ratio=ratio,
         dct_method="INTEGER_ACCURATE",
@@ -74,6 +74,47 @@ def test_window_is_the_part_of_the_scaled_frame_that_the_crop_reads(
     inside = np.clip(corners + offset, 0, frame_end) - offset
     assert np.all(inside >= 0)
     assert np.all(inside <= [width - 1, height - 1])
+
+
+@pytest.mark.parametrize("ratio", decode_window.RATIOS)
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
+def test_window_equals_the_frame_wherever_it_starts(subsampling, ratio):
+    size = 8  # of the crop, and of what is read of the frame for it, less 1
+    noise = np.random.default_rng(0).integers(0, 256, (360, 376, 3), np.uint8)
+    image = scenes.jpeg(noise, quality=90, subsampling=subsampling)
+    frame = scaled_frame(image, ratio).astype(int)
+    for left in range(33):
+        top = 5 * left % 33
+        x, y = (ratio * (start + 0.75) - 0.5 for start in (left, top))
+
+        window = decode_window.find_window(
+            tf.constant(image),
+            tf.constant([[ratio, 0, x], [0, ratio, y]], tf.float32),
+            image_size=(size, size),
+            antialias=True,
+        )
+        pixels = decode_window.read_window(tf.constant(image), window).numpy()
+
+        column, row = np.floor(window.crop_to_window[:, 2]).astype(int)
+        found = pixels[row : row + size + 1, column : column + size + 1]
+        expected = frame[top : top + size + 1, left : left + size + 1]
+        assert np.array_equal(found, expected), (left, top)
+
+
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
+def test_box_equals_the_frame_wherever_it_starts_and_ends(subsampling):
+    noise = np.random.default_rng(0).integers(0, 256, (52, 70, 3), np.uint8)
+    image = scenes.jpeg(noise, quality=90, subsampling=subsampling)
+    frame = scaled_frame(image, 1)
+    for start in range(34):
+        top, left, height, width = start, start // 2, 52 - start, 17 + start
+
+        found = decode_window.read_box(
+            tf.constant(image), tf.constant([top, left, height, width])
+        )
+
+        expected = frame[top : top + height, left : left + width]
+        np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("side", [60.0, 130.0, 300.0, 500.0])

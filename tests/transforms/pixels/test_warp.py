@@ -15,23 +15,6 @@ MATRICES = {
 }
 
 
-def reference_warp(image, matrix, size):
-    """Bilinear interpolation in float64, pixel by pixel; black outside."""
-    output = np.zeros((*size, 3))
-    for row in range(size[0]):
-        for column in range(size[1]):
-            x, y = np.asarray(matrix, np.float64) @ [column, row, 1.0]
-            left, top = int(np.floor(x)), int(np.floor(y))
-            for i, j in ((0, 0), (0, 1), (1, 0), (1, 1)):
-                inside = (
-                    0 <= top + i < image.shape[0] and 0 <= left + j < image.shape[1]
-                )
-                if inside:
-                    weight = abs(1 - i - (y - top)) * abs(1 - j - (x - left))
-                    output[row, column] += weight * image[top + i, left + j]
-    return output
-
-
 def run_warp(image, matrix, size, *, pad, jit_compile):
     image, matrix = tf.constant(image), tf.constant(matrix, tf.float32)
     compiled = tf.function(warp.warp, jit_compile=jit_compile)
@@ -52,7 +35,7 @@ def test_warp_equals_interpolation_pixel_by_pixel(
     found = run_warp(image, matrix, size, pad=jit_compile, jit_compile=jit_compile)
 
     # float32 positions: 1e-5 of a pixel, times the step between neighbors.
-    np.testing.assert_allclose(found, reference_warp(image, matrix, size), atol=0.02)
+    np.testing.assert_allclose(found, scenes.warped(image, matrix, size), atol=0.02)
 
 
 def test_identity_returns_the_image():

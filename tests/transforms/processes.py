@@ -1,0 +1,29 @@
+"""Other processes, in which the tests use transforms."""
+
+import os
+import signal
+
+
+def in_fork(function):
+    """Runs a function in a forked process; returns what it raised, as text."""
+    reader, writer = os.pipe()
+    process = os.fork()
+    if process == 0:
+        signal.alarm(20)  # Ends the process where it hangs.
+        try:
+            function()
+            os.write(writer, b"nothing")
+        except BaseException as error:
+            os.write(writer, f"{type(error).__name__}: {error}".encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as stream:
+        found = stream.read().decode()
+    os.waitpid(process, 0)
+    return found
+
+
+def result_of(transform, example, name):
+    """One feature of what a transform makes; to be called in another process."""
+    return transform(example)[name].numpy()
