@@ -130,9 +130,9 @@ def person_from_source(
     if head_box is not None:
         box = _numbers(where, "head box", head_box, (4,))
         head_size = HEAD_SIZE_FACTOR * float(np.hypot(*(box[2:] - box[:2])))
-        if not 0 < head_size <= float(np.finfo(np.float32).max):
+        if head_size > float(np.finfo(np.float32).max):
             raise AnnotationError(
-                f"{where}: head box must be a box with a size, got {box.tolist()}; "
+                f"{where}: head box must have a finite size, got {box.tolist()}; "
                 "correct it, or take it out: head size then is 25 x scale"
             )
     return PersonAnnotation(

@@ -24,23 +24,25 @@ def real_mpii() -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
-def real_source(real_mpii: pathlib.Path) -> find.Source:
-    """CPM's copy of the real annotations."""
-    return find.find_source(real_mpii / "cpm_annotations.json.gz")
+def real_people_and_sizes(real_mpii: pathlib.Path) -> tuple[Mapping, Mapping]:
+    """All that CPM's copy of the real annotations says, read once."""
+    return find.find_source(real_mpii / "cpm_annotations.json.gz").read_with_sizes()
 
 
 @pytest.fixture(scope="session")
 def real_people(
-    real_source: find.Source,
+    real_people_and_sizes: tuple[Mapping, Mapping],
 ) -> Mapping[str, list[mpii_pose.PersonAnnotation]]:
     """All 25,204 labelled people, by split; not to be changed."""
-    return real_source.read()
+    return real_people_and_sizes[0]
 
 
 @pytest.fixture(scope="session")
-def real_image_sizes(real_source: find.Source) -> Mapping[str, tuple[int, int]]:
+def real_image_sizes(
+    real_people_and_sizes: tuple[Mapping, Mapping],
+) -> Mapping[str, tuple[int, int]]:
     """(height, width) of the images of `real_people`, by name."""
-    return real_source.read_with_sizes()[1]
+    return real_people_and_sizes[1]
 
 
 @pytest.fixture(scope="session")

@@ -11,19 +11,18 @@ def person(**fields):
     return person_from_source("file: person 1", **source | fields)
 
 
-def test_head_size_is_that_of_the_box_else_of_the_scale():
-    assert person(head_box=(11, 21, 41, 61)).head_size == pytest.approx(0.6 * 50)
-    assert person().head_size == 25 * 2.0
-
-
 @pytest.mark.parametrize(
-    "box",
-    [(5, 5, 5, 5), (-3e38, -3e38, 3e38, 3e38)],
-    ids=["empty", "endless"],
+    ("box", "head_size"),
+    [((11, 21, 41, 61), 0.6 * 50), ((5, 5, 5, 5), 25 * 2.0), (None, 25 * 2.0)],
+    ids=["box", "empty", "none"],
 )
-def test_head_box_without_a_size_is_refused(box):
+def test_head_size_is_that_of_the_box_else_of_the_scale(box, head_size):
+    assert person(head_box=box).head_size == pytest.approx(head_size)
+
+
+def test_head_box_without_end_is_refused():
     with pytest.raises(AnnotationError, match=r"file: person 1, image 1.jpg: head box"):
-        person(head_box=box)
+        person(head_box=(-3e38, -3e38, 3e38, 3e38))
 
 
 def test_thin_head_box_has_a_size():

@@ -30,6 +30,8 @@ _INT8, _INT32, _UINT32, _MATRIX, _COMPRESSED = 1, 5, 6, 14, 15
 _CELL, _STRUCT = 1, 2
 _COMPLEX: Final = 8
 _NUMBERS_AND_TEXT: Final = (4, *range(6, 16))
+# Types of their elements; SciPy crashes over others.
+_NUMBER_TYPES: Final = frozenset((*range(1, 8), 9, 12, 13, 16, 17, 18))
 
 _Element = tuple[int, int, int]  # Type, and where the content starts and stops.
 
@@ -132,6 +134,8 @@ def _check(data: bytes, start: int, stop: int, limit: int) -> None:
             raise MatlabFileError(f"array of class {array_class}, which no release has")
         elif len(content) != 1 + bool(data[start + 9] & _COMPLEX):
             raise MatlabFileError(f"{len(content)} elements in an array of numbers")
+        elif unknown := {kind for kind, *_ in content} - _NUMBER_TYPES:
+            raise MatlabFileError(f"numbers of type {min(unknown)}, which there is not")
         elif content[-1][1] <= start + _NUMBER_HEAD_BYTES:
             numbers.add(length_and_head)
 

@@ -13,6 +13,11 @@ from mpii_pose.release.find import Found, Source, find
 
 # Reading the heads of thousands of files is all waiting.
 _THREADS = 16
+# What Pillow raises for damaged files, for formats it lacks, and for giant sizes.
+_UNREADABLE = (
+    *(OSError, SyntaxError, ValueError, NotImplementedError),
+    PIL.Image.DecompressionBombError,
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -134,7 +139,7 @@ def read_image_sizes(
         try:
             with (folder / name).open("rb") as file, PIL.Image.open(file) as image:
                 return name, (image.height, image.width)
-        except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError):
+        except _UNREADABLE:
             return name, None
 
     with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:

@@ -162,6 +162,14 @@ def test_class_that_no_release_has_is_refused(array_class):
         cut_out(HEADER + release(array_class, (1, 1)), "RELEASE")
 
 
+@pytest.mark.parametrize("kind", [0, 8, 14, 15, 127, 60_000])
+def test_numbers_of_a_type_that_crashes_scipy_are_refused(kind):
+    data = HEADER + release(DOUBLE, (1, 1), element(kind, bytes(8)))
+
+    with pytest.raises(MatlabFileError, match=f"numbers of type {kind},"):
+        cut_out(data, "RELEASE")
+
+
 def test_array_that_is_longer_than_its_content_is_refused():
     number = element(9, bytes(8))
 

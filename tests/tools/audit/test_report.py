@@ -97,11 +97,12 @@ def test_a_folder_of_images_that_is_not_there_is_refused(drawn_release, tmp_path
 
 def test_damaged_and_missing_images_have_no_size(real_mpii, tmp_path):
     (tmp_path / "text.jpg").write_text("no image")
+    (tmp_path / "dds.jpg").write_bytes(b"DDS " + bytes([124]) + bytes(200))
     whole = (real_mpii / "images" / "004645041.jpg").read_bytes()
     (tmp_path / "whole.jpg").write_bytes(whole)
 
     sizes = release_lib.read_image_sizes(
-        tmp_path, ["text.jpg", "none.jpg", "whole.jpg"]
+        tmp_path, ["text.jpg", "dds.jpg", "none.jpg", "whole.jpg"]
     )
 
     assert set(sizes) == {"whole.jpg"}
