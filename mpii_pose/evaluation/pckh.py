@@ -81,10 +81,9 @@ def pckh_curve(
         predicted, truth, visibility, head_size, where=where, skeleton=skeleton
     )
     scored = np.any(where, axis=0) if where is not None and np.ndim(where) > 1 else None
-    within = np.less if DIALECTS[dialect].strict else np.less_equal
     return [
         scores_from_counts(
-            np.sum(within(error, threshold) & labelled, axis=0),
+            np.sum(DIALECTS[dialect].found(error, threshold) & labelled, axis=0),
             np.sum(labelled, axis=0),
             threshold=threshold,
             dialect=dialect,

@@ -35,6 +35,10 @@ class Dialect:
     weighted: bool
     neck_in_head: bool
 
+    def found(self, error: np.ndarray, threshold: float) -> np.ndarray:
+        """Returns which errors are within the threshold; NaN is not."""
+        return error < threshold if self.strict else error <= threshold
+
 
 DIALECTS = {
     # evaluatePCKh.m and computePCK.m of the release's toolkit.
@@ -152,7 +156,8 @@ def pckh_table(rows: Mapping[str, Scores]) -> str:
     Args:
         rows: Name of the row -> its scores, such as one per model. All are of one
             skeleton; where it is not MPII's, the total says of how many keypoints.
-            Scores with `left_out` are named so, those with `intervals` show them.
+            Scores with `left_out` are named so; half the width of `intervals` is shown
+            after the score.
     """
     skeleton, *others = {scores.skeleton for scores in rows.values()} or {MPII}
     if others:
@@ -181,7 +186,7 @@ def _cell(scores: Scores, column: str) -> str:
     if scores.intervals is None:
         return f"{score:.2f}"
     low, high = scores.intervals[column]
-    return f"{score:.2f} ({low:.2f} to {high:.2f})"
+    return f"{score:.2f} \u00b1 {(high - low) / 2:.2f}"
 
 
 def _percent(correct: np.ndarray, labelled: np.ndarray) -> np.ndarray:
