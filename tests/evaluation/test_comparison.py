@@ -1,6 +1,3 @@
-import gzip
-import json
-import pathlib
 import time
 
 import numpy as np
@@ -11,8 +8,8 @@ from mpii_pose.evaluation.comparison import compare_pckh, pckh_intervals
 from mpii_pose.evaluation.pckh import pckh
 from mpii_pose.evaluation.scores import DIALECTS, pckh_table
 from mpii_pose.skeleton import KEYPOINTS, MPII
+from tests import real_people
 
-SHARED = (pathlib.Path(__file__).parents[2] / "../shared/mpii").resolve()
 GROUPED = list(MPII.counted)
 WRIST = KEYPOINTS.index("left_wrist")
 
@@ -204,13 +201,10 @@ def test_two_files_of_all_validation_people_are_compared_in_two_seconds():
 
 
 def test_published_predictions_have_a_wider_interval_than_the_binomial():
-    truth_file = SHARED / "validation_truth.mat"
-    annotations = SHARED / "cpm_annotations.json.gz"
-    if not (truth_file.exists() and annotations.exists()):
-        pytest.skip(f"needs the published predictions in {SHARED}")
-    mat = scipy.io.loadmat(truth_file)
-    with gzip.open(annotations) as file:
-        names = [r["img_paths"] for r in json.load(file) if r["isValidation"] == 1]
+    path = real_people.FOLDER / "validation_truth.mat"
+    if not path.exists():
+        pytest.skip(f"needs the published predictions in {path}")
+    mat = scipy.io.loadmat(path)
     corners = mat["headboxes_src"]
 
     scores = pckh_intervals(
@@ -218,7 +212,7 @@ def test_published_predictions_have_a_wider_interval_than_the_binomial():
         mat["pos_gt_src"].transpose(2, 0, 1),
         1 - mat["jnt_missing"].T,
         0.6 * np.linalg.norm(corners[1] - corners[0], axis=0),
-        images=names,
+        images=real_people.read(validation_only=True).images,
     )
 
     low, high = scores.intervals["total"]

@@ -1,19 +1,12 @@
-import gzip
-import json
-import pathlib
-
 import numpy as np
 import pytest
 
 from mpii_pose.evaluation.pckh import pckh
-from mpii_pose.person import HEAD_SIZE_PER_SCALE
-from mpii_pose.skeleton import KEYPOINTS, Visibility
+from mpii_pose.skeleton import KEYPOINTS
 from mpii_pose.skeletons import SKELETONS
 from mpii_pose.transforms.convert import convert_keypoints, shared_keypoints
+from tests import real_people
 
-ANNOTATIONS = (
-    pathlib.Path(__file__).parents[2] / "../shared/mpii/cpm_annotations.json.gz"
-).resolve()
 PAIRS = [(source, target) for source in SKELETONS for target in SKELETONS]
 LIMBS = {
     f"{side}_{part}"
@@ -141,16 +134,7 @@ def test_unknown_skeleton_lists_the_known_ones():
 @pytest.fixture(scope="module")
 def people():
     """Keypoints, visibility and head size of all real people, train ones included."""
-    if not ANNOTATIONS.exists():
-        pytest.skip(f"needs the real annotations in {ANNOTATIONS}")
-    with gzip.open(ANNOTATIONS) as file:
-        records = json.load(file)
-    points = np.array([r["joint_self"] for r in records])
-    missing = (points == 0).all(axis=2)
-    keypoints = np.where(missing[..., np.newaxis], -1, points[..., :2] - 1)
-    visibility = np.where(missing, Visibility.MISSING, Visibility.VISIBLE)
-    scale = np.array([r["scale_provided"] for r in records])
-    return keypoints, visibility, HEAD_SIZE_PER_SCALE * scale
+    return real_people.read(validation_only=False)[:3]
 
 
 @pytest.mark.parametrize(
