@@ -1,4 +1,4 @@
-"""The real annotations as arrays; tests that need them are skipped where there are none.
+"""The real annotations as arrays; tests that need them skip where there are none.
 
 They are not part of the project.
 """
