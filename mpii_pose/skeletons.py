@@ -135,7 +135,10 @@ SKELETONS = {each.name: each for each in (MPII, COCO17, HALPE26, H36M17, BLAZEPO
 
 
 def named(name: str | Skeleton) -> Skeleton:
-    """Returns the skeleton of that name; passes a `Skeleton` through.
+    """Returns the skeleton of that name.
+
+    Args:
+        name: Key of `SKELETONS`; a `Skeleton` is passed through.
 
     Raises:
         ValueError: There is no such skeleton; the message lists those there are.

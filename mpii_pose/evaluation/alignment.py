@@ -100,8 +100,11 @@ def alignment_audit(
         where: bool [N] or [N, K], the people or keypoints to look at; default all.
         skeleton: Which K keypoints there are.
 
+    Returns:
+        The offsets in both kinds of pixels, and the scores with and without them.
+
     Raises:
-        ValueError: As `pckh`.
+        ValueError: As `pckh`, or if no labelled keypoint is predicted.
     """
     _, labelled = distances(
         predicted, truth, visibility, head_size, where=where, skeleton=skeleton

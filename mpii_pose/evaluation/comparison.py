@@ -119,6 +119,9 @@ def pckh_intervals(
         images: See `compare_pckh`.
         seed: See `compare_pckh`.
         **options: `threshold`, `dialect`, `where` and `skeleton` of `pckh`.
+
+    Raises:
+        ValueError: As `compare_pckh`.
     """
     labels = truth, visibility, head_size
     (drawn,) = _drawn_scores([predicted], *labels, images=images, seed=seed, **options)

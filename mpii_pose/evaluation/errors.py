@@ -118,6 +118,9 @@ def keypoint_errors(
         where: bool [N] or [N, K], the people or keypoints to look at; default all.
         skeleton: Which K keypoints there are.
 
+    Returns:
+        The kind of each keypoint, and their shares.
+
     Raises:
         ValueError: As `pckh`, or if `others` has another shape.
     """

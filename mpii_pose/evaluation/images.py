@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 
 def image_groups(
-    images: npt.ArrayLike, separated: npt.ArrayLike | None = None
+    images: npt.ArrayLike, *, separated: npt.ArrayLike | None = None
 ) -> list[np.ndarray]:
     """Returns the people of each image as one group, for `multi_person_ap`.
 

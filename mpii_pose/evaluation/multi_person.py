@@ -26,7 +26,7 @@ class MultiPersonAP(Scores):
     many labelled keypoints were to be found.
 
     Attributes:
-        recall: "official" or "strict".
+        recall: "official" or "strict"; the others are as in `PCKhScores`.
     """
 
     recall: str

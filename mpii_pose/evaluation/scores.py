@@ -55,20 +55,7 @@ DIALECTS = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Scores:
-    """Scores of each keypoint and the row that papers show of them, in percent.
-
-    Attributes:
-        per_keypoint: float64 [K], in the order of the skeleton's keypoints.
-        groups: Mean over the keypoints of each of the skeleton's groups.
-        total: Mean over the keypoints of all groups, 14 for MPII.
-        num_labelled: int64 [K], how often each keypoint was counted.
-        threshold: Allowed error divided by the head size.
-        skeleton: Which K keypoints these are.
-        left_out: Names of the keypoints of groups that were not to be scored. With any,
-            the total is not the one that papers report; tables say so.
-        intervals: 95 % intervals (low, high) of the groups and of "total", where asked
-            for.
-    """
+    """What PCKh and AP have in common; `PCKhScores` describes the attributes."""
 
     per_keypoint: np.ndarray
     groups: dict[str, float]
@@ -96,7 +83,18 @@ class PCKhScores(Scores):
     """PCKh at one threshold, in percent; prints as the row that papers show.
 
     Attributes:
-        dialect: Key of `DIALECTS`, which decides over the row "head" and the total.
+        per_keypoint: float64 [K], in the order of the skeleton's keypoints.
+        groups: Mean over the keypoints of each of the skeleton's groups, the head as
+            the dialect has it.
+        total: The dialect's mean over the keypoints of all groups, 14 for MPII.
+        num_labelled: int64 [K], how often each keypoint was counted.
+        threshold: Allowed error divided by the head size.
+        dialect: Key of `DIALECTS`.
+        skeleton: Which K keypoints these are.
+        left_out: Names of the keypoints of groups that were not to be scored. With any,
+            the total is not the one that papers report; tables say so.
+        intervals: 95 % intervals (low, high) of the groups and of "total", where asked
+            for (`pckh_intervals`).
     """
 
     dialect: str
