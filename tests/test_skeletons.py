@@ -2,6 +2,9 @@ import numpy as np
 import pytest
 
 from mpii_pose import skeletons
+from mpii_pose.drawing.poses import draw_pose
+from mpii_pose.evaluation.pckh import pckh
+from mpii_pose.skeleton import Visibility
 from mpii_pose.skeletons import SKELETONS
 
 NAMES = ("mpii", "coco17", "halpe26", "h36m17", "blazepose33")
@@ -57,6 +60,19 @@ def test_bones_join_all_keypoints_of_the_body(skeleton):
 
 def _is_face(name):
     return any(part in name for part in ("nose", "eye", "ear", "mouth"))
+
+
+@pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=SKELETONS)
+def test_poses_of_every_skeleton_are_drawn_and_scored(skeleton):
+    keypoints = np.random.default_rng(0).uniform(5, 95, (3, skeleton.num_keypoints, 2))
+    visibility = np.full(keypoints.shape[:2], Visibility.VISIBLE)
+    image = np.zeros((100, 100, 3), np.uint8)
+
+    drawn = draw_pose(image, keypoints[0], skeleton=skeleton)
+    scores = pckh(keypoints, keypoints, visibility, np.ones(3), skeleton=skeleton)
+
+    assert np.asarray(drawn).any()
+    assert set(scores.groups.values()) == {scores.total} == {100}
 
 
 def test_a_skeleton_is_passed_through():

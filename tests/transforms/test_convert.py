@@ -76,6 +76,19 @@ def test_derived_keypoints_follow_the_stated_rule():
         np.testing.assert_allclose(keypoint(converted, "mpii", name), points)
 
 
+@pytest.mark.parametrize(("source", "target"), PAIRS)
+def test_a_mirrored_pose_converts_to_the_mirrored_one(source, target):
+    def mirror(array, skeleton):
+        return array[:, SKELETONS[skeleton].mirrored] * [-1, 1]
+
+    original = poses(source)
+
+    np.testing.assert_allclose(
+        convert_keypoints(mirror(original, source), source, target),
+        mirror(convert_keypoints(original, source, target), target),
+    )
+
+
 def test_spine_is_the_middle_of_thorax_and_pelvis():
     original = convert_keypoints(poses("coco17"), "coco17", "mpii")
 
