@@ -16,7 +16,7 @@ if sys.argv[:1] != ["-m"] or "mpii_pose" not in sys.orig_argv:
     from mpii_pose import mpii_pose_dataset_builder  # noqa: F401
 
 with epy.lazy_api_imports(globals()):
-    from mpii_pose import skeleton, synthetic
+    from mpii_pose import skeleton, skeletons, synthetic
     from mpii_pose.drawing import poses as visualize
     from mpii_pose.drawing.examples import draw_example
     from mpii_pose.drawing.poses import (
@@ -25,6 +25,11 @@ with epy.lazy_api_imports(globals()):
         draw_pose,
         plot_pckh,
     )
+    from mpii_pose.evaluation.alignment import alignment_audit
+    from mpii_pose.evaluation.comparison import compare_pckh, pckh_intervals
+    from mpii_pose.evaluation.errors import keypoint_errors
+    from mpii_pose.evaluation.images import image_groups, image_neighbours
+    from mpii_pose.evaluation.multi_person import multi_person_ap
     from mpii_pose.evaluation.pckh import pckh, pckh_auc, pckh_curve, pckh_slices
     from mpii_pose.evaluation.scores import PCKhScores, pckh_table
     from mpii_pose.formats.predictions import read_predictions, write_predictions
@@ -35,6 +40,7 @@ with epy.lazy_api_imports(globals()):
     from mpii_pose.pipelines.tf_data import input_pipeline
     from mpii_pose.release.release import read_people
     from mpii_pose.transforms.augmentation import Augmentation
+    from mpii_pose.transforms.convert import convert_keypoints, shared_keypoints
     from mpii_pose.transforms.decoding import decode_heatmaps, flip_test
     from mpii_pose.transforms.heatmaps import encode_heatmaps
     from mpii_pose.transforms.pose_transform import PoseTransform
@@ -53,23 +59,33 @@ __all__ = [
     "PersonAnnotation",
     "PoseTransform",
     "Preprocessor",
+    "alignment_audit",
+    "compare_pckh",
     "contact_sheet",
+    "convert_keypoints",
     "decode_heatmaps",
     "draw_example",
     "draw_heatmaps",
     "draw_pose",
     "encode_heatmaps",
     "flip_test",
+    "image_groups",
+    "image_neighbours",
     "input_pipeline",
+    "keypoint_errors",
+    "multi_person_ap",
     "pckh",
     "pckh_auc",
     "pckh_curve",
+    "pckh_intervals",
     "pckh_slices",
     "pckh_table",
     "plot_pckh",
     "read_people",
     "read_predictions",
+    "shared_keypoints",
     "skeleton",
+    "skeletons",
     "synthetic",
     "visualize",
     "write_predictions",

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mpii_pose.evaluation.inputs import distances
 from mpii_pose.evaluation.scores import DIALECTS, PCKhScores, scores_from_counts
 from mpii_pose.skeleton import MPII, Skeleton, Visibility
 
@@ -76,15 +77,18 @@ def pckh_curve(
 ) -> list[PCKhScores]:
     """Scores at each of `thresholds`; everything else is as in `pckh`."""
     check_options(thresholds, dialect)
-    error, labelled = _errors(predicted, truth, visibility, head_size, where, skeleton)
-    within = np.less if DIALECTS[dialect].strict else np.less_equal
+    error, labelled = distances(
+        predicted, truth, visibility, head_size, where=where, skeleton=skeleton
+    )
+    scored = np.any(where, axis=0) if where is not None and np.ndim(where) > 1 else None
     return [
         scores_from_counts(
-            np.sum(within(error, threshold) & labelled, axis=0),
+            np.sum(DIALECTS[dialect].found(error, threshold) & labelled, axis=0),
             np.sum(labelled, axis=0),
             threshold=threshold,
             dialect=dialect,
             skeleton=skeleton,
+            where=scored,
         )
         for threshold in thresholds
     ]
@@ -153,52 +157,3 @@ def check_options(thresholds: Sequence[float], dialect: str) -> None:
             raise ValueError(
                 f"threshold must be 0 or more, in head sizes, got {threshold}"
             )
-
-
-def _errors(
-    predicted: npt.ArrayLike,
-    truth: npt.ArrayLike,
-    visibility: npt.ArrayLike,
-    head_size: npt.ArrayLike,
-    where: npt.ArrayLike | None,
-    skeleton: Skeleton,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns errors in head sizes and which of them count, [N, K] each."""
-    predicted = np.asarray(predicted, np.float64)
-    truth = np.asarray(truth, np.float64)
-    labelled = np.asarray(visibility) > 0
-    head_size = np.asarray(head_size, np.float64)
-    num_people = predicted.shape[0] if predicted.ndim else 0
-    shape = num_people, skeleton.num_keypoints
-    _check_shape("predicted", predicted, (*shape, 2))
-    _check_shape("truth", truth, (*shape, 2))
-    _check_shape("visibility", labelled, shape)
-    _check_shape("head_size", head_size, (num_people,))
-    if where is not None:
-        where = np.asarray(where, bool)
-        if where.ndim == 1:
-            where = where[:, np.newaxis] & np.ones(shape[1], bool)
-        _check_shape("where", where, shape)
-        labelled = labelled & where
-    known = (head_size > 0) & np.isfinite(head_size)
-    for person in np.flatnonzero(labelled.any(axis=1) & ~known):
-        raise ValueError(
-            f"head_size must be a positive number of pixels: person {person} has "
-            f"{head_size[person]}; leave out those of unknown head size with where"
-        )
-    for person, keypoint in np.argwhere(labelled & ~np.isfinite(truth).all(axis=2)):
-        raise ValueError(
-            f"truth must be finite where visibility is not 0: person {person}, "
-            f"{skeleton.keypoints[keypoint]} is {truth[person, keypoint]}"
-        )
-    with np.errstate(divide="ignore", invalid="ignore"):  # people who do not count
-        error = np.linalg.norm(predicted - truth, axis=2) / head_size[:, np.newaxis]
-    return error, labelled
-
-
-def _check_shape(name: str, array: np.ndarray, expected: tuple[int, ...]) -> None:
-    if array.shape != expected:
-        raise ValueError(
-            f"{name} must have shape {expected} (people, keypoints, x and y, as in "
-            f"predicted), got {array.shape}"
-        )

@@ -35,6 +35,10 @@ class Dialect:
     weighted: bool
     neck_in_head: bool
 
+    def found(self, error: np.ndarray, threshold: float) -> np.ndarray:
+        """Returns which errors are within the threshold; NaN is not."""
+        return error < threshold if self.strict else error <= threshold
+
 
 DIALECTS = {
     # evaluatePCKh.m and computePCK.m of the release's toolkit.
@@ -50,7 +54,32 @@ DIALECTS = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class PCKhScores:
+class Scores:
+    """What PCKh and AP have in common; `PCKhScores` describes the attributes."""
+
+    per_keypoint: np.ndarray
+    groups: dict[str, float]
+    total: float
+    num_labelled: np.ndarray
+    threshold: float
+    skeleton: Skeleton = MPII
+    left_out: tuple[str, ...] = ()
+    intervals: Mapping[str, tuple[float, float]] | None = None
+
+    @property
+    def title(self) -> str:
+        """What the numbers are, as the name of a row."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return pckh_table({self.title: self})
+
+    def _repr_markdown_(self) -> str:  # how notebooks show it
+        return str(self)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class PCKhScores(Scores):
     """PCKh at one threshold, in percent; prints as the row that papers show.
 
     Attributes:
@@ -62,24 +91,21 @@ class PCKhScores:
         threshold: Allowed error divided by the head size.
         dialect: Key of `DIALECTS`.
         skeleton: Which K keypoints these are.
+        left_out: Names of the keypoints of groups that were not to be scored. With any,
+            the total is not the one that papers report; tables say so.
+        intervals: 95 % intervals (low, high) of the groups and of "total", where asked
+            for (`pckh_intervals`).
     """
 
-    per_keypoint: np.ndarray
-    groups: dict[str, float]
-    total: float
-    num_labelled: np.ndarray
-    threshold: float
     dialect: str
-    skeleton: Skeleton = MPII
 
-    def __str__(self) -> str:
+    @property
+    def title(self) -> str:
+        """Such as "PCKh@0.5 (official)"."""
         about = self.dialect
         if self.skeleton != MPII:
             about += f", {self.skeleton.name}"
-        return pckh_table({f"PCKh@{self.threshold:g} ({about})": self})
-
-    def _repr_markdown_(self) -> str:  # how notebooks show it
-        return str(self)
+        return f"PCKh@{self.threshold:g} ({about})"
 
 
 def scores_from_counts(
@@ -89,10 +115,12 @@ def scores_from_counts(
     threshold: float,
     dialect: str,
     skeleton: Skeleton = MPII,
+    where: np.ndarray | None = None,
 ) -> PCKhScores:
     """Turns counts per keypoint, [K] each, into scores.
 
-    Counts of people scored apart can be summed before.
+    Counts of people scored apart can be summed before. `where`, bool [K], says which
+    keypoints were to be scored; default all.
     """
     rule = DIALECTS[dialect]
     per_keypoint = _percent(correct, labelled)
@@ -100,28 +128,34 @@ def scores_from_counts(
     if skeleton.groups.get("head") == MPII.groups["head"] and not rule.neck_in_head:
         groups = groups | {"head": skeleton.indices("head_top")}
     counted = list(skeleton.counted)
+    scored = np.ones_like(labelled, bool) if where is None else where
     total = (
         _percent(correct[counted].sum(), labelled[counted].sum())
         if rule.weighted
-        else _mean(per_keypoint[counted])
+        else mean_of_known(per_keypoint[counted])
     )
     return PCKhScores(
         per_keypoint=per_keypoint,
-        groups={name: _mean(per_keypoint[list(k)]) for name, k in groups.items()},
+        groups={
+            name: mean_of_known(per_keypoint[list(k)]) for name, k in groups.items()
+        },
         total=float(total),
         num_labelled=labelled.astype(np.int64),
         threshold=float(threshold),
         dialect=dialect,
         skeleton=skeleton,
+        left_out=tuple(skeleton.keypoints[k] for k in counted if not scored[k]),
     )
 
 
-def pckh_table(rows: Mapping[str, PCKhScores]) -> str:
+def pckh_table(rows: Mapping[str, Scores]) -> str:
     """Formats scores as a Markdown table with the columns that papers print.
 
     Args:
         rows: Name of the row -> its scores, such as one per model. All are of one
             skeleton; where it is not MPII's, the total says of how many keypoints.
+            Scores with `left_out` are named so; half the width of `intervals` is shown
+            after the score.
     """
     skeleton, *others = {scores.skeleton for scores in rows.values()} or {MPII}
     if others:
@@ -130,8 +164,12 @@ def pckh_table(rows: Mapping[str, PCKhScores]) -> str:
     total = "Total" if skeleton == MPII else f"{len(skeleton.counted)} keypoints"
     cells = [["", *(name.capitalize() for name in skeleton.groups), total]]
     for name, scores in rows.items():
-        numbers = [*(scores.groups[group] for group in skeleton.groups), scores.total]
-        cells.append([name, *(f"{number:.2f}" for number in numbers)])
+        count = len(skeleton.counted) - len(scores.left_out)
+        if 0 < count < len(skeleton.counted):
+            name = f"{name} ({count} keypoints, without {', '.join(scores.left_out)})"
+        cells.append(
+            [name, *(_cell(scores, row) for row in (*skeleton.groups, "total"))]
+        )
     first, *widths = (max(map(len, column)) for column in zip(*cells, strict=True))
     lines = [
         [name.ljust(first), *map(str.rjust, numbers, widths)]
@@ -141,11 +179,20 @@ def pckh_table(rows: Mapping[str, PCKhScores]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def _cell(scores: Scores, column: str) -> str:
+    score = scores.total if column == "total" else scores.groups[column]
+    if scores.intervals is None:
+        return f"{score:.2f}"
+    low, high = scores.intervals[column]
+    return f"{score:.2f} \u00b1 {(high - low) / 2:.2f}"
+
+
 def _percent(correct: np.ndarray, labelled: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN of "nobody labelled"
         return 100.0 * np.asarray(correct, np.float64) / labelled
 
 
-def _mean(scores: np.ndarray) -> float:
+def mean_of_known(scores: np.ndarray) -> float:
+    """Returns the mean of the scores that are not NaN; NaN where there are none."""
     known = scores[~np.isnan(scores)]
     return float(known.mean()) if known.size else float("nan")

@@ -1,0 +1,149 @@
+import numpy as np
+import pytest
+import scipy.io
+
+from mpii_pose.evaluation.alignment import alignment_audit
+from mpii_pose.evaluation.pckh import pckh
+from mpii_pose.skeleton import KEYPOINTS
+from tests import real_people
+
+LEFT_RIGHT = np.array(
+    [name.startswith("left_") - name.startswith("right_") for name in KEYPOINTS]
+)[:, np.newaxis]
+CELL = 4.0  # pixels of a crop of 256 in a cell of 64
+OFFSETS = [(0.25, 0.0), (0.0, -0.25), (0.25, 0.25), (-0.5, 0.0), (0.0, 0.0)]
+
+
+def people():
+    """Real people where there are any, else drawn ones of about their sizes."""
+    path = real_people.FOLDER / "cpm_annotations.json.gz"
+    if path.exists():
+        return real_people.read(validation_only=True)[:3]
+    random = np.random.default_rng(0)
+    head_size = random.uniform(30, 150, 2958)
+    truth = random.uniform(0, 8, (2958, 16, 2)) * head_size[:, np.newaxis, np.newaxis]
+    return truth.round(), np.full((2958, 16), 2), head_size
+
+
+def crop_pixel(head_size, size=256):
+    """HRNet's crop is ten head sizes wide."""
+    return (10 * head_size / size)[:, np.newaxis, np.newaxis]
+
+
+def noisy(truth, head_size, share=0.1):
+    """Predictions with normal errors, and misses that lean downwards."""
+    random = np.random.default_rng(1)
+    errors = random.normal(0, share, truth.shape)
+    missed = random.uniform(size=truth.shape[:2]) < 0.15
+    errors[missed] = random.normal((0, 1.5), 1.5, (missed.sum(), 2))
+    return truth + errors * head_size[:, np.newaxis, np.newaxis]
+
+
+@pytest.mark.parametrize("cells", OFFSETS)
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.1, 0.15])
+def test_injected_offset_of_the_crop_is_found(cells, share):
+    truth, visibility, head_size = people()
+    predicted = noisy(truth, head_size, share)
+    slipped = predicted + crop_pixel(head_size) * CELL * cells
+
+    audit = alignment_audit(slipped, truth, visibility, head_size)
+
+    np.testing.assert_allclose(audit.cells, cells, atol=0.02)
+    np.testing.assert_allclose(audit.crop.mirrored / CELL, 0, atol=0.02)
+    before = pckh(predicted, truth, visibility, head_size, threshold=0.1)
+    assert audit.crop.corrected.total == pytest.approx(before.total, abs=0.3)
+    assert audit.scores.total <= before.total + 0.3
+
+
+@pytest.mark.parametrize("constant", [0.0, 0.25])
+def test_offset_that_depends_on_the_side_is_told_from_a_constant_one(constant):
+    truth, visibility, head_size = people()
+    predicted = noisy(truth, head_size, 0.05)
+    cells = np.array([constant, 0]) + LEFT_RIGHT * [0.25, 0.1]
+    slipped = predicted + crop_pixel(head_size) * CELL * cells
+
+    audit = alignment_audit(slipped, truth, visibility, head_size)
+
+    np.testing.assert_allclose(audit.crop.mirrored / CELL, [0.25, 0.1], atol=0.02)
+    np.testing.assert_allclose(audit.cells, [constant, 0], atol=0.02)
+    assert audit.crop.corrected.total > audit.scores.total + 3
+
+
+def test_offset_of_a_pixel_of_the_frame_is_found_there():
+    truth, visibility, head_size = people()
+    slipped = noisy(truth, head_size, 0.01) + 1.0  # counted from 1
+
+    audit = alignment_audit(slipped, truth, visibility, head_size, threshold=0.02)
+
+    np.testing.assert_allclose(audit.frame.constant, 1, atol=0.05)
+    assert audit.frame.corrected.total > audit.crop.corrected.total + 1
+    assert audit.crop.corrected.total > audit.scores.total + 1
+
+
+def test_offset_is_in_pixels_and_cells_of_the_sizes_given():
+    truth, visibility, head_size = people()
+    slipped = truth + crop_pixel(head_size, 384) * 2
+
+    audit = alignment_audit(
+        slipped,
+        truth,
+        visibility,
+        head_size,
+        image_size=(512, 384),
+        heatmap_size=(128, 96),
+    )
+
+    np.testing.assert_allclose(audit.crop.constant, 2, atol=1e-6)
+    np.testing.assert_allclose(audit.cells, 0.5, atol=1e-6)
+
+
+def test_offset_injected_into_published_predictions_is_found():
+    path = real_people.FOLDER / "validation_truth.mat"
+    if not path.exists():
+        pytest.skip(f"needs the published predictions in {path}")
+    mat = scipy.io.loadmat(path)
+    corners = mat["headboxes_src"]
+    head_size = 0.6 * np.linalg.norm(corners[1] - corners[0], axis=0)
+    predicted = mat["pos_pred_src"].transpose(2, 0, 1)
+    labels = mat["pos_gt_src"].transpose(2, 0, 1), 1 - mat["jnt_missing"].T, head_size
+
+    own = alignment_audit(predicted, *labels)
+    slipped = predicted + crop_pixel(head_size) * CELL * [0.25, 0]
+    audit = alignment_audit(slipped, *labels)
+
+    np.testing.assert_allclose(audit.cells - own.cells, [0.25, 0], atol=0.02)
+    # They have an offset of their own, which costs 0.7 points.
+    np.testing.assert_allclose(own.cells, [0.11, -0.04], atol=0.01)
+    assert own.scores.total == pytest.approx(28.97, abs=0.02)
+    assert own.crop.corrected.total == pytest.approx(29.63, abs=0.1)
+    assert audit.crop.corrected.total == pytest.approx(own.crop.corrected.total)
+
+
+def test_where_and_missing_keypoints_are_left_out():
+    truth, visibility, head_size = (x[:400].copy() for x in people())
+    predicted = truth + crop_pixel(head_size)
+    predicted[:100] += 30
+    visibility[100:200], truth[100:200], head_size[100:200] = 0, -1, -1
+    where = np.arange(400) >= 100
+
+    audit = alignment_audit(predicted, truth, visibility, head_size, where=where)
+
+    np.testing.assert_allclose(audit.crop.constant, 1)
+
+
+def test_audit_prints_both_kinds_of_pixels():
+    truth, visibility, head_size = people()
+
+    printed = str(alignment_audit(truth + 1, truth, visibility, head_size))
+
+    scores, crop, frame = printed.splitlines()
+    assert scores.startswith("PCKh@0.1 (official): ")
+    assert "crop pixels, which is (+0." in crop
+    assert frame.startswith("off by (+1.00, +1.00) frame pixels")
+
+
+def test_nothing_predicted_has_no_offset():
+    truth, visibility, head_size = (x[:5] for x in people())
+
+    with pytest.raises(ValueError, match="no labelled keypoint is predicted"):
+        alignment_audit(np.full_like(truth, np.nan), truth, visibility, head_size)

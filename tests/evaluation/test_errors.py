@@ -1,0 +1,238 @@
+import numpy as np
+import pytest
+
+from mpii_pose.evaluation.errors import ErrorKind, keypoint_errors
+from mpii_pose.evaluation.images import image_neighbours
+from mpii_pose.evaluation.pckh import pckh
+from mpii_pose.skeleton import KEYPOINTS, MIRRORED, MPII, Visibility
+from tests import real_people
+
+HEAD_SIZE = 10.0
+KINDS = ["good", "jitter", "inversion", "swap", "miss"]
+PAIRED = np.array(MIRRORED) != np.arange(16)
+LEFT, RIGHT = (KEYPOINTS.index(f"{side}_knee") for side in ("left", "right"))
+TOP = KEYPOINTS.index("head_top")
+
+
+def spread_out(count):
+    """Poses whose keypoints are 50 px apart, five head sizes."""
+    grid = 50.0 * np.stack(np.meshgrid(np.arange(4), np.arange(4)), axis=-1)
+    truth = np.tile(grid.reshape(16, 2), (count, 1, 1))
+    return truth, np.full((count, 16), 2), np.full(count, HEAD_SIZE)
+
+
+def moved(truth, random, low, high, head_size):
+    """Moves every keypoint by `low` to `high` head sizes in any direction."""
+    angle = random.uniform(0, 2 * np.pi, truth.shape[:2])
+    length = random.uniform(low, high, truth.shape[:2]) * head_size[:, np.newaxis]
+    return truth + length[..., np.newaxis] * np.stack(
+        [np.cos(angle), np.sin(angle)], axis=-1
+    )
+
+
+def injected(name, truth, visibility, head_size, others):
+    """Returns predictions with errors of one kind, and where they are.
+
+    What PCKh finds is no error: where both knees are close, either may be taken.
+    """
+    random = np.random.default_rng(0)
+    noise = random.normal(0, 0.1, truth.shape) * head_size[:, np.newaxis, np.newaxis]
+    labelled = visibility > 0
+    if name == "good":
+        return truth + noise * 0.5, labelled
+    if name == "jitter":
+        return moved(truth, random, 0.5, 1, head_size), labelled
+    if name == "inversion":
+        predicted = truth[:, MIRRORED] + noise
+        labelled = labelled & labelled[:, MIRRORED] & PAIRED
+    elif name == "swap":
+        predicted = others[:, 0] + noise
+        labelled = labelled & ~np.isnan(predicted).any(axis=2)
+    else:
+        predicted = moved(truth, random, 2, 5, head_size)
+    error = np.linalg.norm(predicted - truth, axis=2) / head_size[:, np.newaxis]
+    return predicted, labelled & (error > 0.5)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_injected_errors_are_classified_on_real_people(name):
+    people = real_people.read(validation_only=True)
+    truth, visibility, head_size, _, others = people
+    predicted, where = injected(name, truth, visibility, head_size, others)
+
+    errors = keypoint_errors(predicted, *people[:3], others=others, where=where)
+
+    assert where.sum() > 20_000
+    assert errors.counts.sum() == where.sum()
+    right = errors.counts[:, ErrorKind[name.upper()]].sum() / where.sum()
+    assert right >= (0.95 if name in ("jitter", "miss") else 0.99)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_injected_errors_are_classified_on_spread_out_people(name):
+    truth, visibility, head_size = spread_out(20)
+    others = truth[:, np.newaxis] + 23.0
+    predicted, where = injected(name, truth, visibility, head_size, others)
+
+    errors = keypoint_errors(
+        predicted, truth, visibility, head_size, others=others, where=where
+    )
+
+    shares = errors.counts.sum(axis=0) / where.sum()
+    assert shares[ErrorKind[name.upper()]] > 0.85
+    assert shares.sum() == 1
+
+
+@pytest.mark.parametrize(
+    ("place", "kind"),
+    [
+        ("as labelled", ErrorKind.GOOD),
+        ("at the threshold", ErrorKind.GOOD),
+        ("beyond the threshold", ErrorKind.JITTER),
+        ("at twice the threshold", ErrorKind.JITTER),
+        ("beyond twice the threshold", ErrorKind.MISS),
+        ("at the other knee", ErrorKind.INVERSION),
+        ("at somebody's left knee", ErrorKind.SWAP),
+        ("at somebody's right knee", ErrorKind.SWAP),
+        ("at the head's top", ErrorKind.MISS),
+        ("nowhere", ErrorKind.MISS),
+    ],
+)
+def test_place_of_a_left_knee_tells_its_kind(place, kind):
+    truth, visibility, head_size = spread_out(1)
+    others = truth[:, np.newaxis] + 500.0
+    knee = truth[0, LEFT]
+    predicted = truth.copy()
+    predicted[0, LEFT] = {
+        "as labelled": knee,
+        "at the threshold": knee + np.array([5, 0]),
+        "beyond the threshold": knee + np.array([0, 5.1]),
+        "at twice the threshold": knee + np.array([0, 10]),
+        "beyond twice the threshold": knee + np.array([10.1, 0]),
+        "at the other knee": truth[0, RIGHT] + np.array([0, 4]),
+        "at somebody's left knee": others[0, 0, LEFT],
+        "at somebody's right knee": others[0, 0, RIGHT] + np.array([4, 0]),
+        "at the head's top": truth[0, TOP],
+        "nowhere": np.nan,
+    }[place]
+
+    errors = keypoint_errors(predicted, truth, visibility, head_size, others=others)
+
+    assert errors.kinds[0, LEFT] == kind
+    assert (np.delete(errors.kinds[0], LEFT) == ErrorKind.GOOD).all()
+
+
+@pytest.mark.parametrize(("toward", "kind"), [(7, "JITTER"), (9, "INVERSION")])
+def test_confusion_must_explain_the_place_twice_as_well(toward, kind):
+    truth, visibility, head_size = spread_out(1)
+    truth[0, RIGHT] = truth[0, LEFT] + np.array([12, 0])
+    predicted = truth.copy()
+    predicted[0, LEFT, 0] += toward
+
+    errors = keypoint_errors(predicted, truth, visibility, head_size)
+
+    assert errors.kinds[0, LEFT] == ErrorKind[kind]
+
+
+def test_keypoint_of_nobody_known_is_no_place_to_confuse():
+    truth, visibility, head_size = spread_out(1)
+    predicted = truth[:, MIRRORED]
+    visibility[0, RIGHT] = Visibility.MISSING
+
+    errors = keypoint_errors(predicted, truth, visibility, head_size)
+
+    assert errors.kinds[0, RIGHT] == ErrorKind.UNLABELLED
+    assert errors.kinds[0, LEFT] == ErrorKind.MISS
+    assert errors.counts[RIGHT].sum() == 0
+
+
+def test_good_is_what_pckh_finds():
+    truth, visibility, head_size = spread_out(30)
+    random = np.random.default_rng(0)
+    predicted = truth + random.normal(0, 4, truth.shape)
+    visibility = random.integers(0, 3, visibility.shape)
+
+    errors = keypoint_errors(predicted, truth, visibility, head_size)
+
+    scores = pckh(predicted, truth, visibility, head_size)
+    np.testing.assert_array_equal(errors.counts.sum(axis=1), scores.num_labelled)
+    shares = errors.shares
+    assert shares["total"]["good"] == pytest.approx(scores.total)
+    for row in shares.values():
+        assert list(row) == KINDS
+        assert sum(row.values()) == pytest.approx(100)
+
+
+def test_table_has_a_row_per_group_and_a_column_per_kind():
+    truth, visibility, head_size = spread_out(2)
+
+    errors = keypoint_errors(truth, truth, visibility, head_size)
+
+    header, _, *rows = str(errors).splitlines()
+    assert [cell.strip() for cell in header.split("|")[2:-1]] == KINDS
+    assert [row.split("|")[1].strip() for row in rows] == [*MPII.groups, "total"]
+    assert [cell.strip() for cell in rows[-1].split("|")[2:-1]] == [
+        *("100.00", "0.00", "0.00", "0.00", "0.00")
+    ]
+
+
+def test_nan_everywhere_is_missed_everywhere():
+    truth, visibility, head_size = spread_out(2)
+
+    errors = keypoint_errors(np.full_like(truth, np.nan), truth, visibility, head_size)
+
+    assert errors.shares["total"]["miss"] == 100
+
+
+def test_person_without_labels_has_no_kinds():
+    truth, visibility, head_size = spread_out(2)
+    visibility[1], head_size[1], truth[1] = 0, -1, -1
+
+    errors = keypoint_errors(truth, truth, visibility, head_size)
+
+    assert (errors.kinds[1] == ErrorKind.UNLABELLED).all()
+    assert errors.counts.sum() == 16
+
+
+def test_neighbours_are_the_others_of_the_image():
+    truth, visibility, _ = spread_out(4)
+    truth += np.arange(4)[:, np.newaxis, np.newaxis] * 1000
+    visibility[2, LEFT] = Visibility.MISSING
+
+    others = image_neighbours(["a", "b", "a", "a"], truth, visibility)
+
+    assert others.shape == (4, 2, 16, 2)
+    np.testing.assert_array_equal(others[0, :, TOP], truth[[2, 3], TOP])
+    np.testing.assert_array_equal(others[2], truth[[0, 3]])
+    assert np.isnan(others[0, 0, LEFT]).all()
+    assert np.isnan(others[1]).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"others": np.zeros((2, 3, 14, 2))},
+            r"others must have .*\(2, 3, 16, 2\)",
+        ),
+        (
+            {"others": np.zeros((1, 3, 16, 2))},
+            r"others must have .*\(2, 3, 16, 2\)",
+        ),
+        ({"threshold": -1}, "threshold must be 0 or more"),
+        ({"where": np.ones(3)}, "where must have shape"),
+    ],
+)
+def test_bad_options_are_refused(options, message):
+    truth, visibility, head_size = spread_out(2)
+
+    with pytest.raises(ValueError, match=message):
+        keypoint_errors(truth, truth, visibility, head_size, **options)
+
+
+def test_unknown_head_size_is_refused():
+    truth, visibility, head_size = spread_out(2)
+    head_size[1] = -1
+
+    with pytest.raises(ValueError, match=r"head_size must be .* person 1"):
+        keypoint_errors(truth, truth, visibility, head_size)
