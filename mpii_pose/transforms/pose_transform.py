@@ -4,9 +4,9 @@ import dataclasses
 import functools
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
+from mpii_pose.person import person_square
 from mpii_pose.transforms import examples, geometry
 from mpii_pose.transforms.augmentation import (
     MAX_LEVEL,
@@ -156,7 +156,7 @@ class PoseTransform:
             draw,
         )
         if spec.heatmap_size is not None:
-            features["heatmap_to_crop"] = _heatmap_to_crop(spec, spec.heatmap_size)
+            features["heatmap_to_crop"] = tf.constant(spec.heatmap_to_crop)
         return features | {
             "crop_to_image": crop_to_image,
             "head_size": example["head_size"],
@@ -165,13 +165,14 @@ class PoseTransform:
 
     def crop_to_image(self, example: Features, draw: Draw) -> tf.Tensor:
         """Returns float32 [2, 3], from crop pixels to image pixels, as was drawn."""
-        center, side = geometry.person_square(example["center"], example["scale"])
+        center, side = person_square(example["center"], example["scale"])
         center, side = apply_to_square(
             draw,
             center,
             side,
             keypoints=example["keypoints"],
             visibility=example["visibility"],
+            skeleton=self.spec.skeleton,
         )
         return geometry.crop_to_image_matrix(
             center,
@@ -186,13 +187,6 @@ class PoseTransform:
         if self.augmentation is None:
             return no_change()
         return self.augmentation.draw(seed=examples.random_seed(example, self.seed))
-
-
-def _heatmap_to_crop(spec: CropSpec, heatmap_size: tuple[int, int]) -> tf.Tensor:
-    alignment = Alignment.named(spec.alignment)
-    ratio = alignment.spans(spec.image_size) / alignment.spans(heatmap_size)
-    origin = alignment.offset * (ratio - 1.0)
-    return tf.constant(np.column_stack([np.diag(ratio), origin]), tf.float32)
 
 
 @functools.lru_cache(maxsize=32)
@@ -223,9 +217,9 @@ def _renderer(
         keypoints = geometry.apply_affine(
             geometry.invert_affine(crop_to_image), keypoints
         )
-        mirrored = spec.skeleton.mirrored
-        keypoints = tf.where(draw.flip, tf.gather(keypoints, mirrored), keypoints)
-        visibility = tf.where(draw.flip, tf.gather(visibility, mirrored), visibility)
+        swapped = geometry.swap_mirrored(keypoints, visibility, skeleton=spec.skeleton)
+        keypoints = tf.where(draw.flip, swapped[0], keypoints)
+        visibility = tf.where(draw.flip, swapped[1], visibility)
         keypoints = geometry.mark_missing(keypoints, visibility)
         features = {
             "image": _finish_image(image, image_dtype),
@@ -234,14 +228,7 @@ def _renderer(
         }
         if spec.heatmap_size is not None:
             features["heatmaps"], features["weights"] = encode_heatmaps(
-                keypoints,
-                visibility,
-                image_size=spec.image_size,
-                heatmap_size=spec.heatmap_size,
-                sigma=spec.sigma,
-                alignment=spec.alignment,
-                encoding=spec.encoding,
-                weighting=spec.weighting,
+                keypoints, visibility, spec=spec
             )
         return features
 
