@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from mpii_pose import skeleton as skeleton_lib
-from mpii_pose.skeleton import Skeleton, Visibility
-from mpii_pose.transforms import forks
+from mpii_pose.skeleton import Skeleton
+from mpii_pose.transforms import forks, geometry
 
 Features = Mapping[str, tf.Tensor]
 
@@ -33,7 +33,7 @@ JPEG_END = b"\xff\xd9"
 PNG_START = b"\x89PNG"
 
 # People of 0.2 px and of 200,000 px, and places this far away: beyond, float32 does not
-# hold the matrices of a crop any more.
+# hold a crop's matrices any more. Annotations have narrower limits, see `person`.
 MIN_SCALE = 1e-3
 MAX_SCALE = 1e3
 MAX_COORDINATE = 1e9
@@ -107,7 +107,7 @@ def _assertions(features: Features) -> list[tf.Operation]:
     """Returns checks of what only shows when an example is read."""
     center, scale, image = features["center"], features["scale"], features["image"]
     keypoints = features["keypoints"]
-    missing = tf.equal(features["visibility"], int(Visibility.MISSING))[:, None]
+    missing = ~geometry.is_labelled(features["visibility"])[:, None]
     checks = [
         (
             (scale >= MIN_SCALE) & (scale <= MAX_SCALE),

@@ -217,9 +217,9 @@ def _renderer(
         keypoints = geometry.apply_affine(
             geometry.invert_affine(crop_to_image), keypoints
         )
-        mirrored = geometry.swap_mirrored(keypoints, visibility, skeleton=spec.skeleton)
-        keypoints = tf.where(draw.flip, mirrored[0], keypoints)
-        visibility = tf.where(draw.flip, mirrored[1], visibility)
+        swapped = geometry.swap_mirrored(keypoints, visibility, skeleton=spec.skeleton)
+        keypoints = tf.where(draw.flip, swapped[0], keypoints)
+        visibility = tf.where(draw.flip, swapped[1], visibility)
         keypoints = geometry.mark_missing(keypoints, visibility)
         features = {
             "image": _finish_image(image, image_dtype),

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from mpii_pose import skeleton
-from mpii_pose.transforms import examples
+from mpii_pose.transforms import examples, geometry
 from mpii_pose.transforms.examples import Features
 from mpii_pose.transforms.heatmaps import encode_heatmaps
 from mpii_pose.transforms.pixels import decode_window
@@ -79,9 +79,7 @@ class Preprocessor:
     def _box(self, example: Features, image_size: tf.Tensor) -> tf.Tensor:
         """Returns top, left, height and width of the crop, int32 [4]."""
         body_height = BODY_HEIGHT_PER_SCALE * example["scale"]
-        labelled = tf.not_equal(
-            example["visibility"], int(skeleton.Visibility.MISSING)
-        )[:, None]
+        labelled = geometry.is_labelled(example["visibility"])[:, None]
         keypoints = example["keypoints"]
         low = tf.reduce_min(tf.where(labelled, keypoints, np.inf), axis=0)
         high = tf.reduce_max(tf.where(labelled, keypoints, -np.inf), axis=0)
