@@ -157,6 +157,7 @@ def auc(predicted, truth, labelled, head_size):
 def audit(keypoints, labelled, center, scale, image_size):
     """How many keypoints of one person are reported, by kind of defect."""
     points = {k: keypoints[k] for k in range(16) if labelled[k]}
+    places = [tuple(point) for point in points.values()]
     head_size = 25 * scale
     middle = np.array((center[0], center[1] + 15 * scale))
     neck_to_top = np.hypot(*(keypoints[NECK] - keypoints[TOP]))
@@ -182,10 +183,7 @@ def audit(keypoints, labelled, center, scale, image_size):
             bool((p < 0).any() or (p > np.array(image_size) - 1).any())
             for p in points.values()
         ),
-        "coincident": sum(
-            sum(np.array_equal(p, other) for other in points.values()) > 1
-            for p in points.values()
-        ),
+        "coincident": sum(places.count(place) > 1 for place in places),
         "outside_crop": sum(
             bool((abs(p - middle) > 125 * scale).any()) for p in points.values()
         ),
