@@ -74,7 +74,7 @@ def pckh_curve(
     where: npt.ArrayLike | None = None,
     skeleton: Skeleton = MPII,
 ) -> list[PCKhScores]:
-    """Scores at each of `thresholds`; everything else is as in `pckh`."""
+    """Returns scores at each of `thresholds`; everything else is as in `pckh`."""
     check_options(thresholds, dialect)
     error, labelled = _errors(predicted, truth, visibility, head_size, where, skeleton)
     within = np.less if DIALECTS[dialect].strict else np.less_equal
