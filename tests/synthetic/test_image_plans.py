@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from mpii_pose.synthetic import plan
-from mpii_pose.synthetic.plan import LABELLED_KINDS
+from mpii_pose.synthetic import image_plans
+from mpii_pose.synthetic.image_plans import LABELLED_KINDS
 
 
 def make_plan(num_people, seed=0):
-    return plan.plan_images(num_people, rng=np.random.default_rng(seed))
+    return image_plans.plan_images(num_people, rng=np.random.default_rng(seed))
 
 
 def split_sizes(plans):
