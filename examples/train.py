@@ -80,33 +80,35 @@ def main(arguments: Sequence[str] | None = None) -> mpii_pose.PCKhScores:
     builder.download_and_prepare()
     people = builder.info.splits["train"].num_examples
     steps = options.steps_per_epoch or max(1, people // options.batch_size)
+    transform = crops(options)
+    train = mpii_pose.input_pipeline(
+        "train",
+        options.batch_size,
+        transform=crops(options, training=True).supervised,
+        dataset=builder,
+        seed=options.seed,
+    )
+    validation = mpii_pose.input_pipeline(
+        "validation",
+        options.batch_size,
+        transform=transform.supervised,
+        dataset=builder,
+    )
     with strategy(options).scope():
         model = compiled_network(options, num_steps=steps * options.epochs)
-    transform = crops(options)
     model.fit(
-        mpii_pose.input_pipeline(
-            "train",
-            options.batch_size,
-            transform=crops(options, training=True).supervised,
-            dataset=builder,
-            seed=options.seed,
-        ),
+        train,
         steps_per_epoch=steps,
         epochs=options.epochs,
-        validation_data=mpii_pose.input_pipeline(
-            "validation",
-            options.batch_size,
-            transform=transform.supervised,
-            dataset=builder,
-        ),
+        validation_data=validation,
         shuffle=False,  # Keras would shuffle; the pipeline has.
         callbacks=callbacks(options),
         verbose=options.verbose,
     )
-    validation = mpii_pose.input_pipeline(
+    people_to_find = mpii_pose.input_pipeline(
         "validation", options.batch_size, transform=transform, dataset=builder
     )
-    scores, predicted = evaluate(model, validation, options)
+    scores, predicted = evaluate(model, people_to_find, options)
     how = "_flip_test" if options.flip_test else ""
     write_predictions(options.output_dir / f"pred{how}.mat", predicted)
     (options.output_dir / f"pckh{how}.md").write_text(f"{scores}\n")
@@ -201,14 +203,24 @@ def check_options(folder: pathlib.Path, wanted: dict[str, Any]) -> None:
     )
 
 
-def crops(
-    options: argparse.Namespace, *, training: bool = False
-) -> mpii_pose.PoseTransform:
-    """Returns the transform to crops and heatmaps a quarter of their size."""
-    return mpii_pose.PoseTransform(
+def crop_spec(options: argparse.Namespace) -> mpii_pose.CropSpec:
+    """Returns what crops are, and heatmaps a quarter of their size."""
+    return mpii_pose.CropSpec(
         image_size=(options.image_size, options.image_size),
         heatmap_size=(options.image_size // 4, options.image_size // 4),
         sigma=options.sigma,
+    )
+
+
+def crops(
+    options: argparse.Namespace, *, training: bool = False
+) -> mpii_pose.PoseTransform:
+    """Returns the transform to crops and heatmaps."""
+    spec = crop_spec(options)
+    return mpii_pose.PoseTransform(
+        image_size=spec.image_size,
+        heatmap_size=spec.heatmap_size,
+        sigma=spec.sigma,
         augmentation=AUGMENTATIONS[options.augmentation] if training else None,
         seed=options.seed,
     )
@@ -223,7 +235,7 @@ def strategy(options: argparse.Namespace) -> tf.distribute.Strategy:
 
 def compiled_network(options: argparse.Namespace, *, num_steps: int) -> keras.Model:
     """Returns the network with loss, metric and a learning rate that falls to 0."""
-    image_size = (options.image_size, options.image_size)
+    image_size = crop_spec(options).image_size
     if options.network == "unet":
         model = networks.unet(image_size)
     else:
@@ -269,7 +281,7 @@ def evaluate(
         The scores, and keypoints float32 [N, 16, 2], (x, y) in pixels of the full
         image, in `index` order.
     """
-    image_size = (options.image_size, options.image_size)
+    image_size = crop_spec(options).image_size
     metric = mpii_pose.PCKh(image_size=image_size)
     network = tf.function(lambda images: model(images, training=False))
     indices, predicted = [], []
