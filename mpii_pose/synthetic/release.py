@@ -18,6 +18,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+from mpii_pose.release.split import VALIDATION_PEOPLE_FILE
 from mpii_pose.synthetic import image_plans, matlab, pose, scene
 from mpii_pose.synthetic.annotations import ReleaseImage
 from mpii_pose.synthetic.image_plans import ImagePlan
@@ -25,7 +26,6 @@ from mpii_pose.synthetic.image_plans import ImagePlan
 IMAGE_FOLDER = "images"
 ANNOTATION_FOLDER = "mpii_human_pose_v1_u12_2"
 ANNOTATION_FILE = "mpii_human_pose_v1_u12_1.mat"
-VALIDATION_FILE = "validation_people.csv"
 
 # (height, width) in px; small, so that a build takes seconds.
 SMALL_SIZES = ((240, 320), (272, 480), (360, 480), (360, 640), (480, 640), (400, 300))
@@ -104,7 +104,9 @@ def write_release(
     annotations = root / ANNOTATION_FOLDER
     listed = [(image.name, k) for image in plans for k in image.validation_people]
     rows = ["image_name,person_index", *(f"{name},{k}" for name, k in listed)]
-    (annotations / VALIDATION_FILE).write_bytes(("\n".join(rows) + "\n").encode())
+    (annotations / VALIDATION_PEOPLE_FILE).write_bytes(
+        ("\n".join(rows) + "\n").encode()
+    )
     encoded = matlab.encode_release(images, seed=seed)
     (annotations / ANNOTATION_FILE).write_bytes(encoded)
 

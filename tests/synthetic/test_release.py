@@ -24,7 +24,7 @@ def load(directory):
 
 
 def listed_people(directory):
-    text = (annotations(directory) / release.VALIDATION_FILE).read_text()
+    text = (annotations(directory) / release.VALIDATION_PEOPLE_FILE).read_text()
     header, *rows = text.splitlines()
     assert header == "image_name,person_index"
     return [(name, int(index)) for name, index in (row.split(",") for row in rows)]
