@@ -33,7 +33,7 @@ import tensorflow_datasets as tfds
 
 import mpii_pose
 from mpii_pose.formats.predictions import write_predictions
-from mpii_pose.transforms.geometry import apply_affine
+from mpii_pose.transforms.geometry import crop_to_frame
 
 AUGMENTATIONS = {
     "none": None,
@@ -235,18 +235,18 @@ def strategy(options: argparse.Namespace) -> tf.distribute.Strategy:
 
 def compiled_network(options: argparse.Namespace, *, num_steps: int) -> keras.Model:
     """Returns the network with loss, metric and a learning rate that falls to 0."""
-    image_size = crop_spec(options).image_size
+    spec = crop_spec(options)
     if options.network == "unet":
-        model = networks.unet(image_size)
+        model = networks.unet(spec.image_size)
     else:
         model = networks.on_backbone(
-            options.network, image_size, weights=options.weights
+            options.network, spec.image_size, weights=options.weights
         )
     rate = keras.optimizers.schedules.CosineDecay(options.learning_rate, num_steps)
     model.compile(
         optimizer=keras.optimizers.Adam(rate),
         loss=LOSSES[options.loss](),
-        metrics=[mpii_pose.PCKh(image_size=image_size)],
+        metrics=[mpii_pose.PCKh(spec=spec)],
         jit_compile=options.xla,
     )
     return model
@@ -281,19 +281,19 @@ def evaluate(
         The scores, and keypoints float32 [N, 16, 2], (x, y) in pixels of the full
         image, in `index` order.
     """
-    image_size = crop_spec(options).image_size
-    metric = mpii_pose.PCKh(image_size=image_size)
+    spec = crop_spec(options)
+    metric = mpii_pose.PCKh(spec=spec)
     network = tf.function(lambda images: model(images, training=False))
     indices, predicted = [], []
     for batch in examples:
         if options.flip_test:
-            heatmaps = mpii_pose.flip_test(network, batch["image"])
+            heatmaps = mpii_pose.flip_test(network, batch["image"], spec=spec)
         else:
             heatmaps = network(batch["image"])
-        keypoints, _ = mpii_pose.decode_heatmaps(heatmaps, image_size=image_size)
+        keypoints, _ = mpii_pose.decode_heatmaps(heatmaps, spec=spec)
         metric.update_state(batch, keypoints)
         indices.append(batch["index"])
-        predicted.append(apply_affine(batch["crop_to_image"], keypoints))
+        predicted.append(crop_to_frame(keypoints, batch["crop_to_image"]))
     order = np.argsort(np.concatenate(indices))
     return metric.scores(), np.concatenate(predicted)[order]
 
