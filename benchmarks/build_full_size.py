@@ -23,10 +23,15 @@ import json
 import pathlib
 import shutil
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 
+import fillers
 import processes
+
+# For what tests write releases with.
+ROOT = str(pathlib.Path(__file__).parents[1])
 
 CONTESTANTS = ("bare", "ray", "ours", "beam")
 BASES = ("bare", "ray")
@@ -36,35 +41,32 @@ def write_mirror(folder: pathlib.Path, annotations: pathlib.Path, count: int) ->
     """Writes a release with real annotations and noise for images."""
     import mpii_pose
     from mpii_pose.release import json_records
-    from mpii_pose.synthetic import contents, matlab
+
+    sys.path.append(ROOT)
+    from tests import releases
 
     people = mpii_pose.read_people(annotations)
     if count:
         people = {name: some[:count] for name, some in people.items()}
-    images = [i for some in people.values() for i in contents.group_into_images(some)]
     sizes = {
         record["img_paths"]: (int(record["img_height"]), int(record["img_width"]))
         for record in json_records.load_records(annotations)
     }
     (folder / "images").mkdir(parents=True)
-    (folder / "annot").mkdir()
-    (folder / "annot" / "mpii_human_pose_v1_u12_1.mat").write_bytes(
-        matlab.encode_release(images, quirks_seed=0)
-    )
-    tasks = [
-        (folder / "images" / i.name, sizes[i.name], k) for k, i in enumerate(images)
-    ]
+    releases.write_matlab(folder, people)
+    names = dict.fromkeys(p.image_name for some in people.values() for p in some)
+    tasks = [(folder / "images" / name, sizes[name], k) for k, name in enumerate(names)]
     with concurrent.futures.ProcessPoolExecutor() as pool:
         total = sum(pool.map(_write_image, tasks, chunksize=64))
-    print(f"{len(images)} images, {total / 1e9:.2f} GB in {folder}")
+    print(f"{len(tasks)} images, {total / 1e9:.2f} GB in {folder}")
 
 
 def _write_image(task: tuple[pathlib.Path, tuple[int, int], int]) -> int:
-    from mpii_pose.synthetic import jpeg
+    from mpii_pose.synthetic.release import MPII_BYTES_PER_PIXEL
 
     path, size, seed = task
-    num_bytes = int(size[0] * size[1] * jpeg.MPII_BYTES_PER_PIXEL)
-    path.write_bytes(jpeg.filler_image(size, num_bytes=num_bytes, seed=seed))
+    num_bytes = int(size[0] * size[1] * MPII_BYTES_PER_PIXEL)
+    path.write_bytes(fillers.filler_image(size, num_bytes=num_bytes, seed=seed))
     return num_bytes
 
 

@@ -21,7 +21,11 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import fillers
 import processes
+
+# For what tests write releases with.
+ROOT = str(pathlib.Path(__file__).parents[1])
 
 NUM_WORKERS = 2
 
@@ -29,7 +33,10 @@ NUM_WORKERS = 2
 def write_release(folder: pathlib.Path, num_people: int) -> None:
     """Writes people with an image each, of noise."""
     import mpii_pose
-    from mpii_pose.synthetic import contents, jpeg, matlab, release
+    from mpii_pose.synthetic import release
+
+    sys.path.append(ROOT)
+    from tests import releases
 
     mpii_pose.synthetic.write_release(folder / "drawn", num_people=40)
     drawn = mpii_pose.read_people(folder / "drawn")["train"]
@@ -41,13 +48,10 @@ def write_release(folder: pathlib.Path, num_people: int) -> None:
     sizes = release.MPII_SIZES
     for i, person in enumerate(people):
         size = sizes[i % len(sizes)]
-        num_bytes = int(size[0] * size[1] * jpeg.MPII_BYTES_PER_PIXEL)
-        data = jpeg.filler_image(size, num_bytes=num_bytes, seed=i)
+        num_bytes = int(size[0] * size[1] * release.MPII_BYTES_PER_PIXEL)
+        data = fillers.filler_image(size, num_bytes=num_bytes, seed=i)
         (folder / "images" / person.image_name).write_bytes(data)
-    (folder / "annot").mkdir()
-    images = contents.group_into_images(people)
-    annotations = folder / "annot" / "mpii_human_pose_v1_u12_1.mat"
-    annotations.write_bytes(matlab.encode_release(images))
+    releases.write_matlab(folder, {"train": people})
 
 
 def in_process(builder: Any) -> dict[str, Any]:

@@ -11,14 +11,19 @@ On MPII, "Simple Baselines" on a GPU:
         --learning_rate 1e-3 --precision mixed_float16
 
 The same command again goes on after the last whole epoch in --output_dir, with batches
-as at the very beginning. There are afterwards: log.csv, best.keras (by PCKh while
-training), pckh.md and pred.mat (of the last epoch), backup/, from which it goes on, and
-with --tensorboard its logs.
+as at the very beginning; --epochs may be raised. Other options are refused there. There
+are afterwards: options.json, log.csv, best.keras (by PCKh while training), pckh.md and
+pred.mat (of the last epoch; pckh_flip_test.md and pred_flip_test.mat with --flip_test),
+backup/, from which it goes on, and with --tensorboard its logs.
 """
 
 import argparse
+import json
 import pathlib
+import shutil
+import sys
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import networks
@@ -28,7 +33,7 @@ import tensorflow_datasets as tfds
 
 import mpii_pose
 from mpii_pose.formats.predictions import write_predictions
-from mpii_pose.transforms.geometry import apply_affine
+from mpii_pose.transforms.geometry import crop_to_frame
 
 AUGMENTATIONS = {
     "none": None,
@@ -41,46 +46,72 @@ LOSSES = {
     "squared": mpii_pose.HeatmapLoss,
 }
 
+OPTIONS_FILE = "options.json"
+# What a training leaves in --output_dir, besides its options.
+RESULTS = (
+    "backup",
+    "best.keras",
+    "log.csv",
+    "pckh.md",
+    "pckh_flip_test.md",
+    "pred.mat",
+    "pred_flip_test.mat",
+)
+# Options that change where and how loudly a training runs, but not what is trained.
+FREE_OPTIONS = (
+    "data_dir",
+    "distribute",
+    "flip_test",
+    "output_dir",
+    "overwrite",
+    "tensorboard",
+    "verbose",
+    "xla",
+)
+
 
 def main(arguments: Sequence[str] | None = None) -> mpii_pose.PCKhScores:
     """Trains, evaluates and returns the scores of the validation people."""
     options = parse(arguments)
-    options.output_dir.mkdir(parents=True, exist_ok=True)
+    claim_output_dir(options)
     keras.utils.set_random_seed(options.seed)
     keras.mixed_precision.set_global_policy(options.precision)
     builder = tfds.builder(f"mpii_pose/{options.config}", data_dir=options.data_dir)
     builder.download_and_prepare()
     people = builder.info.splits["train"].num_examples
     steps = options.steps_per_epoch or max(1, people // options.batch_size)
+    transform = crops(options)
+    train = mpii_pose.input_pipeline(
+        "train",
+        options.batch_size,
+        transform=crops(options, training=True).supervised,
+        dataset=builder,
+        seed=options.seed,
+    )
+    validation = mpii_pose.input_pipeline(
+        "validation",
+        options.batch_size,
+        transform=transform.supervised,
+        dataset=builder,
+    )
     with strategy(options).scope():
         model = compiled_network(options, num_steps=steps * options.epochs)
-    transform = crops(options)
     model.fit(
-        mpii_pose.input_pipeline(
-            "train",
-            options.batch_size,
-            transform=crops(options, training=True).supervised,
-            dataset=builder,
-            seed=options.seed,
-        ),
+        train,
         steps_per_epoch=steps,
         epochs=options.epochs,
-        validation_data=mpii_pose.input_pipeline(
-            "validation",
-            options.batch_size,
-            transform=transform.supervised,
-            dataset=builder,
-        ),
+        validation_data=validation,
         shuffle=False,  # Keras would shuffle; the pipeline has.
         callbacks=callbacks(options),
         verbose=options.verbose,
     )
-    validation = mpii_pose.input_pipeline(
+    people_to_find = mpii_pose.input_pipeline(
         "validation", options.batch_size, transform=transform, dataset=builder
     )
-    scores, predicted = evaluate(model, validation, options)
-    write_predictions(options.output_dir / "pred.mat", predicted)
-    (options.output_dir / "pckh.md").write_text(f"{scores}\n")
+    scores, predicted = evaluate(model, people_to_find, options)
+    how = "_flip_test" if options.flip_test else ""
+    write_predictions(options.output_dir / f"pred{how}.mat", predicted)
+    (options.output_dir / f"pckh{how}.md").write_text(f"{scores}\n")
     print(scores)
     return scores
 
@@ -94,6 +125,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--config", default="synthetic", help="of the dataset; MPII itself is person")
     add("--data_dir", help="where TFDS keeps datasets (default: ~/tensorflow_datasets)")
     add("--output_dir", type=pathlib.Path, default=pathlib.Path("runs/mpii_pose"))
+    add("--overwrite", action="store_true", help="remove results in --output_dir first")
     add("--network", choices=("unet", *networks.BACKBONES), default="unet")
     add("--weights", help="of the backbone: imagenet, or a file (default: random)")
     add("--loss", choices=LOSSES, default="divergence")
@@ -122,14 +154,73 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return options
 
 
-def crops(
-    options: argparse.Namespace, *, training: bool = False
-) -> mpii_pose.PoseTransform:
-    """Returns the transform to crops and heatmaps a quarter of their size."""
-    return mpii_pose.PoseTransform(
+def claim_output_dir(options: argparse.Namespace) -> None:
+    """Makes the output folder one of a training with these options, or exits.
+
+    Nothing is changed in a folder that holds results of other options, unless they are
+    to be overwritten.
+    """
+    folder = options.output_dir
+    if options.overwrite:
+        for name in (*RESULTS, OPTIONS_FILE, "tensorboard"):
+            path = folder / name
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    wanted = {
+        name: value for name, value in vars(options).items() if name not in FREE_OPTIONS
+    }
+    kept = [folder / name for name in RESULTS]
+    if any(path.is_dir() or (path.exists() and path.stat().st_size) for path in kept):
+        check_options(folder, wanted)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / OPTIONS_FILE).write_text(json.dumps(wanted, indent=2) + "\n")
+
+
+def check_options(folder: pathlib.Path, wanted: dict[str, Any]) -> None:
+    """Exits unless the results in a folder are of the wanted options.
+
+    A training may go on for more epochs than it was begun with.
+    """
+    try:
+        kept = dict(json.loads((folder / OPTIONS_FILE).read_text()))
+    except (OSError, TypeError, ValueError):
+        problem = (
+            f"{folder} holds results, but {OPTIONS_FILE} does not say with which "
+            f"options they were made."
+        )
+    else:
+        differences = "; ".join(
+            f"--{name} is {value}, was {kept.get(name)}"
+            for name, value in wanted.items()
+            if value != kept.get(name)
+            and not (name == "epochs" and value > kept.get(name, value))
+        )
+        if not differences:
+            return
+        problem = f"{folder} holds a training with other options: {differences}."
+    sys.exit(
+        f"train.py: {problem}\nChoose another --output_dir, or start anew in this one "
+        f"with --overwrite, which removes its results."
+    )
+
+
+def crop_spec(options: argparse.Namespace) -> mpii_pose.CropSpec:
+    """Returns what crops are, and heatmaps a quarter of their size."""
+    return mpii_pose.CropSpec(
         image_size=(options.image_size, options.image_size),
         heatmap_size=(options.image_size // 4, options.image_size // 4),
         sigma=options.sigma,
+    )
+
+
+def crops(
+    options: argparse.Namespace, *, training: bool = False
+) -> mpii_pose.PoseTransform:
+    """Returns the transform to crops and heatmaps."""
+    spec = crop_spec(options)
+    return mpii_pose.PoseTransform(
+        image_size=spec.image_size,
+        heatmap_size=spec.heatmap_size,
+        sigma=spec.sigma,
         augmentation=AUGMENTATIONS[options.augmentation] if training else None,
         seed=options.seed,
     )
@@ -144,18 +235,18 @@ def strategy(options: argparse.Namespace) -> tf.distribute.Strategy:
 
 def compiled_network(options: argparse.Namespace, *, num_steps: int) -> keras.Model:
     """Returns the network with loss, metric and a learning rate that falls to 0."""
-    image_size = (options.image_size, options.image_size)
+    spec = crop_spec(options)
     if options.network == "unet":
-        model = networks.unet(image_size)
+        model = networks.unet(spec.image_size)
     else:
         model = networks.on_backbone(
-            options.network, image_size, weights=options.weights
+            options.network, spec.image_size, weights=options.weights
         )
     rate = keras.optimizers.schedules.CosineDecay(options.learning_rate, num_steps)
     model.compile(
         optimizer=keras.optimizers.Adam(rate),
         loss=LOSSES[options.loss](),
-        metrics=[mpii_pose.PCKh(image_size=image_size)],
+        metrics=[mpii_pose.PCKh(spec=spec)],
         jit_compile=options.xla,
     )
     return model
@@ -190,19 +281,19 @@ def evaluate(
         The scores, and keypoints float32 [N, 16, 2], (x, y) in pixels of the full
         image, in `index` order.
     """
-    image_size = (options.image_size, options.image_size)
-    metric = mpii_pose.PCKh(image_size=image_size)
+    spec = crop_spec(options)
+    metric = mpii_pose.PCKh(spec=spec)
     network = tf.function(lambda images: model(images, training=False))
     indices, predicted = [], []
     for batch in examples:
         if options.flip_test:
-            heatmaps = mpii_pose.flip_test(network, batch["image"])
+            heatmaps = mpii_pose.flip_test(network, batch["image"], spec=spec)
         else:
             heatmaps = network(batch["image"])
-        keypoints, _ = mpii_pose.decode_heatmaps(heatmaps, image_size=image_size)
+        keypoints, _ = mpii_pose.decode_heatmaps(heatmaps, spec=spec)
         metric.update_state(batch, keypoints)
         indices.append(batch["index"])
-        predicted.append(apply_affine(batch["crop_to_image"], keypoints))
+        predicted.append(crop_to_frame(keypoints, batch["crop_to_image"]))
     order = np.argsort(np.concatenate(indices))
     return metric.scores(), np.concatenate(predicted)[order]
 

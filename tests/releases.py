@@ -10,7 +10,7 @@ import numpy as np
 
 from mpii_pose import PersonAnnotation
 from mpii_pose.skeleton import Visibility
-from mpii_pose.synthetic import contents, matlab
+from mpii_pose.synthetic import annotations, matlab
 
 MATLAB_FILE = "mpii_human_pose_v1_u12_1.mat"
 
@@ -78,12 +78,72 @@ def write_matlab(
     """Writes people as the official .mat, in its folder below `folder`."""
     images = []
     for split in ("train", "validation"):
-        images += contents.group_into_images(people.get(split, ()))
+        images += group_into_images(people.get(split, ()))
     folder = folder / "mpii_human_pose_v1_u12_2"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / MATLAB_FILE
     path.write_bytes(matlab.encode_release(images, **options))
     return path
+
+
+def group_into_images(
+    people: Iterable[PersonAnnotation], *, is_train: bool = True
+) -> list[annotations.ReleaseImage]:
+    """Puts people read from any source back into their images.
+
+    Args:
+        people: People in any order. Where `person_index` is -1 (unknown), they are
+            numbered in the order they come.
+        is_train: Whether the images are of the training set.
+
+    Returns:
+        One image per name, in order of first appearance. Positions of `annorect` that
+        nobody has are filled with people of whom nothing is known.
+    """
+    by_name: dict[str, list[PersonAnnotation]] = {}
+    for person in people:
+        by_name.setdefault(person.image_name, []).append(person)
+    activities = sorted(
+        {person.activity for group in by_name.values() for person in group}
+    )
+    images = []
+    for name, group in by_name.items():
+        places = {
+            place if person.person_index < 0 else person.person_index: person
+            for place, person in enumerate(group)
+        }
+        first = group[0]
+        images.append(
+            annotations.ReleaseImage(
+                name=name,
+                people=[
+                    _release_person(places[place])
+                    if place in places
+                    else annotations.ReleasePerson()
+                    for place in range(max(places) + 1)
+                ],
+                is_train=is_train,
+                video_id=first.video_id,
+                frame_sec=first.frame_sec if first.frame_sec >= 0 else None,
+                category=first.category,
+                activity=first.activity,
+                activity_id=activities.index(first.activity)
+                if first.activity
+                else None,
+            )
+        )
+    return images
+
+
+def _release_person(person: PersonAnnotation) -> annotations.ReleasePerson:
+    return annotations.ReleasePerson(
+        keypoints=person.keypoints,
+        visibility=person.visibility,
+        center=person.center,
+        scale=person.scale,
+        head_box=None if np.all(person.head_box == -1) else person.head_box,
+        separated=person.separated == 1,
+    )
 
 
 def assert_same_people(

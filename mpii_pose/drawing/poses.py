@@ -207,7 +207,7 @@ def plot_pckh(
 
 
 def as_image(image: Any) -> Image.Image:
-    """Returns anything that the module draws on as an RGB Pillow image."""
+    """Returns `image`, anything that is drawn on here, as an RGB Pillow image."""
     if isinstance(image, bytes):
         image = Image.open(io.BytesIO(image))
     elif isinstance(image, str | os.PathLike):

@@ -75,7 +75,7 @@ def pckh_curve(
     where: npt.ArrayLike | None = None,
     skeleton: Skeleton = MPII,
 ) -> list[PCKhScores]:
-    """Scores at each of `thresholds`; everything else is as in `pckh`."""
+    """Returns scores at each of `thresholds`; everything else is as in `pckh`."""
     check_options(thresholds, dialect)
     error, labelled = distances(
         predicted, truth, visibility, head_size, where=where, skeleton=skeleton

@@ -149,7 +149,7 @@ def scores_from_counts(
 
 
 def pckh_table(rows: Mapping[str, Scores]) -> str:
-    """Formats scores as a Markdown table with the columns that papers print.
+    """Returns scores as a Markdown table with the columns that papers print.
 
     Args:
         rows: Name of the row -> its scores, such as one per model. All are of one

@@ -1,7 +1,5 @@
 """Draws what is behind people and in front of them."""
 
-import colorsys
-
 import numpy as np
 from PIL import Image, ImageDraw
 
@@ -11,6 +9,7 @@ from mpii_pose.synthetic.canvas import (
     Color,
     capsule,
     ellipse,
+    hsv_color,
     shade,
 )
 
@@ -114,10 +113,7 @@ def _draw_solid(canvas: Canvas, outline: np.ndarray, color: Color) -> None:
 
 
 def _muted(rng: np.random.Generator, *, hue: tuple[float, float]) -> Color:
-    red, green, blue = colorsys.hsv_to_rgb(
-        rng.uniform(*hue), rng.uniform(0.05, 0.35), rng.uniform(0.35, 0.9)
-    )
-    return round(255 * red), round(255 * green), round(255 * blue)
+    return hsv_color(rng.uniform(*hue), rng.uniform(0.05, 0.35), rng.uniform(0.35, 0.9))
 
 
 def _mottled(

@@ -3,6 +3,7 @@
 Points are (x, y) in pixels of the finished image, integers at pixel centers.
 """
 
+import colorsys
 import math
 from collections.abc import Sequence
 
@@ -95,3 +96,9 @@ def shade(color: Color, factor: float) -> Color:
     """A darker (factor below 1) or lighter color."""
     red, green, blue = (min(255, round(channel * factor)) for channel in color)
     return red, green, blue
+
+
+def hsv_color(hue: float, saturation: float, value: float) -> Color:
+    """A color by hue, saturation and value from 0 to 1; hues go round."""
+    red, green, blue = colorsys.hsv_to_rgb(hue % 1, saturation, value)
+    return round(255 * red), round(255 * green), round(255 * blue)

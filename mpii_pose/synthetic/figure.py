@@ -119,17 +119,24 @@ class Figure:
             _Part(self._joint("upper_neck")[2] + 0.05, self._draw_head),
         ]
         for place, side in enumerate(("right", "left")):
-            hand, foot = self.body.hands[place], self.body.feet[place]
-            parts += self._arm(side, hand) + self._leg(side, foot)
+            parts += self._arm_and_leg(
+                side, self.body.hands[place], self.body.feet[place]
+            )
         return parts
 
-    def _arm(self, side: str, hand: np.ndarray) -> list[_Part]:
-        shoulder, elbow, wrist = (
-            self._joint(f"{side}_{name}") for name in ("shoulder", "elbow", "wrist")
+    def _arm_and_leg(
+        self, side: str, hand: np.ndarray, foot: np.ndarray
+    ) -> list[_Part]:
+        """Limbs of one side; a cuff or bare skin shows how long the clothes are."""
+        shoulder, elbow, wrist, hip, knee, ankle = (
+            self._joint(f"{side}_{name}")
+            for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
         )
-        sleeve, skin = getattr(self.outfit, f"{side}_sleeve"), self.outfit.skin
-        forearm = sleeve if self.outfit.long_sleeves else skin
-        cuff = 0.9 * wrist + 0.1 * elbow
+        outfit, skin = self.outfit, self.outfit.skin
+        sleeve = getattr(outfit, f"{side}_sleeve")
+        trouser = getattr(outfit, f"{side}_trouser")
+        forearm = sleeve if outfit.long_sleeves else skin
+        shin = trouser if outfit.long_trousers else skin
         return [
             self._limb(
                 f"{side}_upper_arm", _Piece(shoulder, elbow, 0.036, 0.03, sleeve)
@@ -138,24 +145,14 @@ class Figure:
                 f"{side}_forearm",
                 _Piece(wrist, hand, 0.018, 0.024, skin),
                 _Piece(elbow, wrist, 0.03, 0.023, forearm),
-                _Piece(cuff, wrist, 0.024, 0.024, sleeve),
+                _Piece(0.9 * wrist + 0.1 * elbow, wrist, 0.024, 0.024, sleeve),
             ),
-        ]
-
-    def _leg(self, side: str, foot: np.ndarray) -> list[_Part]:
-        hip, knee, ankle = (
-            self._joint(f"{side}_{name}") for name in ("hip", "knee", "ankle")
-        )
-        trouser = getattr(self.outfit, f"{side}_trouser")
-        shin = trouser if self.outfit.long_trousers else self.outfit.skin
-        cuff = 0.9 * ankle + 0.1 * knee
-        return [
             self._limb(f"{side}_thigh", _Piece(hip, knee, 0.058, 0.042, trouser)),
             self._limb(
                 f"{side}_shin",
-                _Piece(ankle, foot, 0.03, 0.022, self.outfit.shoes),
+                _Piece(ankle, foot, 0.03, 0.022, outfit.shoes),
                 _Piece(knee, ankle, 0.042, 0.029, shin),
-                _Piece(cuff, ankle, 0.03, 0.03, trouser),
+                _Piece(0.9 * ankle + 0.1 * knee, ankle, 0.03, 0.03, trouser),
             ),
         ]
 

@@ -2,8 +2,7 @@
 
 In the file everything follows MPII: points 1-based, what is unknown is left out. The
 official file says one thing in several ways: a field is absent or empty, flags are
-numbers or characters, points come in any order. `quirks_seed` uses all those ways in
-turn; the content is the same with and without.
+numbers or characters, points come in any order. All those ways are used in turn.
 """
 
 import io
@@ -16,13 +15,10 @@ import scipy.io
 
 from mpii_pose import skeleton
 from mpii_pose.skeleton import Visibility
-from mpii_pose.synthetic.contents import ReleaseImage, ReleasePerson
+from mpii_pose.synthetic.annotations import ReleaseImage, ReleasePerson
 
 # Their `is_visible` is always empty: they were computed, not clicked.
-_HEAD_KEYPOINTS = (
-    skeleton.KEYPOINTS.index("upper_neck"),
-    skeleton.KEYPOINTS.index("head_top"),
-)
+_HEAD_KEYPOINTS = skeleton.MPII.indices("upper_neck", "head_top")
 # SciPy writes the date there; 116 bytes of text for people.
 _HEADER = b"MATLAB 5.0 MAT-file, a release of drawn people".ljust(116)
 _EMPTY = np.zeros((0, 0))
@@ -30,20 +26,12 @@ _EMPTY = np.zeros((0, 0))
 _FIELD_GROUPS = (("x1", "y1", "x2", "y2"), ("annopoints",), ("scale",), ("objpos",))
 
 
-def encode_release(
-    images: Sequence[ReleaseImage],
-    *,
-    version: str = "12",
-    quirks_seed: int | None = None,
-) -> bytes:
+def encode_release(images: Sequence[ReleaseImage], *, seed: int = 0) -> bytes:
     """Encodes images as the bytes of `mpii_human_pose_v1_u12_1.mat`.
 
     Args:
         images: In the order of `annolist`.
-        version: The release's `version`.
-        quirks_seed: If given, things are said in all the ways of the official file in
-            turn, and points are shuffled by this seed; None for the plainest way
-            throughout.
+        seed: Of the order of points.
 
     Returns:
         A MATLAB 5 file with the struct RELEASE; the same bytes for the same arguments.
@@ -55,7 +43,7 @@ def encode_release(
         raise ValueError("a release needs at least one image, got none")
     video_ids = dict.fromkeys(image.video_id for image in images if image.video_id)
     video_numbers = {video_id: i for i, video_id in enumerate(video_ids, start=1)}
-    wording = _Plain() if quirks_seed is None else _Quirky(quirks_seed)
+    wording = _Wording(seed)
     entries = [
         {
             "image": _struct([{"name": _text(image.name)}]),
@@ -68,7 +56,7 @@ def encode_release(
     release = {
         "annolist": _struct(entries),
         "img_train": np.array([[image.is_train for image in images]], np.uint8),
-        "version": _text(version),
+        "version": _text("12"),
         "single_person": _cells([_separated(image) for image in images]).T,
         "act": _struct([_activity(image) for image in images]).T,
         "video_list": _cells([_text(video_id) for video_id in video_ids]),
@@ -92,31 +80,21 @@ def _separated(image: ReleaseImage) -> np.ndarray:
     return np.array(rows, np.uint8).reshape(-1, 1) if rows else _EMPTY
 
 
-class _Plain:
-    """Says everything in the plainest way."""
+class _Wording:
+    """Says things in all the ways of the official file, in turn.
 
-    def order(self, point_ids: np.ndarray) -> np.ndarray:
-        """In which order points are listed."""
-        return point_ids
-
-    def flag(self, visible: bool) -> np.ndarray:
-        """How it is said that a point is visible."""
-        return _number(visible)
-
-    def omits_flags(self) -> bool:
-        """Whether the points of someone who is all visible have no flags at all."""
-        return False
-
-    def keeps_empty(self, field: str) -> bool:
-        """Whether a field that nobody in the image has is there, empty."""
-        return False
-
-
-class _Quirky(_Plain):
-    """Says things in all the ways of the official file, in turn."""
+    Attributes:
+        rng: Shuffles points.
+        omits_flags: Whether the points of someone who is all visible have no flags.
+        keeps_empty: By field, whether one that nobody in the image has is there, empty.
+    """
 
     def __init__(self, seed: int) -> None:
-        self._rng = np.random.default_rng(seed)
+        self.rng = np.random.default_rng(seed)
+        self.omits_flags = itertools.cycle((True, False))
+        self.keeps_empty = {
+            field: itertools.cycle((False, True)) for field, *_ in _FIELD_GROUPS
+        }
         self._flags = itertools.cycle(
             (
                 _number,
@@ -124,39 +102,27 @@ class _Quirky(_Plain):
                 lambda visible: _EMPTY if visible else _number(0),
             )
         )
-        self._omits_flags = itertools.cycle((True, False))
-        self._keeps_empty = {
-            field: itertools.cycle((False, True)) for field, *_ in _FIELD_GROUPS
-        }
-
-    def order(self, point_ids: np.ndarray) -> np.ndarray:
-        return self._rng.permutation(point_ids)
 
     def flag(self, visible: bool) -> np.ndarray:
+        """How it is said that a point is visible."""
         return next(self._flags)(visible)
 
-    def omits_flags(self) -> bool:
-        return next(self._omits_flags)
 
-    def keeps_empty(self, field: str) -> bool:
-        return next(self._keeps_empty[field])
-
-
-def _annorect(people: Sequence[ReleasePerson], wording: _Plain) -> np.ndarray:
+def _annorect(people: Sequence[ReleasePerson], wording: _Wording) -> np.ndarray:
     """All people of one image: MATLAB gives them the same fields."""
     if not people:
         return _EMPTY
     rows = [_fields(person, wording) for person in people]
     kept: list[str] = []
     for group in _FIELD_GROUPS:
-        if any(group[0] in row for row in rows) or wording.keeps_empty(group[0]):
+        if any(group[0] in row for row in rows) or next(wording.keeps_empty[group[0]]):
             kept.extend(group)
     kept.extend(dict.fromkeys(k for person in people for k in person.extra_fields))
     kept = kept or ["annopoints"]  # A struct needs a field.
     return _struct([{name: row.get(name, _EMPTY) for name in kept} for row in rows])
 
 
-def _fields(person: ReleasePerson, wording: _Plain) -> dict[str, np.ndarray]:
+def _fields(person: ReleasePerson, wording: _Wording) -> dict[str, np.ndarray]:
     """What is known of one person, by name of field."""
     fields = {name: _number(value) for name, value in person.extra_fields.items()}
     if person.head_box is not None:
@@ -172,13 +138,13 @@ def _fields(person: ReleasePerson, wording: _Plain) -> dict[str, np.ndarray]:
     return fields
 
 
-def _points(person: ReleasePerson, wording: _Plain) -> np.ndarray:
+def _points(person: ReleasePerson, wording: _Wording) -> np.ndarray:
     labelled = np.flatnonzero(person.visibility != Visibility.MISSING)
     coordinates = np.asarray(person.keypoints, np.float64) + 1
     visible = person.visibility == Visibility.VISIBLE
-    flags_are_told = not (visible[labelled].all() and wording.omits_flags())
+    flags_are_told = not (visible[labelled].all() and next(wording.omits_flags))
     rows = []
-    for point_id in wording.order(labelled):
+    for point_id in wording.rng.permutation(labelled):
         x, y = coordinates[point_id]
         row = {"x": _number(x), "y": _number(y), "id": _number(point_id)}
         if flags_are_told:

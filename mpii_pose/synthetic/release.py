@@ -8,7 +8,9 @@ MPII's own validation people are known by a list made later by others (Tompson e
 `validation_people.csv` has that role here.
 """
 
+import bisect
 import dataclasses
+import io
 import os
 import pathlib
 from collections.abc import Sequence
@@ -16,14 +18,14 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from mpii_pose.synthetic import jpeg, matlab, plan, pose, scene
-from mpii_pose.synthetic.contents import ReleaseImage
-from mpii_pose.synthetic.plan import ImagePlan
+from mpii_pose.release.split import VALIDATION_PEOPLE_FILE
+from mpii_pose.synthetic import image_plans, matlab, pose, scene
+from mpii_pose.synthetic.annotations import ReleaseImage
+from mpii_pose.synthetic.image_plans import ImagePlan
 
 IMAGE_FOLDER = "images"
 ANNOTATION_FOLDER = "mpii_human_pose_v1_u12_2"
 ANNOTATION_FILE = "mpii_human_pose_v1_u12_1.mat"
-VALIDATION_FILE = "validation_people.csv"
 
 # (height, width) in px; small, so that a build takes seconds.
 SMALL_SIZES = ((240, 320), (272, 480), (360, 480), (360, 640), (480, 640), (400, 300))
@@ -36,7 +38,12 @@ MPII_SIZES = (
     (480, 720),
 )
 
+# Mean size of the real images' files: 516 KB at 1.12 megapixels.
+MPII_BYTES_PER_PIXEL = 0.46
+
 _NUM_VIDEOS = 12
+# Of JPEG files that have a size in bytes; they rarely shrink from one to the next.
+_QUALITIES = range(5, 99)
 # Noise in levels; heavy files need it to be heavy.
 _GRAIN, _HEAVY_GRAIN = 5, 22
 
@@ -63,7 +70,7 @@ def write_release(
         image_sizes: (height, width) in px, of which each image gets one by chance;
             `MPII_SIZES` for the real ones.
         bytes_per_pixel: Mean size of the files in bytes divided by their pixels;
-            `jpeg.MPII_BYTES_PER_PIXEL` (0.46) makes them as heavy as the real ones.
+            `MPII_BYTES_PER_PIXEL` (0.46) makes them as heavy as the real ones.
             None leaves them as they come, about 0.15.
 
     Raises:
@@ -78,7 +85,7 @@ def write_release(
                 f"{root / name} is not empty: a drawn release is never mixed with "
                 f"other files; remove the folder or choose another directory"
             )
-    plans = plan.plan_images(num_people, rng=np.random.default_rng([seed, 0]))
+    plans = image_plans.plan_images(num_people, rng=np.random.default_rng([seed, 0]))
     (root / IMAGE_FOLDER).mkdir(parents=True, exist_ok=True)
     (root / ANNOTATION_FOLDER).mkdir(exist_ok=True)
     images = []
@@ -97,8 +104,10 @@ def write_release(
     annotations = root / ANNOTATION_FOLDER
     listed = [(image.name, k) for image in plans for k in image.validation_people]
     rows = ["image_name,person_index", *(f"{name},{k}" for name, k in listed)]
-    (annotations / VALIDATION_FILE).write_bytes(("\n".join(rows) + "\n").encode())
-    encoded = matlab.encode_release(images, quirks_seed=seed)
+    (annotations / VALIDATION_PEOPLE_FILE).write_bytes(
+        ("\n".join(rows) + "\n").encode()
+    )
+    encoded = matlab.encode_release(images, seed=seed)
     (annotations / ANNOTATION_FILE).write_bytes(encoded)
 
 
@@ -129,12 +138,20 @@ def _check_options(
 def _encode_image(
     image: Image.Image, rng: np.random.Generator, *, bytes_per_pixel: float | None
 ) -> bytes:
+    """Encodes an image with the best quality that keeps to its size in bytes."""
     if bytes_per_pixel is None:
-        return jpeg.encode_jpeg(image, quality=int(rng.integers(80, 93)))
-    num_bytes = round(
-        bytes_per_pixel * image.width * image.height * rng.uniform(0.7, 1.3)
+        return _encode_jpeg(image, quality=int(rng.integers(80, 93)))
+    num_bytes = bytes_per_pixel * image.width * image.height * rng.uniform(0.75, 1.3)
+    quality = bisect.bisect_right(
+        _QUALITIES, num_bytes, key=lambda q: len(_encode_jpeg(image, quality=q))
     )
-    return jpeg.fit_jpeg(image, num_bytes=num_bytes, seed=int(rng.integers(2**31)))
+    return _encode_jpeg(image, quality=_QUALITIES[max(0, quality - 1)])
+
+
+def _encode_jpeg(image: Image.Image, *, quality: int) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=quality)
+    return file.getvalue()
 
 
 def _describe_image(
@@ -142,7 +159,7 @@ def _describe_image(
 ) -> ReleaseImage:
     """What the annotation file says of a drawn image."""
     people = [
-        plan.forget(person, kind=kind)
+        dataclasses.replace(person, **image_plans.KINDS[kind])
         for person, kind in zip(drawn.people, image.people, strict=True)
     ]
     if not image.is_train:

@@ -15,8 +15,8 @@ from mpii_pose import skeleton
 from mpii_pose.person import HEAD_SIZE_FACTOR, HEAD_SIZE_PER_SCALE, NECK_TO_TOP
 from mpii_pose.skeleton import Visibility
 from mpii_pose.synthetic import background, figure, outfit, pose
+from mpii_pose.synthetic.annotations import ReleasePerson
 from mpii_pose.synthetic.canvas import Canvas
-from mpii_pose.synthetic.contents import ReleasePerson
 from mpii_pose.synthetic.figure import Figure
 
 # MPII's centers lie around the mean of the keypoints with this standard deviation,

@@ -1,7 +1,6 @@
 import builtins
 import io
 import json
-import pathlib
 
 import matplotlib as mpl
 import numpy as np
@@ -17,7 +16,6 @@ from mpii_pose.skeleton import Visibility
 
 mpl.use("Agg")
 
-MPII = (pathlib.Path(__file__).parents[2] / "../shared/mpii").resolve()
 GREY = 128
 LEFT_WRIST = skeleton.KEYPOINTS.index("left_wrist")
 LEFT_ELBOW = skeleton.KEYPOINTS.index("left_elbow")
@@ -417,13 +415,11 @@ def test_plot_without_matplotlib_says_what_to_install(monkeypatch):
         plot_pckh({"a": curve(1.0)})
 
 
-def test_real_people_are_drawn_where_they_are():
-    if not MPII.exists():
-        pytest.skip(f"needs the real images in {MPII}")
-    people = json.loads((MPII / "hrnet_annotations.json").read_text())
+def test_real_people_are_drawn_where_they_are(real_mpii):
+    people = json.loads((real_mpii / "hrnet_annotations.json").read_text())
 
     for person in people:
-        path = MPII / "images" / person["image"]
+        path = real_mpii / "images" / person["image"]
         keypoints = np.array(person["joints"]) - 1
         visibility = 2 * np.array(person["joints_vis"])
         drawn = draw_pose(path, keypoints, visibility)

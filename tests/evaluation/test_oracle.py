@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import pathlib
 
 import numpy as np
 import pytest
@@ -15,19 +14,14 @@ from mpii_pose.transforms import geometry
 from mpii_pose.transforms.decoding import decode_heatmaps
 from mpii_pose.transforms.heatmaps import encode_heatmaps
 
-ANNOTATIONS = (
-    pathlib.Path(__file__).parents[2] / "../shared/mpii/cpm_annotations.json.gz"
-).resolve()
 IMAGE_SIZE = (256, 256)
 BATCH = 256
 
 
 @pytest.fixture(scope="module")
-def people():
+def people(real_mpii):
     """Keypoints, visibility, center and scale of the real validation people."""
-    if not ANNOTATIONS.exists():
-        pytest.skip(f"needs the real annotations in {ANNOTATIONS}")
-    with gzip.open(ANNOTATIONS) as file:
+    with gzip.open(real_mpii / "cpm_annotations.json.gz") as file:
         records = [r for r in json.load(file) if r["isValidation"] == 1]
     points = np.array([r["joint_self"] for r in records], np.float32)
     missing = (points == 0).all(axis=2)

@@ -1,5 +1,3 @@
-import pathlib
-
 import numpy as np
 import pytest
 import scipy.io
@@ -9,9 +7,6 @@ from mpii_pose import skeleton
 from mpii_pose.evaluation.pckh import pckh, pckh_auc, pckh_curve, pckh_slices
 from mpii_pose.evaluation.scores import DIALECTS, pckh_table
 
-TRUTH_FILE = (
-    pathlib.Path(__file__).parents[2] / "../shared/mpii/validation_truth.mat"
-).resolve()
 GROUPED = [k for group in skeleton.PCKH_GROUPS.values() for k in group]
 HEAD_SIZE = 10.0
 WRIST = skeleton.KEYPOINTS.index("left_wrist")
@@ -35,10 +30,8 @@ def one_person(errors=0.0):
 
 
 @pytest.fixture(scope="module")
-def tompson():
-    if not TRUTH_FILE.exists():
-        pytest.skip(f"needs the published predictions in {TRUTH_FILE}")
-    mat = scipy.io.loadmat(TRUTH_FILE)
+def tompson(real_mpii):
+    mat = scipy.io.loadmat(real_mpii / "validation_truth.mat")
     corners = mat["headboxes_src"]
     return (
         mat["pos_pred_src"].transpose(2, 0, 1),

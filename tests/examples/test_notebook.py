@@ -41,6 +41,7 @@ def score(notebook, row):
     raise AssertionError(f"no table has a row {row}")
 
 
+@pytest.mark.slow
 def test_network_learns_to_find_keypoints(outcome):
     total = score(outcome, "U-Net")
 
@@ -64,6 +65,7 @@ def test_committed_outputs_show_pictures_and_no_logs(committed):
     assert NOTEBOOK.stat().st_size < 600_000
 
 
+@pytest.mark.slow
 def test_committed_scores_are_those_of_a_run(committed, outcome):
     # Threads sum in any order, so that two trainings never end quite alike.
     assert score(committed, "U-Net") == pytest.approx(score(outcome, "U-Net"), abs=5)

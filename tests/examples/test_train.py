@@ -33,13 +33,19 @@ def data_dir(tmp_path_factory):
 
 
 @pytest.fixture
-def train(data_dir, tmp_path):
-    """Runs the script on few people; returns its scores."""
+def script():
     import train
+
+    return train
+
+
+@pytest.fixture
+def train(script, data_dir, tmp_path):
+    """Runs the script on few people; returns its scores."""
 
     def run(*arguments):
         output = ("--data_dir", str(data_dir), "--output_dir", str(tmp_path))
-        return train.main([*FEW, *output, "--verbose", "0", *arguments])
+        return script.main([*FEW, *output, "--verbose", "0", *arguments])
 
     yield run
     keras.mixed_precision.set_global_policy("float32")
@@ -50,6 +56,7 @@ def log(folder):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_training_leaves_logs_checkpoint_scores_and_predictions(
     train, tmp_path, data_dir
 ):
@@ -66,11 +73,10 @@ def test_training_leaves_logs_checkpoint_scores_and_predictions(
     assert pckh(predicted, *truth).total == pytest.approx(scores.total)
 
 
+@pytest.mark.slow
 def test_interrupted_training_goes_on_and_finished_training_is_not_repeated(
-    train, tmp_path, monkeypatch
+    script, train, tmp_path, monkeypatch
 ):
-    import train as script
-
     class Interrupt(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             if epoch == 1:
@@ -94,6 +100,7 @@ def test_interrupted_training_goes_on_and_finished_training_is_not_repeated(
     np.testing.assert_array_equal(again.per_keypoint, scores.per_keypoint)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -108,6 +115,7 @@ def test_options_work(train, tmp_path, options):
     assert np.isfinite(float(log(tmp_path)[0]["loss"]))
 
 
+@pytest.mark.slow
 def test_logs_for_tensorboard_are_written(train, tmp_path):
     pytest.importorskip("tensorboard")
 
@@ -116,8 +124,156 @@ def test_logs_for_tensorboard_are_written(train, tmp_path):
     assert list((tmp_path / "tensorboard").rglob("events.*"))
 
 
-def test_sizes_that_do_not_divide_are_refused(train, capsys):
+def test_sizes_that_do_not_divide_are_refused(script, capsys):
     with pytest.raises(SystemExit):
-        train("--image_size", "100")
+        script.parse(["--image_size", "100"])
 
     assert "must be a multiple of 32, got 100" in capsys.readouterr().err
+
+
+@pytest.fixture
+def begin(script, tmp_path):
+    """Parses a command line and claims the output folder, as the script does first."""
+
+    def run(*arguments):
+        script.claim_output_dir(
+            script.parse(["--output_dir", str(tmp_path), *arguments])
+        )
+
+    return run
+
+
+def leave_results(folder):
+    (folder / "log.csv").write_text("epoch,loss\n0,1.5\n")
+    (folder / "pckh.md").write_text("| 12.17 |\n")
+    (folder / "backup").mkdir()
+
+
+def contents(folder):
+    return {
+        path.relative_to(folder): path.read_bytes() if path.is_file() else None
+        for path in folder.rglob("*")
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "difference"),
+    [
+        ("--sigma 2", "--sigma is 2.0, was 1.5"),
+        ("--network MobileNet", "--network is MobileNet, was unet"),
+        ("--weights imagenet", "--weights is imagenet, was None"),
+        ("--seed 1 --epochs 9", "--seed is 1, was 0"),
+        ("--epochs 9", "--epochs is 9, was 20"),
+        (
+            "--batch_size 8 --loss squared",
+            "--loss is squared, was divergence; --batch_size is 8, was 32",
+        ),
+    ],
+)
+def test_other_options_in_a_folder_with_results_are_refused(
+    begin, tmp_path, arguments, difference
+):
+    begin()
+    leave_results(tmp_path)
+    before = contents(tmp_path)
+
+    with pytest.raises(SystemExit) as refused:
+        begin(*arguments.split())
+
+    message = " ".join(str(refused.value).split())
+    assert f"{tmp_path} holds a training with other options" in message
+    assert difference in message
+    assert "another --output_dir" in message
+    assert "--overwrite" in message
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "",
+        "--epochs 30",
+        "--verbose 2 --tensorboard --flip_test",
+        "--data_dir /elsewhere --distribute --xla",
+    ],
+)
+def test_training_goes_on_with_options_that_do_not_change_it(
+    begin, tmp_path, arguments
+):
+    begin()
+    leave_results(tmp_path)
+
+    begin(*arguments.split())
+
+    assert (tmp_path / "log.csv").read_text() == "epoch,loss\n0,1.5\n"
+
+
+def test_more_epochs_are_kept_so_that_fewer_are_refused_later(begin, tmp_path):
+    begin()
+    leave_results(tmp_path)
+    begin("--epochs", "30")
+
+    with pytest.raises(SystemExit, match="--epochs is 20, was 30"):
+        begin()
+
+
+def test_a_training_without_results_may_begin_with_other_options(begin, tmp_path):
+    begin("--sigma", "2")
+    (tmp_path / "log.csv").touch()  # As Keras does before the first epoch.
+
+    begin("--sigma", "3")
+    leave_results(tmp_path)
+
+    begin("--sigma", "3")
+
+
+@pytest.mark.parametrize("options", [None, "", "[1", "[1]"])
+def test_results_of_unknown_options_are_refused(begin, tmp_path, options):
+    leave_results(tmp_path)
+    if options is not None:
+        (tmp_path / "options.json").write_text(options)
+
+    with pytest.raises(SystemExit) as refused:
+        begin()
+
+    message = " ".join(str(refused.value).split())
+    assert "options.json does not say with which options" in message
+    assert "--overwrite" in message
+
+
+def test_overwrite_removes_results_and_nothing_else(begin, tmp_path):
+    begin()
+    leave_results(tmp_path)
+    (tmp_path / "notes.txt").write_text("mine")
+
+    begin("--sigma", "2", "--overwrite")
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "notes.txt",
+        "options.json",
+    ]
+    begin("--sigma", "2")
+
+
+@pytest.mark.slow
+def test_a_refused_training_leaves_scores_and_predictions(train, tmp_path):
+    train("--epochs", "1")
+    before = contents(tmp_path)
+
+    with pytest.raises(SystemExit) as refused:
+        train("--epochs", "1", "--network", "MobileNet")
+
+    assert "--network is MobileNet, was unet" in str(refused.value)
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.slow
+def test_scores_of_the_flip_test_stand_beside_the_others(train, tmp_path):
+    plain = train("--epochs", "1")
+
+    flipped = train("--epochs", "1", "--flip_test")
+
+    assert (tmp_path / "pckh.md").read_text() == f"{plain}\n"
+    assert (tmp_path / "pckh_flip_test.md").read_text() == f"{flipped}\n"
+    assert (tmp_path / "pred.mat").exists()
+    assert (tmp_path / "pred_flip_test.mat").exists()

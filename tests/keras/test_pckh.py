@@ -12,7 +12,7 @@ from mpii_pose.transforms import geometry
 from mpii_pose.transforms.augmentation import Augmentation
 from mpii_pose.transforms.pose_transform import PoseTransform
 from tests.transforms import scenes
-from tests.transforms.test_decoding import gaussians, random_cells
+from tests.transforms.gaussians import gaussians, random_cells
 
 
 def people(count=50, seed=0):

@@ -16,7 +16,7 @@ from mpii_pose.release import find, json_records, matlab_file, official, split
 from mpii_pose.release.archives import ArchiveError
 from mpii_pose.release.release import read_sized_people
 from mpii_pose.skeleton import Visibility
-from mpii_pose.synthetic import contents, matlab
+from mpii_pose.synthetic import matlab
 from tests import releases
 
 # What no JSON copy says.
@@ -82,7 +82,7 @@ def test_tompsons_list_gives_the_split_of_the_real_annotations(real_people):
 def test_real_people_read_back_equal_from_every_format(real_people, tmp_path):
     people = {name: real_people[name][:300] for name in ("train", "validation")}
     releases.write_matlab(tmp_path / "mat", people)
-    releases.write_matlab(tmp_path / "odd", people, quirks_seed=1)
+    releases.write_matlab(tmp_path / "odd", people, seed=1)
     (tmp_path / "cpm").mkdir()
     releases.write_cpm(tmp_path / "cpm" / "mpii_annotations.json", people)
     names = {"train": "train.json", "validation": "valid.json"}
@@ -327,7 +327,7 @@ def test_the_same_people_in_two_files_are_refused(drawn_release, tmp_path):
 
 def test_an_image_that_is_listed_twice_is_refused(drawn_release, tmp_path):
     person, *_ = mpii_pose.read_people(drawn_release)["train"]
-    images = [*contents.group_into_images([person])] * 2
+    images = [*releases.group_into_images([person])] * 2
     path = tmp_path / releases.MATLAB_FILE
     path.write_bytes(matlab.encode_release(images))
 

@@ -24,7 +24,7 @@ def load(directory):
 
 
 def listed_people(directory):
-    text = (annotations(directory) / release.VALIDATION_FILE).read_text()
+    text = (annotations(directory) / release.VALIDATION_PEOPLE_FILE).read_text()
     header, *rows = text.splitlines()
     assert header == "image_name,person_index"
     return [(name, int(index)) for name, index in (row.split(",") for row in rows)]
@@ -54,18 +54,23 @@ def written(tmp_path_factory, request):
     return directory
 
 
-def all_rects(written, *, is_train):
-    entries = load(written)
+@pytest.fixture(scope="module")
+def mat(written):
+    """The struct RELEASE of the annotation file."""
+    return load(written)
+
+
+def all_rects(mat, *, is_train=True):
     return [
         rect
-        for entry, train in zip(entries.annolist, entries.img_train, strict=True)
+        for entry, train in zip(mat.annolist, mat.img_train, strict=True)
         for rect in plain_reader.rects(entry)
         if train == is_train
     ]
 
 
-def test_files_lie_where_mpii_puts_them(written):
-    names = {entry.image.name for entry in load(written).annolist}
+def test_files_lie_where_mpii_puts_them(written, mat):
+    names = {entry.image.name for entry in mat.annolist}
 
     assert {path.name for path in (written / "images").iterdir()} == names
     assert {path.name for path in annotations(written).iterdir()} == {
@@ -96,13 +101,13 @@ def test_images_have_the_bytes_asked_for(tmp_path):
     assert np.mean(sizes) == pytest.approx(0.46 * 60_000, rel=0.1)
 
 
-def test_the_number_of_labelled_people_is_the_one_asked_for(written):
-    assert sum(map(is_labelled, all_rects(written, is_train=True))) == 60
-    assert not any(map(is_labelled, all_rects(written, is_train=False)))
+def test_the_number_of_labelled_people_is_the_one_asked_for(mat):
+    assert sum(map(is_labelled, all_rects(mat))) == 60
+    assert not any(map(is_labelled, all_rects(mat, is_train=False)))
 
 
-def test_listed_people_are_labelled_people(written):
-    rects = {e.image.name: plain_reader.rects(e) for e in load(written).annolist}
+def test_listed_people_are_labelled_people(written, mat):
+    rects = {e.image.name: plain_reader.rects(e) for e in mat.annolist}
 
     people = listed_people(written)
 
@@ -111,25 +116,22 @@ def test_listed_people_are_labelled_people(written):
         assert is_labelled(rects[name][person_index])
 
 
-def test_test_people_have_a_place_and_a_scale_but_no_points(written):
-    release_struct = load(written)
-    people = all_rects(written, is_train=False)
+def test_test_people_have_a_place_and_a_scale_but_no_points(mat):
+    people = all_rects(mat, is_train=False)
 
     assert len(people) == 24
     for rect in people:
         assert plain_reader.has(rect, "objpos")
         assert plain_reader.has(rect, "scale")
         assert not plain_reader.points(rect)
-    for entry, train in zip(
-        release_struct.annolist, release_struct.img_train, strict=True
-    ):
+    for entry, train in zip(mat.annolist, mat.img_train, strict=True):
         assert (np.size(entry.vididx) == 0) == (not train)
         assert (np.size(entry.frame_sec) == 0) == (not train)
 
 
-def test_flags_are_absent_empty_numbers_and_text(written):
+def test_flags_are_absent_empty_numbers_and_text(mat):
     flags = {"head": set(), "body": set()}
-    for rect in all_rects(written, is_train=True):
+    for rect in all_rects(mat):
         for point in plain_reader.points(rect):
             where = "head" if point.id in (8, 9) else "body"
             flags[where].add(plain_reader.flag(point))
@@ -145,10 +147,9 @@ def test_flags_are_absent_empty_numbers_and_text(written):
     }
 
 
-def test_points_come_in_any_order_and_partly(written):
+def test_points_come_in_any_order_and_partly(mat):
     orders = [
-        [point.id for point in plain_reader.points(rect)]
-        for rect in all_rects(written, is_train=True)
+        [point.id for point in plain_reader.points(rect)] for rect in all_rects(mat)
     ]
 
     assert any(order != sorted(order) for order in orders)
@@ -157,8 +158,8 @@ def test_points_come_in_any_order_and_partly(written):
 
 
 @pytest.mark.parametrize("field", ["x1", "annopoints", "scale", "objpos"])
-def test_a_field_is_absent_here_and_empty_there(written, field):
-    rects = all_rects(written, is_train=True)
+def test_a_field_is_absent_here_and_empty_there(mat, field):
+    rects = all_rects(mat)
 
     assert any(field not in rect._fieldnames for rect in rects)
     assert any(
@@ -167,24 +168,21 @@ def test_a_field_is_absent_here_and_empty_there(written, field):
     )
 
 
-def test_labelled_people_without_a_head_box_are_rare(written):
-    labelled = [r for r in all_rects(written, is_train=True) if is_labelled(r)]
+def test_labelled_people_without_a_head_box_are_rare(mat):
+    labelled = [r for r in all_rects(mat) if is_labelled(r)]
 
     boxless = [rect for rect in labelled if not plain_reader.has(rect, "x1")]
 
     assert 0 < len(boxless) < 0.15 * len(labelled)
 
 
-def test_some_images_are_odd(written):
-    release_struct = load(written)
+def test_some_images_are_odd(mat):
     train = [
         entry
-        for entry, is_train in zip(
-            release_struct.annolist, release_struct.img_train, strict=True
-        )
+        for entry, is_train in zip(mat.annolist, mat.img_train, strict=True)
         if is_train
     ]
-    rects = all_rects(written, is_train=True)
+    rects = all_rects(mat)
 
     assert any(np.size(entry.annorect) == 0 for entry in train)
     assert any(np.size(entry.annorect) > 1 for entry in train)
@@ -193,40 +191,34 @@ def test_some_images_are_odd(written):
         assert 0 < share < 0.2
 
 
-def test_activities_are_told_for_some_images(written):
-    release_struct = load(written)
-
-    ids = [np.ravel(act.act_id).tolist() for act in release_struct.act]
+def test_activities_are_told_for_some_images(mat):
+    ids = [np.ravel(act.act_id).tolist() for act in mat.act]
 
     assert [] in ids
     assert [-1] in ids
     by_id = {}
-    for act in release_struct.act:
+    for act in mat.act:
         if np.size(act.act_name):
             by_id.setdefault(act.act_id, set()).add((act.cat_name, act.act_name))
     assert len(by_id) > 4
     assert all(len(names) == 1 for names in by_id.values())
 
 
-def test_videos_and_separated_people_point_to_what_is_there(written):
-    release_struct = load(written)
+def test_videos_and_separated_people_point_to_what_is_there(mat):
+    videos = [e.vididx for e in mat.annolist if np.size(e.vididx)]
 
-    videos = [e.vididx for e in release_struct.annolist if np.size(e.vididx)]
-
-    assert set(videos) == set(range(1, len(release_struct.video_list) + 1))
+    assert set(videos) == set(range(1, len(mat.video_list) + 1))
     rows = 0
-    for entry, separated in zip(
-        release_struct.annolist, release_struct.single_person, strict=True
-    ):
+    for entry, separated in zip(mat.annolist, mat.single_person, strict=True):
         for row in np.ravel(separated):
             assert 1 <= row <= len(plain_reader.rects(entry))
             rows += 1
-    assert 0 < rows < len(all_rects(written, is_train=True)) + 24
+    assert 0 < rows < len(all_rects(mat)) + 24
 
 
-def test_identities_of_mpii_hold_in_the_file(written):
+def test_identities_of_mpii_hold_in_the_file(mat):
     checked = 0
-    for rect in filter(is_labelled, all_rects(written, is_train=True)):
+    for rect in filter(is_labelled, all_rects(mat)):
         if not plain_reader.has(rect, "x1"):
             continue
         x1, y1, x2, y2 = (float(getattr(rect, name)) for name in HEAD_BOX)

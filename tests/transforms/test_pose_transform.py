@@ -2,7 +2,6 @@ import copy
 import dataclasses
 import functools
 import multiprocessing
-import pathlib
 import pickle
 
 import numpy as np
@@ -20,7 +19,6 @@ from mpii_pose.transforms.spec import CropSpec
 from tests.transforms import processes, scenes
 from tests.transforms.scenes import LEFT_WRIST, RIGHT_WRIST
 
-REAL_IMAGES = pathlib.Path(__file__).parents[3] / "shared/mpii/images"
 ALL_CHANGES = Augmentation(
     rotation=30.0,
     scale=0.25,
@@ -137,12 +135,11 @@ def test_drawn_dot_stays_on_its_keypoint(alignment, draw, scale, kind):
     assert in_image < 0.05 * max(1, 250 * scale / 128)
 
 
-@pytest.mark.skipif(not REAL_IMAGES.is_dir(), reason="needs the real images")
 @pytest.mark.parametrize("alignment", geometry.ALIGNMENTS)
 @pytest.mark.parametrize("number", range(5))
 @pytest.mark.parametrize("kind", ["pixels", "JPEG"])
-def test_dot_on_a_real_image_stays_on_its_keypoint(alignment, number, kind):
-    path = sorted(REAL_IMAGES.glob("*.jpg"))[number]
+def test_dot_on_a_real_image_stays_on_its_keypoint(real_mpii, alignment, number, kind):
+    path = sorted((real_mpii / "images").glob("*.jpg"))[number]
     background = np.asarray(Image.open(path)) // 3
     example = with_dots(background, scale=background.shape[0] / 300)
     if kind == "JPEG":

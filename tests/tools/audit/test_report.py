@@ -11,7 +11,7 @@ from mpii_pose.release import release as release_lib
 from mpii_pose.skeleton import KEYPOINTS
 from mpii_pose.tools.audit import page, report, thumbnails
 from tests import releases
-from tests.tools.audit.test_checks import exchanged, make_person, moved, without
+from tests.tools.audit.people import exchanged, make_person, moved, without
 
 
 def planted():

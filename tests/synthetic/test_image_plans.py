@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from mpii_pose.synthetic import plan
-from mpii_pose.synthetic.plan import LABELLED_KINDS
+from mpii_pose.synthetic import image_plans
+from mpii_pose.synthetic.image_plans import LABELLED_KINDS
 
 
 def make_plan(num_people, seed=0):
-    return plan.plan_images(num_people, rng=np.random.default_rng(seed))
+    return image_plans.plan_images(num_people, rng=np.random.default_rng(seed))
 
 
 def split_sizes(plans):
@@ -26,18 +26,18 @@ def split_sizes(plans):
     return sizes
 
 
-@pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("num_people", [1, 2, 3, 4, 7, 8, 20, 333])
-def test_the_number_of_labelled_people_is_exact(num_people, seed):
-    sizes = split_sizes(make_plan(num_people, seed))
+def test_the_number_of_labelled_people_is_exact(num_people):
+    for seed in range(5):
+        sizes = split_sizes(make_plan(num_people, seed))
 
-    assert sum(sizes.values()) - sizes["test"] == num_people
+        assert sum(sizes.values()) - sizes["test"] == num_people
 
 
-@pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("num_people", [4, 5, 8])
-def test_every_split_has_somebody(num_people, seed):
-    assert min(split_sizes(make_plan(num_people, seed)).values()) >= 1
+def test_every_split_has_somebody(num_people):
+    for seed in range(20):
+        assert min(split_sizes(make_plan(num_people, seed)).values()) >= 1
 
 
 def test_one_person_is_for_training():

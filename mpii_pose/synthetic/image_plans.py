@@ -8,16 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from mpii_pose.synthetic.contents import ReleasePerson
+from mpii_pose.synthetic.annotations import ReleasePerson
 
-# What is unknown of people of each kind.
-KINDS: dict[str, tuple[str, ...]] = {
-    "labelled": (),
-    "without_head_box": ("head_box",),
-    "without_points": ("points", "head_box"),
-    "without_scale": ("scale",),
-    "without_center": ("center",),
-    "unknown": ("points", "head_box", "scale", "center"),
+_NOBODY = ReleasePerson()
+_NO_POINTS = {
+    "keypoints": _NOBODY.keypoints,
+    "visibility": _NOBODY.visibility,
+    "head_box": None,
+}
+# What is unknown of people of each kind, as attributes to replace.
+KINDS: dict[str, dict[str, Any]] = {
+    "labelled": {},
+    "without_head_box": {"head_box": None},
+    "without_points": _NO_POINTS,
+    "without_scale": {"scale": None},
+    "without_center": {"center": None},
+    "unknown": {**_NO_POINTS, "scale": None, "center": None},
 }
 # These count as people with labels, and only these.
 LABELLED_KINDS = ("labelled", "without_head_box")
@@ -94,16 +100,6 @@ def plan_images(num_people: int, *, rng: np.random.Generator) -> list[ImagePlan]
         dataclasses.replace(plans[place], name=f"{name}.jpg")
         for place, name in zip(rng.permutation(len(plans)), names, strict=True)
     ]
-
-
-def forget(person: ReleasePerson, *, kind: str) -> ReleasePerson:
-    """Takes away what is unknown of people of a kind."""
-    nobody = ReleasePerson()
-    unknown: dict[str, Any] = {}
-    for part in KINDS[kind]:
-        for name in ("keypoints", "visibility") if part == "points" else (part,):
-            unknown[name] = getattr(nobody, name)
-    return dataclasses.replace(person, **unknown)
 
 
 def _split_into_groups(num_people: int, rng: np.random.Generator) -> list[int]:

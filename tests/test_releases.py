@@ -1,10 +1,10 @@
+"""Tests how people are put back into their images, to be written as a release."""
+
 import numpy as np
-import pytest
 
 from mpii_pose.person import PersonAnnotation
 from mpii_pose.skeleton import Visibility
-from mpii_pose.synthetic import contents
-from mpii_pose.synthetic.contents import ReleasePerson
+from tests import releases
 
 
 def annotation(**changes):
@@ -29,11 +29,11 @@ def test_people_return_to_their_places_in_their_images():
         annotation(image_name="b.jpg", person_index=0, separated=0, video_id="v"),
     ]
 
-    b, a = contents.group_into_images(people)
+    b, a = releases.group_into_images(people)
 
     assert (b.name, a.name) == ("b.jpg", "a.jpg")
     assert [person.separated for person in b.people] == [False, False, True]
-    assert [person.is_labelled for person in b.people] == [True, False, True]
+    assert [person.scale for person in b.people] == [2.0, None, 2.0]
     assert (b.video_id, b.frame_sec) == ("v", None)
     assert [person.scale for person in a.people] == [7.0]
 
@@ -41,7 +41,7 @@ def test_people_return_to_their_places_in_their_images():
 def test_people_of_unknown_place_are_numbered_as_they_come():
     people = [annotation(person_index=-1, scale=s) for s in (1.0, 2.0, 3.0)]
 
-    (image,) = contents.group_into_images(people, is_train=False)
+    (image,) = releases.group_into_images(people, is_train=False)
 
     assert [person.scale for person in image.people] == [1.0, 2.0, 3.0]
     assert not image.is_train
@@ -51,25 +51,7 @@ def test_a_head_box_of_minus_ones_is_none():
     box = np.array((1, 2, 3, 4), np.float32)
     people = [annotation(), annotation(image_name="b.jpg", head_box=box)]
 
-    without, with_box = contents.group_into_images(people)
+    without, with_box = releases.group_into_images(people)
 
     assert without.people[0].head_box is None
     np.testing.assert_array_equal(with_box.people[0].head_box, box)
-
-
-def test_a_person_of_whom_nothing_is_known_is_not_labelled():
-    assert not ReleasePerson().is_labelled
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("keypoints", np.zeros((15, 2))),
-        ("visibility", np.zeros(15, np.int8)),
-        ("center", np.zeros(3)),
-        ("head_box", np.zeros(5)),
-    ],
-)
-def test_arrays_of_the_wrong_shape_are_refused(field, value):
-    with pytest.raises(ValueError, match=f"{field} must have shape"):
-        ReleasePerson(**{field: value})
