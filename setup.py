@@ -28,6 +28,8 @@ setuptools.setup(
     classifiers=[
         "Intended Audience :: Science/Research",
         "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
     ],
     python_requires=">=3.11",
@@ -46,6 +48,10 @@ setuptools.setup(
         "scipy>=1.11",
         "tensorflow>=2.18",
         "tensorflow-datasets>=4.9.8",
+        # From 1.18 on made for protobuf 6 without saying so: beside TensorFlow 2.18 and
+        # 2.19, which hold protobuf below 6, no import of tensorflow_datasets works. The
+        # ones before are read by protobuf 4 to 7, and so by every TensorFlow.
+        "tensorflow-metadata<1.18",
         # What the `tfds` command imports and tensorflow-datasets forgets to require.
         "apache-beam>=2.65",
         "importlib_resources",
