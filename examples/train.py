@@ -17,16 +17,21 @@ with --tensorboard its logs.
 """
 
 import argparse
+import os
 import pathlib
 from collections.abc import Sequence
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # 0 lets TensorFlow talk.
+
+import mpii_pose  # Before TensorFlow, so that it does not greet.
+
+# isort: split
 import keras
 import networks
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-import mpii_pose
 from mpii_pose.formats.predictions import write_predictions
 from mpii_pose.transforms.geometry import apply_affine
 
@@ -52,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> mpii_pose.PCKhScores:
     builder.download_and_prepare()
     people = builder.info.splits["train"].num_examples
     steps = options.steps_per_epoch or max(1, people // options.batch_size)
+    print(f"Training on {len(tf.config.list_physical_devices('GPU')) or 'no'} GPU")
     with strategy(options).scope():
         model = compiled_network(options, num_steps=steps * options.epochs)
     transform = crops(options)

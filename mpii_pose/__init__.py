@@ -1,14 +1,17 @@
 """The MPII Human Pose dataset for TensorFlow Datasets.
 
-Importing this package registers the dataset builder and does nothing else: the other
-names below are loaded when they are first used.
+Importing this package registers the dataset builder and hides TensorFlow's greetings:
+the other names below are loaded when they are first used.
 """
 
 from etils import epy
 
+from mpii_pose import quiet_tensorflow
 from mpii_pose.mpii_pose_dataset_builder import Builder
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
+
+quiet_tensorflow.install()
 
 with epy.lazy_api_imports(globals()):
     from mpii_pose import skeleton, synthetic
