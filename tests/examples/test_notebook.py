@@ -10,6 +10,9 @@ EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 NOTEBOOK = EXAMPLES / "mpii_pose.ipynb"
 
 
+slow = pytest.mark.slow  # Trains for minutes.
+
+
 @pytest.fixture(scope="module")
 def committed():
     return nbformat.read(NOTEBOOK, as_version=4)
@@ -41,6 +44,7 @@ def score(notebook, row):
     raise AssertionError(f"no table has a row {row}")
 
 
+@slow
 def test_network_learns_to_find_keypoints(outcome):
     total = score(outcome, "U-Net")
 
@@ -64,6 +68,7 @@ def test_committed_outputs_show_pictures_and_no_logs(committed):
     assert NOTEBOOK.stat().st_size < 600_000
 
 
+@slow
 def test_committed_scores_are_those_of_a_run(committed, outcome):
     # Threads sum in any order, so that two trainings never end quite alike.
     assert score(committed, "U-Net") == pytest.approx(score(outcome, "U-Net"), abs=5)

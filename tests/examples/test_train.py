@@ -66,6 +66,7 @@ def test_training_leaves_logs_checkpoint_scores_and_predictions(
     assert pckh(predicted, *truth).total == pytest.approx(scores.total)
 
 
+@pytest.mark.slow
 def test_interrupted_training_goes_on_and_finished_training_is_not_repeated(
     train, tmp_path, monkeypatch
 ):
@@ -94,6 +95,7 @@ def test_interrupted_training_goes_on_and_finished_training_is_not_repeated(
     np.testing.assert_array_equal(again.per_keypoint, scores.per_keypoint)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -108,6 +110,7 @@ def test_options_work(train, tmp_path, options):
     assert np.isfinite(float(log(tmp_path)[0]["loss"]))
 
 
+@pytest.mark.slow
 def test_logs_for_tensorboard_are_written(train, tmp_path):
     pytest.importorskip("tensorboard")
 
