@@ -47,6 +47,8 @@ setuptools.setup(
         "pillow>=10.1",
         "scipy>=1.11",
         "tensorflow>=2.18",
+        # No upper bound: a test fails when a private name that we use has moved, and a
+        # bound would keep TFDS's mends from users whose version works.
         "tensorflow-datasets>=4.9.8",
         # From 1.18 on made for protobuf 6 without saying so: beside TensorFlow 2.18 and
         # 2.19, which hold protobuf below 6, no import of tensorflow_datasets works. The
