@@ -28,6 +28,8 @@ setuptools.setup(
     classifiers=[
         "Intended Audience :: Science/Research",
         "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
     ],
     python_requires=">=3.11",
@@ -45,7 +47,13 @@ setuptools.setup(
         "pillow>=10.1",
         "scipy>=1.11",
         "tensorflow>=2.18",
+        # No upper bound: a test fails when a private name that we use has moved, and a
+        # bound would keep TFDS's mends from users whose version works.
         "tensorflow-datasets>=4.9.8",
+        # From 1.18 on made for protobuf 6 without saying so: beside TensorFlow 2.18 and
+        # 2.19, which hold protobuf below 6, no import of tensorflow_datasets works. The
+        # ones before are read by protobuf 4 to 7, and so by every TensorFlow.
+        "tensorflow-metadata<1.18",
         # What the `tfds` command imports and tensorflow-datasets forgets to require.
         "apache-beam>=2.65",
         "importlib_resources",

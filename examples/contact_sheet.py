@@ -1,4 +1,4 @@
-"""Draws examples of a built dataset with their skeletons, on one picture.
+"""Draws examples of a dataset with their skeletons, on one picture; builds it before.
 
 python examples/contact_sheet.py --config synthetic --output contact_sheet.png
 """
@@ -12,7 +12,7 @@ import mpii_pose
 
 
 def main() -> None:
-    """Prints what was built and where, and writes the picture."""
+    """Builds what is not built, prints what is there, and writes the picture."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", default="synthetic")
     parser.add_argument("--data_dir", help="default: ~/tensorflow_datasets")
@@ -22,6 +22,7 @@ def main() -> None:
     options = parser.parse_args()
 
     builder = tfds.builder(f"mpii_pose/{options.config}", data_dir=options.data_dir)
+    builder.download_and_prepare()
     print(f"mpii_pose/{options.config} is in {builder.data_dir}:")
     for name, split in builder.info.splits.items():
         print(

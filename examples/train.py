@@ -19,19 +19,24 @@ backup/, from which it goes on, and with --tensorboard its logs.
 
 import argparse
 import json
+import os
 import pathlib
 import shutil
 import sys
 from collections.abc import Sequence
 from typing import Any
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # 0 lets TensorFlow talk.
+
+import mpii_pose  # Before TensorFlow, so that it does not greet.
+
+# isort: split
 import keras
 import networks
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-import mpii_pose
 from mpii_pose.formats.predictions import write_predictions
 from mpii_pose.transforms.geometry import crop_to_frame
 
@@ -94,6 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> mpii_pose.PCKhScores:
         transform=transform.supervised,
         dataset=builder,
     )
+    print(f"Training on {len(tf.config.list_physical_devices('GPU')) or 'no'} GPU")
     with strategy(options).scope():
         model = compiled_network(options, num_steps=steps * options.epochs)
     model.fit(

@@ -1,14 +1,18 @@
 """The MPII Human Pose dataset for TensorFlow Datasets.
 
-Importing this package registers the dataset builder and does nothing else: the other
-names below are loaded when they are first used.
+Importing this package registers the dataset builder and hides TensorFlow's greetings:
+the other names below are loaded when they are first used.
 """
 
 import sys
 
 from etils import epy
 
-__version__ = "0.1.0"
+from mpii_pose import quiet_tensorflow
+
+__version__ = "0.2.0"
+
+quiet_tensorflow.install()
 
 # Python says "-m" while it imports the package for `python -m mpii_pose`, whose doctor
 # must run where TensorFlow cannot be imported.

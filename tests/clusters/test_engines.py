@@ -12,6 +12,8 @@ from tests.clusters.build import build_on
 from tests.clusters.engines import ENGINES, flink_status, start_flink
 from tests.clusters.parts import PartMissingError
 
+pytestmark = pytest.mark.slow
+
 COPIES = 60  # Of 34 people for training and 4 for validation.
 # The Spark runner makes one task of up to 100 shards.
 SHARDS = 120
