@@ -37,9 +37,6 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from mpii_pose.formats.predictions import write_predictions
-from mpii_pose.transforms.geometry import crop_to_frame
-
 AUGMENTATIONS = {
     "none": None,
     "light": mpii_pose.Augmentation(rotation=15.0, scale=0.1, flip=0.5),
@@ -116,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> mpii_pose.PCKhScores:
     )
     scores, predicted = evaluate(model, people_to_find, options)
     how = "_flip_test" if options.flip_test else ""
-    write_predictions(options.output_dir / f"pred{how}.mat", predicted)
+    mpii_pose.write_predictions(options.output_dir / f"pred{how}.mat", predicted)
     (options.output_dir / f"pckh{how}.md").write_text(f"{scores}\n")
     print(scores)
     return scores
@@ -299,7 +296,7 @@ def evaluate(
         keypoints, _ = mpii_pose.decode_heatmaps(heatmaps, spec=spec)
         metric.update_state(batch, keypoints)
         indices.append(batch["index"])
-        predicted.append(crop_to_frame(keypoints, batch["crop_to_image"]))
+        predicted.append(mpii_pose.crop_to_frame(keypoints, batch["crop_to_image"]))
     order = np.argsort(np.concatenate(indices))
     return metric.scores(), np.concatenate(predicted)[order]
 

@@ -46,6 +46,7 @@ with epy.lazy_api_imports(globals()):
     from mpii_pose.transforms.augmentation import Augmentation
     from mpii_pose.transforms.convert import convert_keypoints, shared_keypoints
     from mpii_pose.transforms.decoding import decode_heatmaps, flip_test
+    from mpii_pose.transforms.geometry import crop_to_frame
     from mpii_pose.transforms.heatmaps import encode_heatmaps
     from mpii_pose.transforms.pose_transform import PoseTransform
     from mpii_pose.transforms.preprocessor import Preprocessor
@@ -67,6 +68,7 @@ __all__ = [
     "compare_pckh",
     "contact_sheet",
     "convert_keypoints",
+    "crop_to_frame",
     "decode_heatmaps",
     "draw_example",
     "draw_heatmaps",
