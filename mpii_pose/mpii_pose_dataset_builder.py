@@ -92,10 +92,11 @@ class Builder(PlannedShardsBuilder):
         else:
             release = download.obtain_release(dl_manager, manual_dir=self._manual_dir)
         _log_differences(release)
+        # From here on, what is written.
         people = {s: p[: self._max_people] for s, p in release.people.items()}
         release = dataclasses.replace(release, people=people)
         images = _image_files(release, config.layout)
-        self.info.metadata.update(_metadata(release, config.layout))
+        self.info.metadata.update(_metadata(release))
         return {
             split: self._generate_examples(split_people, images)
             for split, split_people in people.items()
@@ -157,7 +158,7 @@ def _log_differences(release: Release) -> None:
         logging.warning(text, release.source, "; ".join(differences))
 
 
-def _metadata(release: Release, layout: FullFrame) -> dict[str, Any]:
+def _metadata(release: Release) -> dict[str, Any]:
     return {
         "source": release.source.kind.value,
         # Name and git's id of each file: the official .mat is
@@ -167,11 +168,7 @@ def _metadata(release: Release, layout: FullFrame) -> dict[str, Any]:
             for path in release.source.files.values()
         },
         "tells_occluded_from_visible": release.source.kind.has_occlusion,
-        # Of those that are written: the user may want fewer, or no duplicates.
-        "people": {
-            split: len({layout.key(person) for person in people})
-            for split, people in release.people.items()
-        },
+        "people": {split: len(people) for split, people in release.people.items()},
         "images": {
             split: len({person.image_name for person in people})
             for split, people in release.people.items()
