@@ -40,11 +40,13 @@ setuptools.setup(
         "mpii_pose.tools.audit": ["*.jinja"],
     },
     install_requires=[
+        "absl-py",
         "etils[epath,epy]",
         "jinja2",
         "numpy>=1.26",
         "packaging",
         "pillow>=10.1",
+        "psutil",
         "scipy>=1.11",
         "tensorflow>=2.18",
         # No upper bound: a test fails when a private name that we use has moved, and a

@@ -1,44 +1,113 @@
-"""Folders that are being made: by one process at a time, and not left lying about.
+"""Folders that are made by one process or thread at a time and appear once whole.
 
-TFDS makes a folder as `incomplete.<letters>_<name>` and renames it once it is whole. It
-removes the folder after an error, but a process that was killed leaves it behind.
+A folder is made as `incomplete.<letters>_<name>`, as TFDS does, and renamed. Only a
+process that is killed leaves such a temporary folder behind. The note beside it says
+whose it is, as locks are not seen from every host that shares a file system: a folder
+is removed only if its process ran on this host and is gone.
 """
 
 import contextlib
+import dataclasses
+import json
 import os
-import pathlib
-import shutil
+import secrets
+import socket
 from collections.abc import Callable, Iterator
+from typing import IO
 
-import tensorflow_datasets as tfds
+import psutil
+from absl import logging
 from etils import epath
 
-_UNFINISHED = "incomplete.??????_*"
+# TFDS's names of temporary folders.
+TEMPORARY_FOLDERS = "incomplete.??????_*"
+_NOTE = ".owner"
+_LOCK = ".mpii_pose.lock"
+
+
+@dataclasses.dataclass(frozen=True)
+class Owner:
+    """A process, as it signs its locks and temporary folders.
+
+    Attributes:
+        host: Name of the host that it runs on.
+        pid: Its id there.
+        started: When it started, in seconds since 1970; ids are used again.
+    """
+
+    host: str
+    pid: int
+    started: float
+
+    @classmethod
+    def this_process(cls) -> "Owner":
+        """Returns the process that asks."""
+        started = psutil.Process().create_time()
+        return cls(host=socket.gethostname(), pid=os.getpid(), started=started)
+
+    @classmethod
+    def read(cls, path: epath.PathLike) -> "Owner | None":
+        """Reads a note; None if there is none or it is cut off."""
+        try:
+            return cls(**json.loads(epath.Path(path).read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def to_json(self) -> str:
+        """Returns a note."""
+        return json.dumps(dataclasses.asdict(self))
+
+    def is_gone(self) -> bool:
+        """Whether this host says that the process ended; of others it cannot know."""
+        if self.host != socket.gethostname():
+            return False
+        try:
+            process = psutil.Process(self.pid)
+            # The clock may have been set a little meanwhile.
+            is_another = abs(process.create_time() - self.started) > 1
+            return is_another or process.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on host {self.host}"
 
 
 @contextlib.contextmanager
-def alone_in(
-    folder: epath.PathLike, *, wait: bool = False, mine: epath.PathLike | None = None
-) -> Iterator[None]:
-    """Lets no other process make folders in `folder`, and removes what dead ones left.
+def lock(folder: epath.PathLike) -> Iterator[None]:
+    """Holds a lock on a folder, waiting for another process or thread that has it.
 
-    The lock is the kernel's, so it ends with the process, however that ends. Where
-    there are no such locks (`gs://`, Windows), nothing is locked and nothing removed.
+    Temporary folders that killed processes of this host left there are removed. Where
+    there are no locks (`gs://`, Windows), nothing is locked and nothing removed.
 
     Args:
         folder: A folder that exists.
-        wait: Wait for a process that is at work there.
-        mine: An unfinished folder in `folder` that this process made already.
-
-    Raises:
-        BlockingIOError: Another process is at work there; only if not to `wait`.
     """
+    path = epath.Path(folder) / _LOCK
     with contextlib.ExitStack() as stack:
-        if _lock(folder, stack, wait=wait):
-            for path in pathlib.Path(folder).glob(_UNFINISHED):
-                if mine is None or path != pathlib.Path(mine):
-                    _remove(path)
+        try:
+            file = stack.enter_context(_open_locked(path))
+        except (ImportError, OSError) as error:
+            logging.info("No lock on %s (%s): build there one at a time", folder, error)
+        else:
+            stack.callback(path.unlink, missing_ok=True)
+            file.truncate(0)
+            file.write(Owner.this_process().to_json())
+            file.flush()
+            _remove_temporary_folders(epath.Path(folder))
         yield
+
+
+@contextlib.contextmanager
+def signed(temporary_folder: epath.PathLike) -> Iterator[None]:
+    """Keeps a note beside a temporary folder that says whose it is."""
+    path = epath.Path(temporary_folder)
+    note = path.with_name(path.name + _NOTE)
+    note.write_text(Owner.this_process().to_json())
+    try:
+        yield
+    finally:
+        note.unlink(missing_ok=True)
 
 
 def make_once(folder: epath.PathLike, make: Callable[[epath.Path], None]) -> epath.Path:
@@ -49,35 +118,59 @@ def make_once(folder: epath.PathLike, make: Callable[[epath.Path], None]) -> epa
         make: Fills the folder it is given.
     """
     folder = epath.Path(folder)
-    if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with alone_in(folder.parent, wait=True):
-            if not folder.exists():  # Another process may have made it meanwhile.
-                with tfds.core.utils.incomplete_dir(folder) as partial:
-                    make(epath.Path(partial))
+    if folder.exists():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = folder.with_name(f"incomplete.{secrets.token_hex(3)}_{folder.name}")
+    with lock(folder.parent):
+        if not folder.exists():  # Another process may have made it meanwhile.
+            with signed(partial):
+                try:
+                    partial.mkdir()
+                    make(partial)
+                    partial.rename(folder)
+                finally:
+                    partial.rmtree(missing_ok=True)
     return folder
 
 
-def _lock(folder: epath.PathLike, stack: contextlib.ExitStack, *, wait: bool) -> bool:
-    """Locks a folder until `stack` ends; returns whether that could be done."""
-    try:
-        import fcntl
+def _open_locked(path: epath.Path) -> IO[str]:
+    """Opens a file with the kernel's lock, which ends with the process at the latest.
 
-        descriptor = os.open(folder, os.O_RDONLY)
-        stack.callback(os.close, descriptor)
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError as error:
-        raise BlockingIOError(
-            f"Another process is making folders in {os.fspath(folder)}: wait for it to "
-            "end, then call again"
-        ) from error
-    except (ImportError, OSError):
-        return False
-    return True
+    A folder itself cannot be locked on NFS, only a file that is open for writing.
+    """
+    import fcntl
+
+    while True:
+        with contextlib.ExitStack() as stack:
+            file = stack.enter_context(open(path, "a"))
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                owner = Owner.read(path) or "another process"
+                logging.warning("Waiting for %s, at work in %s", owner, path.parent)
+                fcntl.flock(file, fcntl.LOCK_EX)
+            with contextlib.suppress(FileNotFoundError):
+                # Who had the lock before us has removed the file.
+                if os.path.samestat(os.stat(path), os.fstat(file.fileno())):
+                    stack.pop_all()
+                    return file
 
 
-def _remove(path: pathlib.Path) -> None:
-    files = (file for file in path.rglob("*") if file.is_file())
-    size = tfds.core.units.Size(sum(file.stat().st_size for file in files))
-    shutil.rmtree(path)
-    print(f"Removed {path}: {size} left behind by a process that was killed")
+def _remove_temporary_folders(parent: epath.Path) -> None:
+    """Removes what killed processes of this host left; names what others may have."""
+    for note in parent.glob(TEMPORARY_FOLDERS + _NOTE):
+        owner = Owner.read(note)
+        if owner and owner.is_gone():
+            path = note.with_name(note.name.removesuffix(_NOTE))
+            path.rmtree(missing_ok=True)
+            note.unlink()
+            logging.info("Removed %s, left behind by %s, which was killed", path, owner)
+    for path in parent.glob(TEMPORARY_FOLDERS):
+        if path.is_dir():
+            owner = Owner.read(path.with_name(path.name + _NOTE))
+            logging.warning(
+                "Left %s alone, as %s may be writing it. If no build is running there, "
+                "remove it: rm -r %s*",
+                *(path, owner or "a process of an unknown host", path),
+            )

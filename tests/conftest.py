@@ -7,6 +7,7 @@ from collections.abc import Mapping
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import pytest
+from absl import logging
 
 import mpii_pose
 from mpii_pose import synthetic
@@ -51,3 +52,10 @@ def drawn_release(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     folder = tmp_path_factory.mktemp("drawn")
     synthetic.write_release(folder, num_people=40, seed=3)
     return folder
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """What is logged, as `tfds build` shows it."""
+    caplog.set_level("INFO", logger=logging.get_absl_logger().name)
+    return caplog

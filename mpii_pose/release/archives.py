@@ -19,12 +19,13 @@ import zipfile
 from collections.abc import Iterator
 from typing import IO, Any, Final
 
+from absl import logging
 from etils import epath, epy
 
-with epy.lazy_imports():  # Reading needs no TFDS.
-    import tensorflow_datasets as tfds
+from mpii_pose import workplace
 
-    from mpii_pose import workplace
+with epy.lazy_imports():  # Reading needs no TFDS.
+    from mpii_pose import tfds_private
 
 # MPII's images are 24,984 files; JPEG files hardly shrink, annotations tenfold.
 MAX_FILES: Final = 100_000
@@ -63,9 +64,9 @@ def extract(archive: epath.PathLike, extract_dir: epath.PathLike) -> epath.Path:
     archive = epath.Path(archive)
     folder = epath.Path(extract_dir) / f"{archive.name}.{_fingerprint(archive)}"
     if folder.exists():
-        with workplace.alone_in(folder.parent, wait=True):
+        with workplace.lock(folder.parent):
             if folder.exists() and not _is_whole(folder):
-                print(f"Files are missing in {folder}: extracting them again")
+                logging.warning("Files are missing in %s: extracting again", folder)
                 folder.rmtree()
     return workplace.make_once(folder, lambda partial: _extract(archive, partial))
 
@@ -116,9 +117,9 @@ def _is_whole(folder: epath.Path) -> bool:
 
 
 def _extract(archive: epath.Path, folder: epath.Path) -> None:
-    print(f"Extracting {archive}")
+    logging.info("Extracting %s", archive)
     size = archive.stat().length
-    if not tfds.core.utils.has_sufficient_disk_space(size, folder):
+    if not tfds_private.has_sufficient_disk_space(size, folder):
         text = f"Not enough disk space to extract {size / 1e9:.1f} GB"
         raise OSError(errno.ENOSPC, text, str(folder))
     sizes: dict[str, int] = {}

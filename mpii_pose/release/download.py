@@ -4,9 +4,10 @@ from typing import Any, Final
 
 import requests
 import tensorflow_datasets as tfds
+from absl import logging
 from etils import epath
-from tensorflow_datasets.core.download import resource
 
+from mpii_pose import tfds_private
 from mpii_pose.person import AnnotationError
 from mpii_pose.release import find, official
 from mpii_pose.release.archives import ArchiveError
@@ -37,10 +38,8 @@ def obtain_release(
     found = find.find(manual_dir) if manual_dir else _find_in_default(dl_manager)
     if found is None:
         found = download_release(dl_manager)
-    default = epath.Path(dl_manager.download_dir) / "extracted"
-    # TFDS has no public name for it.
-    extract_dir = epath.Path(getattr(dl_manager, "_extract_dir", default))
-    return read_release(found, extract_dir=extract_dir / "mpii_pose")
+    extract_dir = tfds_private.extract_dir(dl_manager) / "mpii_pose"
+    return read_release(found, extract_dir=extract_dir)
 
 
 def _find_in_default(dl_manager: Any) -> find.Found | None:
@@ -57,7 +56,7 @@ def _find_in_default(dl_manager: Any) -> find.Found | None:
             reason = f"others' people in the {found.source}"
     except (AnnotationError, ArchiveError) as error:
         reason = str(error)
-    print(f"Downloading MPII Human Pose: {reason}")
+    logging.warning("Downloading MPII Human Pose: %s", reason)
     return None
 
 
@@ -98,7 +97,7 @@ def _check_reachable(download_dir: epath.Path) -> None:
     TFDS itself tries for more than ten minutes where there is no network.
     """
     for url in official.URLS.values():
-        name = resource.get_dl_fname(url)
+        name = tfds_private.get_dl_fname(url)
         folders = (download_dir, download_dir / "mpii_pose")
         if not any((folder / name).exists() for folder in folders):
             requests.head(url, timeout=_PATIENCE_S).raise_for_status()

@@ -5,6 +5,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
 import PIL.Image
+from absl import logging
 from etils import epath
 
 from mpii_pose.person import PersonAnnotation
@@ -79,9 +80,9 @@ def read_release(found: Found, *, extract_dir: epath.PathLike | None = None) -> 
             that the annotations name are missing elsewhere.
     """
     source = found.source
-    print(f"Reading people from the {source}")
+    logging.info("Reading people from the %s", source)
     for other in found.sources[1:]:
-        print(f"Leaving the {other} aside: it says less")
+        logging.info("Leaving the %s aside: it says less", other)
     people = source.read()
     names = image_names(people)
     folder, missing = found.find_images(names)

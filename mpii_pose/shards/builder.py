@@ -1,17 +1,23 @@
 """A TFDS builder that plans its shards and then writes each in one go."""
 
 import contextlib
+import io
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import tensorflow_datasets as tfds
+from absl import logging
 from etils import epath
 
-from mpii_pose import workplace as unfinished
+from mpii_pose import tfds_private, workplace
 from mpii_pose.shards.encoding import ExampleEncoder
 from mpii_pose.shards.plan import Shard, plan_split
+
+# How often progress is logged where there is no terminal.
+_LOG_INTERVAL_S = 30
 
 
 class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
@@ -27,31 +33,35 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
     def download_and_prepare(self, **kwargs: Any) -> None:
         """Builds the dataset unless it is built; see the method of TFDS.
 
-        Raises:
-            BlockingIOError: Another process is building it.
+        Where another process or thread is building it, waits and takes what that built.
         """
+        folder = epath.Path(self.data_dir).parent
         try:
-            with contextlib.ExitStack() as self._until_built:
+            folder.mkdir(parents=True, exist_ok=True)
+            with workplace.lock(folder), contextlib.ExitStack() as self._until_built:
                 super().download_and_prepare(**kwargs)
         except KeyboardInterrupt:
-            raise SystemExit(
-                f"Stopped building {self.name}; what was written of it is removed"
-            ) from None
+            text = f"Stopped building {self.name}; what was written of it is removed"
+            raise KeyboardInterrupt(text) from None
+        if not self.info.splits and self.is_prepared():
+            self.info.read_from_directory(self.data_dir)
 
     def _generate_splits(
         self,
         dl_manager: tfds.download.DownloadManager,
         download_config: tfds.download.DownloadConfig,
     ) -> Sequence[tfds.core.SplitInfo]:
-        # TFDS's folder for this build stands beside those of builds that were killed.
-        folder = epath.Path(self.data_dir)
-        self._until_built.enter_context(unfinished.alone_in(folder.parent, mine=folder))
+        # While it builds, TFDS's temporary folder is `data_dir`.
+        self._until_built.enter_context(workplace.signed(self.data_dir))
         self._check_order(download_config)
         splits: list[tfds.core.SplitInfo] = []
         shards: list[Shard] = []
         for name, examples in self._split_generators(dl_manager).items():
             split, split_shards = plan_split(
-                name, examples, self._get_filename_template(name), download_config
+                name,
+                examples,
+                tfds_private.filename_template(self, name),
+                download_config,
             )
             splits.append(split)
             shards += split_shards
@@ -75,8 +85,8 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
             )
 
     def _check_disk_space(self, num_bytes: int) -> None:
-        if not tfds.core.utils.has_sufficient_disk_space(num_bytes, self.data_dir):
-            size = tfds.core.units.Size(num_bytes)
+        if not tfds_private.has_sufficient_disk_space(num_bytes, self.data_dir):
+            size = tfds_private.Size(num_bytes)
             raise OSError(
                 f"Not enough disk space for {self.name}: it needs {size} below "
                 f"{self.data_dir_root}. Nothing was written; free some space or choose "
@@ -84,7 +94,8 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
             )
 
     def _write_in_process(self, shards: Sequence[Shard]) -> None:
-        encoder, writer = ExampleEncoder(self.info.features), self._example_writer()
+        encoder = ExampleEncoder(self.info.features)
+        writer = tfds_private.example_writer(self)
         with _progress(shards) as on_written:
             for shard in shards:
                 shard.write(encoder, writer, on_written)
@@ -93,7 +104,8 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
         self, shards: Sequence[Shard], config: tfds.download.DownloadConfig
     ) -> None:
         beam = tfds.core.lazy_imports.apache_beam
-        encoder, writer = ExampleEncoder(self.info.features), self._example_writer()
+        encoder = ExampleEncoder(self.info.features)
+        writer = tfds_private.example_writer(self)
         pipeline = beam.Pipeline(config.beam_runner, config.beam_options)
         _ = (
             pipeline
@@ -106,7 +118,7 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
         except KeyboardInterrupt:
             result.cancel()
             raise
-        self._process_pipeline_result(result)
+        tfds_private.process_pipeline_result(self, result)
 
 
 @contextlib.contextmanager
@@ -114,8 +126,13 @@ def _progress(shards: Sequence[Shard]) -> Iterator[Callable[[int], None]]:
     """Shows images/s, MB/s and the time left; yields a function to call per record."""
     total, written = sum(len(shard.examples) for shard in shards), 0
     start = time.monotonic()
-    with tfds.core.utils.tqdm(
-        total=total, desc=f"Writing {len(shards)} shards", unit=" images", leave=False
+    options: dict[str, Any] = {"leave": False}
+    # A notebook has no terminal, but draws bars.
+    if not (sys.stderr.isatty() or "ipykernel" in sys.modules):
+        interval = {"mininterval": _LOG_INTERVAL_S, "maxinterval": _LOG_INTERVAL_S}
+        options = {"file": _LogFile(), "ncols": 0, **interval}
+    with tfds_private.tqdm(
+        total=total, desc=f"Writing {len(shards)} shards", unit=" images", **options
     ) as bar:
 
         def on_written(num_bytes: int) -> None:
@@ -126,6 +143,15 @@ def _progress(shards: Sequence[Shard]) -> Iterator[Callable[[int], None]]:
             bar.update()
 
         yield on_written
+
+
+class _LogFile(io.StringIO):
+    """Logs what a progress bar prints."""
+
+    def write(self, text: str) -> int:
+        if text.strip():
+            logging.info("%s", text.strip())
+        return len(text)
 
 
 def _num_bytes(split: tfds.core.SplitInfo) -> int:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import tensorflow_datasets as tfds
-from tensorflow_datasets.core import example_serializer
+
+from mpii_pose import tfds_private
 
 
 class ExampleEncoder:
@@ -25,7 +26,7 @@ class ExampleEncoder:
         self._others = tfds.features.FeaturesDict(
             {name: f for name, f in features.items() if name not in self._images}
         )
-        self._serializer = example_serializer.ExampleSerializer(
+        self._serializer = tfds_private.ExampleSerializer(
             self._others.get_serialized_info()
         )
 

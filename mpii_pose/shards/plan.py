@@ -22,9 +22,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow_datasets as tfds
 from etils import epath
-from tensorflow_datasets.core import hashing
-from tensorflow_datasets.core.utils import shard_utils
 
+from mpii_pose import tfds_private
 from mpii_pose.shards.encoding import ExampleEncoder
 from mpii_pose.shards.images import ImageError, ImageFile
 
@@ -81,7 +80,7 @@ class Shard:
             # an iterator's and none of a list's.
             records = list(records)
         # TFDS removes files of this name, should a lost worker leave one behind.
-        with tfds.core.utils.incomplete_file(epath.Path(self.path)) as partial:
+        with tfds_private.incomplete_file(epath.Path(self.path)) as partial:
             writer.write(partial, records)
 
 
@@ -179,7 +178,7 @@ def plan_split(
     if not ordered.size:
         raise ValueError(f"Split {name!r} has no examples")
     num_shards = shard_count(len(ordered), num_bytes, config)
-    ends = [0, *shard_utils.get_shard_boundaries(len(ordered), num_shards)]
+    ends = [0, *tfds_private.get_shard_boundaries(len(ordered), num_shards)]
     split = tfds.core.SplitInfo(
         name=name,
         shard_lengths=[stop - start for start, stop in itertools.pairwise(ends)],
@@ -214,7 +213,7 @@ def in_tfds_order(
         ValueError: Two examples have the same key.
     """
     keys = list(keys)
-    hasher = hashing.Hasher(split)
+    hasher = tfds_private.Hasher(split)
     digests = np.fromiter(
         (divmod(hasher.hash_key(key), 1 << 64) for key in keys),
         dtype=[("high", np.uint64), ("low", np.uint64)],
@@ -238,7 +237,7 @@ def shard_count(
     ignores the sizes that the user asks for.
     """
     shard_bytes = config.min_shard_size
-    if shard_bytes == shard_utils.DEFAULT_MIN_SHARD_SIZE:
+    if shard_bytes == tfds_private.DEFAULT_MIN_SHARD_SIZE:
         shard_bytes = SHARD_BYTES
     count = config.num_shards or max(
         2 ** int(math.log2(max(1, num_bytes / shard_bytes))),

@@ -104,7 +104,7 @@ def test_git_blob_id_is_gits(tmp_path):
 )
 @pytest.mark.parametrize("name", ["train.json", "mpii_annotations.json"])
 def test_files_of_others_in_the_shared_folder_are_not_taken(
-    downloads, capsys, content, name
+    downloads, log, content, name
 ):
     manual_dir = downloads.download_dir / "manual"
     manual_dir.mkdir()
@@ -112,9 +112,8 @@ def test_files_of_others_in_the_shared_folder_are_not_taken(
 
     assert_whole(download.obtain_release(downloads))
 
-    printed = capsys.readouterr().out
-    assert "Downloading MPII Human Pose: " in printed
-    assert str(manual_dir / name) in printed
+    assert "Downloading MPII Human Pose: " in log.text
+    assert str(manual_dir / name) in log.text
 
 
 def test_a_release_in_the_shared_folder_is_taken(downloads, release, monkeypatch):

@@ -198,7 +198,7 @@ def test_tutorials_layout_just_works(drawn_release, tmp_path):
             assert Visibility.OCCLUDED not in example["visibility"]
 
 
-def test_richest_of_two_sources_wins_and_is_named(drawn_release, tmp_path, capsys):
+def test_richest_of_two_sources_wins_and_is_named(drawn_release, tmp_path, log):
     people = mpii_pose.read_people(drawn_release)
     link(drawn_release, tmp_path / "manual")
     releases.write_cpm(tmp_path / "manual" / "mpii_annotations.json", people)
@@ -206,9 +206,8 @@ def test_richest_of_two_sources_wins_and_is_named(drawn_release, tmp_path, capsy
     builder = builds.build(tmp_path / "data", tmp_path / "manual")
 
     assert builder.info.metadata["source"] == "official .mat"
-    printed = capsys.readouterr().out
-    assert "Reading people from the official .mat" in printed
-    assert "Leaving the CPM / pytorch-pose JSON" in printed
+    assert "Reading people from the official .mat" in log.text
+    assert "Leaving the CPM / pytorch-pose JSON" in log.text
 
 
 def test_packed_mat_wins_over_json_beside_it(drawn_release, tmp_path):
@@ -269,6 +268,77 @@ def test_max_examples_per_split_is_kept(drawn_release, tmp_path, runner):
     for split in SPLITS:
         examples = builds.read(builder, split)
         assert sorted(example["index"] for example in examples) == [0, 1]
+        assert builder.info.metadata["people"][split] == len(examples)
+        names = {example["image_name"] for example in examples}
+        assert builder.info.metadata["images"][split] == len(names)
+
+
+def test_images_of_people_who_are_not_asked_for_may_be_missing(drawn_release, tmp_path):
+    link(drawn_release, tmp_path / "manual")
+    (tmp_path / "manual" / "images").unlink()
+    (tmp_path / "manual" / "images").mkdir()
+    for people in mpii_pose.read_people(drawn_release).values():
+        name = people[0].image_name
+        path = tmp_path / "manual" / "images" / name
+        path.unlink(missing_ok=True)
+        path.symlink_to(drawn_release / "images" / name)
+
+    builder = builds.build(
+        tmp_path / "data", tmp_path / "manual", max_examples_per_split=1
+    )
+
+    assert [split.num_examples for split in builder.info.splits.values()] == [1] * 4
+
+
+def test_build_says_once_what_is_missing_of_mpii(drawn_release, tmp_path, log):
+    people = mpii_pose.read_people(drawn_release)
+    names = {"train": "train.json", "validation": "valid.json"}
+    releases.write_hrnet(tmp_path / "annot", people, names)
+    (tmp_path / "images").symlink_to(drawn_release / "images")
+
+    builds.build(tmp_path / "data", tmp_path)
+
+    (line,) = (r.getMessage() for r in log.records if "not all of MPII" in r.message)
+    assert f"{len(people['train'])} people in train (MPII: 22,246)" in line
+    assert f"{len(people['validation'])} people in validation (MPII: 2,958)" in line
+    assert "0 people in validation_others (MPII: 3,679)" in line
+    assert "0 people in test (MPII: 11,731)" in line
+    assert "occluded" in line
+
+
+def test_build_of_all_of_mpii_has_no_difference_to_tell(
+    drawn_release, tmp_path, log, monkeypatch
+):
+    people = mpii_pose.read_people(drawn_release)
+    people = {split: people[split] for split in ("train", "validation")}
+    monkeypatch.setattr(official, "PEOPLE", {s: len(p) for s, p in people.items()})
+    releases.write_cpm(tmp_path / "mpii_annotations.json", people)
+    (tmp_path / "images").symlink_to(drawn_release / "images")
+
+    builds.build(tmp_path / "data", tmp_path)
+
+    assert "Reading people" in log.text
+    assert "not all of MPII" not in log.text
+
+
+def test_build_of_drawn_people_says_that_they_are_drawn(drawn_release, tmp_path, log):
+    builds.build(tmp_path, drawn_release)
+
+    assert log.text.count("The people are drawn") == 1
+    assert "not all of MPII" not in log.text
+
+
+def test_nothing_is_printed_and_progress_without_a_terminal_is_a_few_lines(
+    drawn_release, tmp_path, log, capfd
+):
+    builds.build(tmp_path, drawn_release, num_shards=2)
+
+    lines = [r.getMessage() for r in log.records if "Writing 8 shards" in r.message]
+    assert 1 <= len(lines) <= 3
+    assert "100%" in lines[-1]
+    printed = capfd.readouterr()
+    assert "Writing" not in printed.out + printed.err
+    assert "Reading people" not in printed.out
 
 
 def test_built_dataset_is_reused_and_overwritten(drawn_release, tmp_path):
@@ -387,11 +457,14 @@ def test_command_line_builds_the_synthetic_config(tmp_path):
     )
 
     assert result.returncode == 0, result.stderr
+    for line in ("Drawing 12 people", "The people are drawn", "Writing 4 shards: 100%"):
+        assert line in result.stdout + result.stderr
     builder = tfds.builder_from_directory(tmp_path / "mpii_pose" / "small" / "1.0.0")
     labelled = [s for s in builder.info.splits if s != "test"]
     assert sum(builder.info.splits[split].num_examples for split in labelled) == 12
 
 
+@pytest.mark.slow
 def test_command_line_builds_from_anywhere_by_import(drawn_release, tmp_path):
     result = builds.run(
         *("tfds", "build", "mpii_pose", "--imports", "mpii_pose", "--config", "person"),
