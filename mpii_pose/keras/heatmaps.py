@@ -52,11 +52,28 @@ class HeatmapLoss(keras.losses.Loss):
 
     Keras' own losses average over the last axis, the keypoints, before weights come
     in. This one averages over the cells, so that the weights [batch, K] of a
-    `PoseTransform` fit; it is twice HRNet's `JointsMSELoss`.
+    `PoseTransform` fit; it is twice HRNet's `JointsMSELoss`. Maps of weight 0 count
+    nothing whatever they hold, NaN too.
     """
 
     def __init__(self, *, name: str = "heatmap_loss", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Returns the weighted error; weights are [batch] or [batch, K]."""
+        y_true, y_pred = (
+            keras.ops.convert_to_tensor(maps, dtype=self.dtype)
+            for maps in (y_true, y_pred)
+        )
+        if sample_weight is not None:
+            counts = keras.ops.convert_to_tensor(sample_weight, dtype=self.dtype) != 0
+            if len(counts.shape) == 1:
+                counts = counts[:, None]
+            counts = counts[:, None, None, :]
+            y_true, y_pred = (
+                keras.ops.where(counts, maps, 0) for maps in (y_true, y_pred)
+            )
+        return super().__call__(y_true, y_pred, sample_weight)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Returns the error of each map [batch, K] of [batch, height, width, K].

@@ -8,12 +8,7 @@ import numpy as np
 from keras import ops
 
 from mpii_pose.evaluation.pckh import AUC_THRESHOLDS, check_options
-from mpii_pose.evaluation.scores import (
-    COUNTED,
-    DIALECTS,
-    PCKhScores,
-    scores_from_counts,
-)
+from mpii_pose.evaluation.scores import DIALECTS, PCKhScores, scores_from_counts
 from mpii_pose.person import HEAD_SIZE_PER_SCALE, SQUARE_PER_SCALE
 from mpii_pose.transforms.decoding import (
     check_method,
@@ -78,7 +73,8 @@ class PCKh(keras.metrics.Metric):
         self.dialect = dialect
         self.method = method
         self.spec = spec_of_heatmaps(spec, fields) if spec or fields else None
-        self._num_keypoints = (self.spec or CropSpec()).skeleton.num_keypoints
+        self._skeleton = (self.spec or CropSpec()).skeleton
+        self._num_keypoints = self._skeleton.num_keypoints
         # The metric's own threshold, then those of the curve.
         self._thresholds = (self.threshold, *AUC_THRESHOLDS)
         self.correct = self.add_weight(
@@ -107,24 +103,43 @@ class PCKh(keras.metrics.Metric):
                 others count once.
 
         Raises:
-            ValueError: A shape is wrong, it is not known where the heatmaps lie, or a
-                labelled person has no positive, finite head size. In a compiled
-                function, where sizes cannot be looked at, such people are left out.
+            ValueError: A shape is wrong or not that of the spec, it is not known where
+                the heatmaps lie, or a person with a keypoint to score has no
+                positive, finite head size or no finite truth.
+            tf.errors.InvalidArgumentError: The same of values, in TensorFlow's graphs.
+                Code that XLA compiles cannot raise: there they are left out.
         """
         if isinstance(y_true, Mapping):
             predicted, truth, labelled, head_size = self._people(y_true, y_pred)
         else:
             predicted, truth, labelled, head_size = self._maps(y_true, y_pred)
+        # As the pure function, in float64 where the backend has it, so that both agree
+        # on errors at a threshold.
+        dtype = "float32" if keras.backend.backend() == "jax" else "float64"
+        predicted, truth, head_size = (
+            ops.cast(values, dtype) for values in (predicted, truth, head_size)
+        )
         if sample_weight is not None:
             weight = ops.convert_to_tensor(sample_weight)
             weight = weight[:, None] if len(weight.shape) == 1 else weight
             labelled = ops.logical_and(labelled, ops.cast(weight, "float32") > 0)
-        # As the pure function, in float64 where the backend has it, so that both agree
-        # on errors at a threshold.
-        difference = ops.cast(predicted, "float64") - ops.cast(truth, "float64")
+        labelled = _leave_out(
+            "truth must be finite where visibility is not 0",
+            labelled,
+            ops.all(ops.isfinite(truth), axis=-1),
+            truth,
+        )
+        has_size = ops.logical_and(head_size > 0, ops.isfinite(head_size))[:, None]
+        labelled = _leave_out(
+            "head_size must be a positive number of pixels",
+            labelled,
+            has_size,
+            head_size,
+        )
+        difference = ops.subtract(predicted, truth)
         error = ops.sqrt(ops.sum(ops.square(difference), axis=-1))
-        error = error / ops.cast(head_size, "float64")[:, None]
-        limits = np.array(self._thresholds)[:, None, None]
+        error = error / ops.where(has_size, head_size[:, None], 1)
+        limits = np.array(self._thresholds, dtype)[:, None, None]
         within = error < limits if DIALECTS[self.dialect].strict else error <= limits
         found = ops.cast(ops.logical_and(within, labelled), self.dtype)
         self.correct.assign_add(ops.sum(found, axis=1))
@@ -132,7 +147,7 @@ class PCKh(keras.metrics.Metric):
 
     def result(self) -> Any:
         """Returns the total in percent; NaN where nothing was counted."""
-        counted = np.array(COUNTED)
+        counted = np.array(self._skeleton.counted)
         correct = ops.take(self.correct[0], counted)
         labelled = ops.take(self.labelled, counted)
         if DIALECTS[self.dialect].weighted:
@@ -176,28 +191,33 @@ class PCKh(keras.metrics.Metric):
         """Returns predicted and true keypoints, labelled and head size of a dict."""
         keypoints = self._checked_keypoints("keypoints", truth["keypoints"])
         head_size = ops.convert_to_tensor(truth["head_size"])
+        if len(head_size.shape) != 1:
+            raise ValueError(
+                f"head_size must have shape [batch], got {tuple(head_size.shape)}"
+            )
         visibility = ops.convert_to_tensor(truth["visibility"])
         if tuple(visibility.shape[1:]) != (self._num_keypoints,):
             raise ValueError(
                 f"visibility must have shape [batch, {self._num_keypoints}], got "
                 f"{tuple(visibility.shape)}"
             )
-        labelled = is_labelled(visibility)
-        has_size = _usable(head_size, ops.any(labelled, axis=-1))
-        labelled = ops.logical_and(labelled, has_size[:, None])
         predicted = self._predicted_keypoints(y_pred, truth)
         if "crop_to_image" in truth:
             crop_to_image = ops.convert_to_tensor(truth["crop_to_image"])
             predicted = apply_affine(crop_to_image, predicted)
             keypoints = apply_affine(crop_to_image, keypoints)
-        return predicted, keypoints, labelled, ops.where(has_size, head_size, 1)
+        return predicted, keypoints, is_labelled(visibility), head_size
 
     def _predicted_keypoints(self, y_pred: Any, truth: Mapping[str, Any]) -> Any:
         y_pred = ops.convert_to_tensor(y_pred)
         if len(y_pred.shape) == 3:
             return self._checked_keypoints("predictions", y_pred)
         self._check_heatmaps(y_pred)
+        if "heatmaps" in truth:
+            _check_size("predicted heatmaps", y_pred, truth["heatmaps"].shape[1:3])
         if self.spec is not None:
+            if "image" in truth:
+                _check_size("image", truth["image"], self.spec.image_size)
             return self._decode(y_pred)
         if "heatmap_to_crop" not in truth:
             raise ValueError(
@@ -212,11 +232,8 @@ class PCKh(keras.metrics.Metric):
         """Returns what `_people` does of true heatmaps."""
         y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
         self._check_heatmaps(y_true)
-        if tuple(y_true.shape[1:]) != tuple(y_pred.shape[1:]):
-            raise ValueError(
-                "true and predicted heatmaps must have one shape, got "
-                f"{tuple(y_true.shape)} and {tuple(y_pred.shape)}"
-            )
+        self._check_heatmaps(y_pred)
+        _check_size("predicted heatmaps", y_pred, y_true.shape[1:3])
         if self.spec is None:
             decoded = [
                 decode_cells(maps, method=self.method, sigma=CropSpec().sigma)[0]
@@ -254,7 +271,11 @@ class PCKh(keras.metrics.Metric):
         labelled = ops.convert_to_numpy(self.labelled)
         return [
             scores_from_counts(
-                correct, labelled, threshold=threshold, dialect=self.dialect
+                correct,
+                labelled,
+                threshold=threshold,
+                dialect=self.dialect,
+                skeleton=self._skeleton,
             )
             for threshold, correct in zip(
                 self._thresholds, ops.convert_to_numpy(self.correct), strict=True
@@ -262,17 +283,36 @@ class PCKh(keras.metrics.Metric):
         ]
 
 
-def _usable(head_size: Any, is_labelled: Any) -> Any:
-    """Returns which head sizes [B] are known; refuses others where it can look."""
-    size = ops.cast(head_size, "float32")
-    usable = ops.logical_and(size > 0, ops.isfinite(size))
-    try:
-        unusable = ~np.asarray(usable) & np.asarray(is_labelled)
-    except (NotImplementedError, TypeError):  # While a function is compiled.
-        return usable
-    for person in np.flatnonzero(unusable):
+def _check_size(name: str, maps: Any, size: Any) -> None:
+    found = tuple(maps.shape[1:3])
+    if found != tuple(size):
         raise ValueError(
-            "head_size must be positive and finite: person "
-            f"{person} of the batch has {np.asarray(head_size)[person]}"
+            f"{name} must have height and width {tuple(size)}, as the truth or the "
+            f"spec has, got {found}"
         )
-    return usable
+
+
+def _leave_out(problem: str, labelled: Any, is_right: Any, values: Any) -> Any:
+    """Returns `labelled` without what is not right; raises wherever that is possible.
+
+    Args:
+        problem: What the message says.
+        labelled: bool [B, K], which keypoints count.
+        is_right: bool [B, K] or [B, 1].
+        values: [B, ...], what the message shows of the first person.
+    """
+    wrong = ops.logical_and(labelled, ops.logical_not(is_right))
+    try:
+        people = np.flatnonzero(np.any(ops.convert_to_numpy(wrong), axis=-1))
+    except (NotImplementedError, TypeError):  # While a function is compiled.
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            tf.debugging.Assert(~tf.reduce_any(wrong), [problem, values])
+    else:
+        for person in people:
+            raise ValueError(
+                f"{problem}: person {person} of the batch has "
+                f"{ops.convert_to_numpy(values)[person]}"
+            )
+    return ops.logical_and(labelled, is_right)

@@ -61,8 +61,10 @@ def decode_heatmaps(
         keypoint: its position is NaN, as it is where the map holds a NaN.
 
     Raises:
-        ValueError: An option is not valid, or the maps are not those of the spec.
+        ValueError: An option is not valid, the maps are not those of the spec, or the
+            keypoints are not on their last axis.
     """
+    skeleton_is_given = spec is not None or "skeleton" in fields
     spec = spec_of_heatmaps(spec, fields)
     size = _static_size("heatmaps", heatmaps)
     if spec.heatmap_size is None:
@@ -73,7 +75,8 @@ def decode_heatmaps(
             f"{size}"
         )
     count = spec.skeleton.num_keypoints
-    if heatmaps.shape[-1] != count and heatmaps.shape[-3] == count:
+    channels_first = np.shape(heatmaps)[-3] == count
+    if np.shape(heatmaps)[-1] != count and (skeleton_is_given or channels_first):
         raise _wrong_layout(heatmaps, spec)
     cells, scores = decode_cells(
         heatmaps, method=method, sigma=spec.sigma if sigma is None else sigma
@@ -84,6 +87,7 @@ def decode_heatmaps(
     return keypoints, scores
 
 
+@np.errstate(divide="ignore", invalid="ignore")  # maps that have no peak
 def decode_cells(heatmaps: Any, *, method: str, sigma: float) -> tuple[Any, Any]:
     """Finds the keypoints in cells of the heatmaps; else as `decode_heatmaps`.
 
@@ -104,6 +108,7 @@ def decode_cells(heatmaps: Any, *, method: str, sigma: float) -> tuple[Any, Any]
     peak = xp.array(xp.stack([xp.argmax(row, axis=-1), y], axis=-1), dtype="float32")
     scores = xp.max(row_tops, axis=-1)
     has_nan = xp.any(xp.isnan(maps), axis=(-2, -1))
+    maps = xp.where(xp.isfinite(maps), maps, 0.0)  # infinity times 0 would be NaN
     cells = peak
     if min(height, width) >= 3 and method == "quarter":
         cells = peak + _quarter_offset(xp, maps, peak)
