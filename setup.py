@@ -47,6 +47,8 @@ setuptools.setup(
         "packaging",
         "pillow>=10.1",
         "psutil",
+        # libjpeg with its warnings as errors: damage that Pillow passes over.
+        "simplejpeg",
         "scipy>=1.11",
         "tensorflow>=2.18",
         # No upper bound: a test fails when a private name that we use has moved, and a

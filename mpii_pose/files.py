@@ -1,4 +1,4 @@
-"""Paths as users write them, and files that appear whole or not at all."""
+"""Paths as users write them, files that appear whole, and how JPEG files are told."""
 
 import contextlib
 import os
@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from etils import epath
+
+# First and last bytes of every JPEG.
+JPEG_START = b"\xff\xd8"
+JPEG_END = b"\xff\xd9"
 
 
 def user_path(path: epath.PathLike) -> epath.Path:

@@ -32,11 +32,13 @@ class PoseConfig(tfds.core.BuilderConfig):
         num_people: Draw a release with that many labelled people; None to read MPII's.
         seed: Seed of the drawn release.
         layout: The features, the examples and their keys.
+        check_pixels: Whether each JPEG is decoded to find damage in its middle.
     """
 
     num_people: int | None = None
     seed: int = 0
     layout: FullFrame = dataclasses.field(default_factory=FullFrame)
+    check_pixels: bool = True
 
 
 class Builder(PlannedShardsBuilder):
@@ -95,7 +97,7 @@ class Builder(PlannedShardsBuilder):
         # From here on, what is written.
         people = {s: p[: self._max_people] for s, p in release.people.items()}
         release = dataclasses.replace(release, people=people)
-        images = _image_files(release, config.layout)
+        images = _image_files(release, config)
         self.info.metadata.update(_metadata(release))
         return {
             split: self._generate_examples(split_people, images)
@@ -124,12 +126,16 @@ def _drawn_release(
     return workplace.make_once(folder, draw)
 
 
-def _image_files(release: Release, layout: FullFrame) -> Mapping[str, ImageFile]:
+def _image_files(release: Release, config: PoseConfig) -> Mapping[str, ImageFile]:
     """Finds all images before the first is read; none may be missing."""
     names = release.image_names
-    files = find_image_files(release.image_folder, names)
+    files = find_image_files(
+        release.image_folder, names, check_pixels=config.check_pixels
+    )
     people = (person for split in release.people.values() for person in split)
-    keys = [layout.key(person) for person in people if person.image_name not in files]
+    keys = [
+        config.layout.key(person) for person in people if person.image_name not in files
+    ]
     if keys:
         raise ImageError(
             f"{len(names) - len(files)} of {len(names)} images are missing in "

@@ -165,24 +165,25 @@ def plan_split(
         The split, whose `num_bytes` is an estimate, and its shards.
 
     Raises:
-        ValueError: There are no examples, or two have the same key.
+        ValueError: There are no examples, two have the same key, or `num_shards` is
+            below 1.
     """
     if not isinstance(examples, Sequence):
         examples = list(examples)
     keys: list[str] = []
-    num_bytes = 0
+    sizes: list[int] = []
     for key, example in itertools.islice(examples, config.max_examples_per_split):
         keys.append(key)
-        num_bytes += _num_bytes(example)
+        sizes.append(_num_bytes(example))
     ordered = in_tfds_order(name, keys, ignore_duplicates=config.ignore_duplicates)
     if not ordered.size:
         raise ValueError(f"Split {name!r} has no examples")
-    num_shards = shard_count(len(ordered), num_bytes, config)
-    ends = [0, *tfds_private.get_shard_boundaries(len(ordered), num_shards)]
+    ends = shard_ends(np.array(sizes)[ordered], config)
+    num_shards = len(ends) - 1
     split = tfds.core.SplitInfo(
         name=name,
         shard_lengths=[stop - start for start, stop in itertools.pairwise(ends)],
-        num_bytes=num_bytes,
+        num_bytes=sum(sizes),
         filename_template=filename_template,
     )
     shards = [
@@ -228,22 +229,38 @@ def in_tfds_order(
     return order[is_first]
 
 
-def shard_count(
-    num_examples: int, num_bytes: int, config: tfds.download.DownloadConfig
-) -> int:
-    """Returns how many shards to cut a split into.
+def shard_ends(
+    sizes: npt.NDArray[Any], config: tfds.download.DownloadConfig
+) -> list[int]:
+    """Returns where shards begin and end, none larger than the user allows.
 
     TFDS's own rule (`ShardConfig.calculate_number_shards`) is a classmethod and so
-    ignores the sizes that the user asks for.
+    ignores the sizes that the user asks for, and does not look at those of examples.
+
+    Args:
+        sizes: int [N], bytes of the examples, in their order.
+        config: What the user asked for.
+
+    Returns:
+        0, the end of each shard, the last of which is N.
     """
+    if config.num_shards is not None and config.num_shards < 1:
+        raise ValueError(f"num_shards must be 1 or more, got {config.num_shards}")
     shard_bytes = config.min_shard_size
     if shard_bytes == tfds_private.DEFAULT_MIN_SHARD_SIZE:
         shard_bytes = SHARD_BYTES
+    num_bytes = int(sizes.sum())
     count = config.num_shards or max(
         2 ** int(math.log2(max(1, num_bytes / shard_bytes))),
         math.ceil(num_bytes / config.max_shard_size),
     )
-    return max(1, min(count, num_examples))
+    limit = max(config.max_shard_size, int(sizes.max()))
+    while True:
+        count = min(count, len(sizes))
+        ends = [0, *tfds_private.get_shard_boundaries(len(sizes), count)]
+        if config.num_shards or np.add.reduceat(sizes, ends[:-1]).max() <= limit:
+            return ends
+        count += 1 + count // 16
 
 
 def _num_bytes(example: Example) -> int:

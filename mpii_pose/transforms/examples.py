@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from mpii_pose import skeleton as skeleton_lib
+from mpii_pose.files import JPEG_END, JPEG_START
 from mpii_pose.skeleton import Skeleton
 from mpii_pose.transforms import forks, geometry
 
@@ -27,9 +28,6 @@ SPECS: dict[str, tuple[tuple[int | str, ...], str]] = {
 # Features that are used where they are there, see `random_seed`.
 OPTIONAL = ("epoch", "draw_seed")
 
-# First and last bytes of every JPEG.
-JPEG_START = b"\xff\xd8"
-JPEG_END = b"\xff\xd9"
 PNG_START = b"\x89PNG"
 
 # People of 0.2 px and of 200,000 px, and places this far away: beyond, float32 does not

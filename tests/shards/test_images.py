@@ -7,6 +7,7 @@ import PIL.Image
 import PIL.ImageFile
 import pytest
 
+from mpii_pose.files import JPEG_END
 from mpii_pose.shards.images import ImageError, ImageFile, find_image_files
 
 
@@ -103,6 +104,33 @@ def test_truncated_jpeg_is_refused_by_name(
         read(tmp_path, data[: int(share * len(data))])
 
     assert PIL.ImageFile.LOAD_TRUNCATED_IMAGES is pillow_accepts
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("damage", ["zeroed", "cut"])
+def test_jpeg_damaged_between_its_ends_is_refused_by_name(tmp_path, mode, damage):
+    pixels = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
+    data = encode(PIL.Image.fromarray(pixels).convert(mode), "JPEG")
+    third = len(data) // 3
+    damaged = {
+        "zeroed": data[:third] + bytes(third) + data[2 * third :],
+        "cut": data[: 2 * third] + JPEG_END,
+    }[damage]
+    path = tmp_path / "1.jpg"
+    path.write_bytes(damaged)
+
+    with pytest.raises(ImageError, match=r"1\.jpg cannot be decoded \(Corrupt JPEG"):
+        ImageFile(str(path), len(damaged)).read()
+    # As before, for who would rather not wait for it.
+    ImageFile(str(path), len(damaged), check_pixels=False).read()
+
+
+@pytest.mark.parametrize(("mode", "dtype"), [("F", np.float32), ("I", np.int32)])
+def test_image_whose_white_is_not_known_is_refused(tmp_path, mode, dtype):
+    data = encode(PIL.Image.fromarray(np.ones((5, 6), dtype)), "TIFF")
+
+    with pytest.raises(ImageError, match=f"pixels of mode {mode}, .*8 or 16 bits"):
+        read(tmp_path, data)
 
 
 def test_jpeg_with_something_behind_its_end_is_encoded_anew(tmp_path, picture):

@@ -130,8 +130,32 @@ def test_plan_of_large_images_is_as_small_as_that_of_small_ones(example):
 )
 def test_number_of_shards(num_examples, num_bytes, options, expected):
     config = tfds.download.DownloadConfig(**options)
+    sizes = np.full(num_examples, num_bytes // num_examples)
 
-    assert shards.shard_count(num_examples, num_bytes, config) == expected
+    ends = shards.shard_ends(sizes, config)
+
+    assert len(ends) - 1 == expected
+    assert ends[0] == 0
+    assert ends[-1] == num_examples
+
+
+def test_no_shard_is_larger_than_the_user_allows_but_for_a_single_example():
+    rng = np.random.default_rng(0)
+    sizes = rng.lognormal(12, 1, 5000).astype(np.int64)
+
+    for limit in (10 << 20, 1 << 20):
+        config = tfds.download.DownloadConfig(max_shard_size=limit)
+        ends = shards.shard_ends(sizes, config)
+        largest = np.add.reduceat(sizes, ends[:-1]).max()
+        assert largest <= max(limit, sizes.max())
+
+
+@pytest.mark.parametrize("num_shards", [0, -3])
+def test_less_than_one_shard_is_refused(num_shards):
+    config = tfds.download.DownloadConfig(num_shards=num_shards)
+
+    with pytest.raises(ValueError, match=f"num_shards must be 1 .* got {num_shards}"):
+        shards.shard_ends(np.ones(5), config)
 
 
 def test_failed_shard_leaves_no_file(tmp_path, example):
