@@ -218,7 +218,7 @@ def apply_to_square(
         center = xp.where(draw.half_body, half_center, center)
         side = xp.where(draw.half_body, half_side, side)
     side = side * draw.scale
-    return center + draw.translation * side, side
+    return center + side * draw.translation, side
 
 
 def _may_be_true(flag: Any) -> bool:

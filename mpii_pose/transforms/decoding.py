@@ -103,7 +103,7 @@ def decode_cells(heatmaps: Any, *, method: str, sigma: float) -> tuple[Any, Any]
     maps = xp.array(xp.moveaxis(maps, -1, -3), dtype="float32")
     row_tops = xp.max(maps, axis=-1)
     y = xp.argmax(row_tops, axis=-1)
-    at_y = y[..., None] == np.arange(height)
+    at_y = xp.equal(y[..., None], np.arange(height))
     row = xp.sum(xp.where(at_y[..., None], maps, 0.0), axis=-2)
     peak = xp.array(xp.stack([xp.argmax(row, axis=-1), y], axis=-1), dtype="float32")
     scores = xp.max(row_tops, axis=-1)
@@ -223,7 +223,7 @@ def _neighbours(
         """Returns [..., 3, size]: cell before, at and after the center."""
         steps = np.array([[-1.0], [0.0], [1.0]], np.float32)
         places = np.arange(size, dtype=np.float32)
-        distance = xp.abs(places - steps - center[..., None, None])
+        distance = xp.abs(center[..., None, None] - (places - steps))
         kernel = xp.exp(-0.5 * xp.square(distance / max(sigma, 1e-3)))
         kernel = xp.where(distance <= reach, kernel, 0.0)
         return kernel / xp.maximum(xp.sum(kernel, axis=-1, keepdims=True), 1e-9)
@@ -258,7 +258,7 @@ def _dark_offset(xp: Any, maps: Any, peak: Any, top: Any, sigma: float) -> Any:
     """
     last = _last_cell(maps)
     center = xp.minimum(xp.maximum(peak, 1.0), last - 1)
-    room = xp.min(xp.minimum(center, last - center), axis=-1) - 1
+    room = xp.min(xp.minimum(center, xp.subtract(last, center)), axis=-1) - 1
     reach = xp.minimum(room, float(np.ceil(_KERNEL_RADIUS_IN_SIGMA * sigma)))
     near = _neighbours(xp, maps, center, reach=reach[..., None, None], sigma=sigma)
     floor = (top * _SMALLEST_SHARE)[..., None, None]

@@ -80,5 +80,5 @@ def _weights(xp: Any, drawn: Any, visibility: Any, weighting: str) -> Any:
     if weighting == "all":
         drawn = drawn | True
     if weighting == "visible":
-        drawn = drawn & (visibility == int(Visibility.VISIBLE))
+        drawn = drawn & xp.equal(visibility, int(Visibility.VISIBLE))
     return xp.array(drawn, dtype="float32")

@@ -1,0 +1,184 @@
+"""Each formula gives the same on every array library, and answers in kind."""
+
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mpii_pose.skeleton import Skeleton
+from mpii_pose.transforms import augmentation, geometry
+from mpii_pose.transforms.decoding import METHODS, decode_heatmaps, flip_test
+from mpii_pose.transforms.half_body import half_body_square
+from mpii_pose.transforms.heatmaps import encode_heatmaps
+from mpii_pose.transforms.spec import CropSpec
+from tests.libraries import LIBRARIES, Cases
+from tests.transforms.gaussians import gaussians, random_cells
+
+ROOT = pathlib.Path(__file__).parents[2]
+RNG = np.random.default_rng(0)
+KEYPOINTS = RNG.uniform(-20, 150, (3, 16, 2)).astype(np.float32)
+VISIBILITY = RNG.integers(-1, 3, (3, 16)).astype(np.int8)
+KEYPOINTS[VISIBILITY < 1] = np.nan
+CENTER = RNG.uniform(0, 500, (3, 2)).astype(np.float32)
+SIDE = RNG.uniform(100, 500, 3).astype(np.float32)
+MATRIX = geometry.crop_to_image_matrix(
+    CENTER,
+    SIDE,
+    image_size=(128, 96),
+    alignment=geometry.ALIGNMENTS["udp"],
+    rotation=SIDE,
+    flip=SIDE > 300,
+)
+MAPS = gaussians(random_cells((2, 16), size=(33, 48), margin=-1.0), size=(33, 48))
+MAPS[0, ..., 3], MAPS[1, 5, 5, 4], MAPS[1, 0, 0, 7] = 0.0, np.nan, -np.inf
+BODY = np.nan_to_num(KEYPOINTS[0], nan=-1.0), np.abs(VISIBILITY[0])
+ARROW = Skeleton(
+    name="arrow", keypoints=("tip", "left_end", "right_end"), upper_body=("tip",)
+)
+
+
+def crop(center, side, angle, flip):
+    return geometry.crop_to_image_matrix(
+        center,
+        side,
+        image_size=(128, 96),
+        alignment=geometry.ALIGNMENTS["udp"],
+        rotation=angle,
+        flip=flip,
+    )
+
+
+def encode(**fields):
+    spec = CropSpec(image_size=(128, 96), heatmap_size=(32, 24), **fields)
+    return lambda *arrays: encode_heatmaps(*arrays, spec=spec)
+
+
+def decode(method, **fields):
+    return lambda maps: decode_heatmaps(maps, method=method, **fields)
+
+
+def half(upper):
+    def square(keypoints, visibility, center, side):
+        return half_body_square(
+            keypoints, visibility, upper=upper, center=center, side=side
+        )
+
+    return square
+
+
+def change_square(center, side, keypoints, visibility, flag):
+    draw = augmentation.Draw(0.0, 1.25, np.float32([0.1, 0]), flag, flag, flag, 1, 0)
+    return augmentation.apply_to_square(
+        draw, center, side, keypoints=keypoints, visibility=visibility
+    )
+
+
+CASES = Cases(
+    {
+        "crop": (crop, (CENTER, SIDE, SIDE, SIDE > 300)),
+        "invert": (geometry.invert_affine, (MATRIX,)),
+        "apply": (geometry.apply_affine, (MATRIX, KEYPOINTS)),
+        "to frame": (geometry.crop_to_frame, (KEYPOINTS, MATRIX)),
+        "missing": (geometry.mark_missing, (KEYPOINTS, VISIBILITY)),
+        "swap": (geometry.swap_mirrored, (KEYPOINTS, VISIBILITY)),
+        "flip": (
+            lambda *arrays: geometry.flip_keypoints(*arrays, width=96),
+            (KEYPOINTS, VISIBILITY),
+        ),
+        "flip arrow": (
+            lambda *arrays: geometry.flip_keypoints(*arrays, width=9, skeleton=ARROW),
+            (KEYPOINTS[:, :3], VISIBILITY[:, :3]),
+        ),
+        "half upper": (half(True), (*BODY, CENTER[0], SIDE[0])),
+        "half lower": (half(False), (*BODY, CENTER[0], SIDE[0])),
+        "square": (change_square, (CENTER[0], SIDE[0], *BODY, np.array(True))),
+        "encode": (encode(), (KEYPOINTS, VISIBILITY)),
+        "encode one": (encode(alignment="legacy"), (KEYPOINTS[0], VISIBILITY[0])),
+        "encode msra": (
+            encode(encoding="msra", weighting="visible"),
+            (KEYPOINTS, VISIBILITY),
+        ),
+        "encode all": (
+            encode(alignment="udp", weighting="all"),
+            (KEYPOINTS, VISIBILITY),
+        ),
+        **{f"decode {method}": (decode(method), (MAPS,)) for method in METHODS},
+        "decode as they are": (decode("dark", sigma=0, alignment="udp"), (MAPS,)),
+        "flip test": (
+            lambda maps: flip_test(lambda x: x / 2, maps, alignment="legacy"),
+            (np.nan_to_num(MAPS),),
+        ),
+    }
+)
+
+
+@pytest.mark.parametrize("case", CASES.table)
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_every_library_gives_the_same(library, case):
+    expected = CASES.found("numpy", case)
+
+    found = CASES.found(library, case)
+
+    for ours, numpys in zip(found, expected, strict=True):
+        assert ours.dtype == numpys.dtype
+        np.testing.assert_allclose(ours, numpys, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("case", CASES.table)
+def test_floats_stay_float32(case):
+    for array in CASES.found("numpy", case):
+        assert array.dtype in (np.float32, np.int8)
+
+
+@pytest.mark.parametrize("values", [np.float64, np.float32, list])
+def test_numbers_and_lists_are_numpys(values):
+    keypoints = np.nan_to_num(KEYPOINTS)
+    given = keypoints.tolist() if values is list else keypoints.astype(values)
+
+    heatmaps, weights = encode_heatmaps(given, VISIBILITY.tolist())
+    moved = geometry.apply_affine(MATRIX.tolist(), given)
+
+    assert isinstance(heatmaps, np.ndarray)
+    assert heatmaps.dtype == weights.dtype == np.float32
+    np.testing.assert_allclose(heatmaps, encode_heatmaps(keypoints, VISIBILITY)[0])
+    np.testing.assert_allclose(moved, geometry.apply_affine(MATRIX, keypoints))
+
+
+def test_arrays_beside_tensors_become_tensors():
+    found = geometry.apply_affine(MATRIX, tf.constant(KEYPOINTS))
+
+    assert tf.is_tensor(found)
+    np.testing.assert_allclose(
+        found, geometry.apply_affine(MATRIX, KEYPOINTS), atol=1e-3
+    )
+
+
+def test_formulas_on_arrays_load_no_tensorflow():
+    code = """
+import sys, types
+package = types.ModuleType("mpii_pose")
+package.__path__ = ["mpii_pose"]
+sys.modules["mpii_pose"] = package
+import numpy as np
+from mpii_pose.transforms import decoding, geometry, half_body, heatmaps, spec
+keypoints, visibility = np.full((16, 2), 99, np.float32), np.full(16, 2)
+crop = spec.CropSpec(image_size=(128, 128))
+maps, _ = heatmaps.encode_heatmaps(keypoints, visibility, spec=crop)
+for method in decoding.METHODS:
+    decoding.decode_heatmaps(maps, method=method, spec=crop)
+decoding.flip_test(lambda images: maps, np.zeros((128, 128, 3)), spec=crop)
+geometry.flip_keypoints(keypoints, visibility, width=128)
+square = np.float32([64, 64]), np.float32(200)
+half_body.half_body_square(
+    keypoints, visibility, upper=True, center=square[0], side=square[1]
+)
+geometry.crop_to_image_matrix(
+    *square, image_size=(9, 9), alignment=geometry.ALIGNMENTS["udp"]
+)
+loaded = {"tensorflow", "keras", "jax", "tensorflow_datasets"} & set(sys.modules)
+assert not loaded, loaded
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
