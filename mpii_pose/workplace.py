@@ -128,7 +128,9 @@ def make_once(folder: epath.PathLike, make: Callable[[epath.Path], None]) -> epa
                 try:
                     partial.mkdir()
                     make(partial)
-                    partial.rename(folder)
+                    # Where locks are not seen, another may have made it meanwhile.
+                    with contextlib.suppress(FileExistsError):
+                        partial.rename(folder)
                 finally:
                     partial.rmtree(missing_ok=True)
     return folder

@@ -155,3 +155,15 @@ def test_where_nothing_can_be_locked_nothing_is_removed(tmp_path, log, monkeypat
 
     assert left.exists()
     assert "No lock" in log.text
+
+
+def test_folder_that_another_host_makes_meanwhile_is_taken(tmp_path):
+    def make(partial):
+        (partial / "file").write_text("ours")
+        (tmp_path / "made").mkdir()
+        (tmp_path / "made" / "file").write_text("theirs")
+
+    made = workplace.make_once(tmp_path / "made", make)
+
+    assert (made / "file").read_text() == "theirs"
+    assert list(tmp_path.iterdir()) == [made]

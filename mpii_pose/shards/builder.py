@@ -40,6 +40,12 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
             folder.mkdir(parents=True, exist_ok=True)
             with workplace.lock(folder), contextlib.ExitStack() as self._until_built:
                 super().download_and_prepare(**kwargs)
+        except FileExistsError:
+            # Where locks are not seen, another may have built it while we did.
+            if not self.is_prepared():
+                raise
+            logging.warning("Another process has built %s: taking that", self.data_dir)
+            self.info.read_from_directory(self.data_dir)
         except KeyboardInterrupt:
             text = f"Stopped building {self.name}; what was written of it is removed"
             raise KeyboardInterrupt(text) from None

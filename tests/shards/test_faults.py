@@ -190,6 +190,30 @@ def test_build_on_another_host_is_left_alone(drawn_release, tmp_path, log):
     assert f"Left {theirs} alone, as process 1 on host elsewhere" in log.text
 
 
+def test_dataset_that_another_host_builds_meanwhile_is_taken(
+    drawn_release, tmp_path, log, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    write, theirs = shards.Shard.write, []
+
+    def write_after_another_build(self, *args):
+        if not theirs:
+            theirs.append(None)
+            theirs[0] = builds.build(tmp_path, drawn_release, num_shards=1)
+        write(self, *args)
+
+    monkeypatch.setattr(shards.Shard, "write", write_after_another_build)
+
+    builder = builds.build(tmp_path, drawn_release, num_shards=4)
+
+    assert "Another process has built" in log.text
+    assert builder.info.splits["train"].num_shards == 1
+    builds.assert_same_examples(
+        builds.read(builder, "train"), builds.read(theirs[0], "train")
+    )
+    assert not temporary(tmp_path)
+
+
 def test_interrupted_call_raises_what_it_was_sent_and_is_tidy(
     drawn_release, tmp_path, monkeypatch
 ):
