@@ -66,10 +66,10 @@ class HeatmapLoss(keras.losses.Loss):
             for maps in (y_true, y_pred)
         )
         if sample_weight is not None:
-            counts = keras.ops.convert_to_tensor(sample_weight, dtype=self.dtype) != 0
-            if len(counts.shape) == 1:
-                counts = counts[:, None]
-            counts = counts[:, None, None, :]
+            sample_weight = keras.ops.convert_to_tensor(sample_weight, self.dtype)
+            if len(sample_weight.shape) == 1:
+                sample_weight = sample_weight[:, None]
+            counts = sample_weight[:, None, None, :] > 0
             y_true, y_pred = (
                 keras.ops.where(counts, maps, 0) for maps in (y_true, y_pred)
             )

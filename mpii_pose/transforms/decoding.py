@@ -64,20 +64,7 @@ def decode_heatmaps(
         ValueError: An option is not valid, the maps are not those of the spec, or the
             keypoints are not on their last axis.
     """
-    skeleton_is_given = spec is not None or "skeleton" in fields
-    spec = spec_of_heatmaps(spec, fields)
-    size = _static_size("heatmaps", heatmaps)
-    if spec.heatmap_size is None:
-        spec = dataclasses.replace(spec, heatmap_size=size)
-    if size != spec.heatmap_size:
-        raise ValueError(
-            f"heatmaps must have heatmap_size {spec.heatmap_size} of the spec, got "
-            f"{size}"
-        )
-    count = spec.skeleton.num_keypoints
-    channels_first = np.shape(heatmaps)[-3] == count
-    if np.shape(heatmaps)[-1] != count and (skeleton_is_given or channels_first):
-        raise _wrong_layout(heatmaps, spec)
+    spec = _checked_spec(heatmaps, spec, fields)
     cells, scores = decode_cells(
         heatmaps, method=method, sigma=spec.sigma if sigma is None else sigma
     )
@@ -131,12 +118,32 @@ def spec_of_heatmaps(
     return CropSpec.of(spec or CropSpec(heatmap_size=None), **fields)
 
 
-def _wrong_layout(heatmaps: Any, spec: CropSpec) -> ValueError:
-    skeleton = spec.skeleton
-    return ValueError(
-        f"heatmaps must have shape [..., h, w, {skeleton.num_keypoints}], with the "
-        f"keypoints of {skeleton.name!r} last, got {tuple(heatmaps.shape)}"
-    )
+def _checked_spec(
+    heatmaps: Any,
+    spec: CropSpec | None,
+    fields: Mapping[str, Any],
+    any_count: bool = True,
+) -> CropSpec:
+    """Returns the spec of heatmaps, with their size, or says what contradicts it.
+
+    Where no skeleton is asked for there may be other keypoints than MPII's, as long as
+    they do not look like a wrong order of axes.
+    """
+    size, shape = _static_size("heatmaps", heatmaps), tuple(np.shape(heatmaps))
+    any_count = any_count and spec is None and "skeleton" not in fields
+    spec = spec_of_heatmaps(spec, fields)
+    if spec.heatmap_size not in (None, size):
+        raise ValueError(
+            f"heatmaps must have heatmap_size {spec.heatmap_size} of the spec, got "
+            f"{size}"
+        )
+    count = spec.skeleton.num_keypoints
+    if shape[-1] != count and not (any_count and shape[-3] != count):
+        raise ValueError(
+            f"heatmaps must have shape [..., h, w, {count}], with the keypoints of "
+            f"{spec.skeleton.name!r} last, got {shape}"
+        )
+    return dataclasses.replace(spec, heatmap_size=size)
 
 
 def flip_test(
@@ -164,20 +171,17 @@ def flip_test(
     Raises:
         ValueError: Images or heatmaps are not those of the spec.
     """
-    xp = namespace(images)
     image_size = _static_size("images", images)
-    is_given = spec is not None or "image_size" in fields
-    spec = CropSpec.of(spec, **fields)
-    if is_given and image_size != spec.image_size:
+    expected = spec_of_heatmaps(spec, fields).image_size
+    if image_size != expected and (spec is not None or "image_size" in fields):
         raise ValueError(
-            f"images must have image_size {spec.image_size} of the spec, got "
-            f"{image_size}"
+            f"images must have image_size {expected} of the spec, got {image_size}"
         )
     straight = model(images)
-    xp, straight, mirrored = as_floats(straight, model(xp.flip(images, axis=-2)))
-    size = _static_size("heatmaps", mirrored)
-    if mirrored.shape[-1] != spec.skeleton.num_keypoints:
-        raise _wrong_layout(mirrored, spec)
+    mirrored = model(namespace(images).flip(images, axis=-2))
+    xp, straight, mirrored = as_floats(straight, mirrored)
+    spec = _checked_spec(mirrored, spec, fields, any_count=False)
+    size = spec.known_heatmap_size()
     straight = xp.array(straight, dtype="float32")
     mirrored = xp.flip(xp.array(mirrored, dtype="float32"), axis=-2)
     mirrored = xp.take(mirrored, np.array(spec.skeleton.mirrored), axis=-1)

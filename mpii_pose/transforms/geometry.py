@@ -7,6 +7,7 @@ functions take arrays of any library that `arrays` knows and answer in kind.
 """
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -37,8 +38,10 @@ class Alignment:
     shrink: int
 
     @classmethod
-    def named(cls, name: "str | Alignment") -> "Alignment":
-        """Returns the alignment of that name; passes an `Alignment` through."""
+    def named(cls, name: "str | Alignment | Mapping[str, Any]") -> "Alignment":
+        """Returns the alignment of that name, or the given one, or one of its fields."""
+        if isinstance(name, Mapping):
+            return cls(**name)
         if isinstance(name, Alignment):
             return name
         if name not in ALIGNMENTS:

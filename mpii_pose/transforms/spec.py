@@ -12,7 +12,7 @@ import numpy as np
 
 from mpii_pose import skeleton as skeleton_lib
 from mpii_pose.skeleton import Skeleton
-from mpii_pose.transforms.geometry import Alignment
+from mpii_pose.transforms.geometry import ALIGNMENTS, Alignment
 
 ENCODINGS = ("unbiased", "msra")
 WEIGHTINGS = ("labelled", "visible", "all")
@@ -28,7 +28,7 @@ class CropSpec:
             none.
         sigma: Standard deviation of the Gaussians in cells.
         alignment: How both grids lie on the square that the crop shows: "half_pixel",
-            "udp" or "legacy", see `Alignment`.
+            "udp" or "legacy", or an `Alignment` of one's own.
         encoding: How a keypoint is drawn: "unbiased" or "msra", see `encode_heatmaps`.
         weighting: Which keypoints weigh 1 in the loss: "labelled", "visible" or "all",
             see `encode_heatmaps`.
@@ -41,7 +41,7 @@ class CropSpec:
     image_size: tuple[int, int] = (256, 256)
     heatmap_size: tuple[int, int] | None = (64, 64)
     sigma: float = 2.0
-    alignment: str = "half_pixel"
+    alignment: str | Alignment = "half_pixel"
     encoding: str = "unbiased"
     weighting: str = "labelled"
     skeleton: Skeleton = skeleton_lib.MPII
@@ -50,7 +50,8 @@ class CropSpec:
         check_size("image_size", self.image_size)
         object.__setattr__(self, "image_size", tuple(self.image_size))
         alignment = Alignment.named(self.alignment)
-        object.__setattr__(self, "alignment", alignment.name)
+        known = ALIGNMENTS.get(alignment.name) == alignment
+        object.__setattr__(self, "alignment", alignment.name if known else alignment)
         alignment.spans(self.image_size)
         if self.heatmap_size is not None:
             check_size("heatmap_size", self.heatmap_size)

@@ -77,3 +77,50 @@ def test_loss_trains_a_model_with_the_weights_of_a_batch():
 
     first, last = history.history["loss"]
     assert last < 0.1 * first
+
+
+@pytest.mark.parametrize("shape", [(2,), (2, 16)])
+def test_maps_of_weight_zero_make_no_nan_in_loss_or_gradient(shape):
+    truth, predicted = np.zeros((2, 2, 8, 8, 16), np.float32)
+    truth[0], predicted[0, 0, 0], predicted[1] = np.nan, np.inf, 2.0
+    weights = np.ones(shape, np.float32)
+    weights[0] = 0.0
+    predicted = tf.Variable(predicted)
+
+    with tf.GradientTape() as tape:
+        loss = HeatmapLoss()(truth, predicted, sample_weight=weights)
+
+    assert float(loss) == pytest.approx(4.0 / 2)
+    assert np.isfinite(tape.gradient(loss, predicted)).all()
+
+
+def test_missing_keypoints_that_are_nan_train_like_any_missing_ones():
+    keypoints, visibility = people()
+    visibility[0, :4] = [0, -1, 0, -1]
+    keypoints[0, :4] = np.nan
+    keypoints = tf.Variable(keypoints)
+    predicted = np.zeros((4, 32, 24, 16), np.float32)
+
+    with tf.GradientTape() as tape:
+        maps, weights = HeatmapEncoder(**OPTIONS)(keypoints, visibility)
+        loss = HeatmapLoss()(maps, predicted, sample_weight=weights)
+
+    np.testing.assert_array_equal(maps[0, ..., :4], 0.0)
+    np.testing.assert_array_equal(weights[0, :4], 0.0)
+    assert np.isfinite(loss)
+    assert np.isfinite(tape.gradient(loss, keypoints)).all()
+
+
+def test_loss_of_half_precision_is_computed_in_float32():
+    predicted = np.full((1, 8, 8, 16), 300.0, np.float16)  # its square is no float16
+
+    loss = HeatmapLoss()(np.zeros((1, 8, 8, 16), np.float32), predicted)
+
+    assert loss.dtype == tf.float32
+    assert float(loss) == pytest.approx(9e4)
+
+
+@pytest.mark.parametrize("shape", [(2, 8, 8, 17), (2, 4, 4, 16), (2, 16)])
+def test_loss_refuses_maps_of_other_shapes(shape):
+    with pytest.raises(ValueError, match="of one shape"):
+        HeatmapLoss()(np.zeros((2, 8, 8, 16)), np.zeros(shape))

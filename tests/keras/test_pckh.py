@@ -10,7 +10,11 @@ from mpii_pose.evaluation.scores import DIALECTS
 from mpii_pose.keras.pckh import PCKh
 from mpii_pose.transforms import geometry
 from mpii_pose.transforms.augmentation import Augmentation
+from mpii_pose.transforms.decoding import decode_heatmaps
+from mpii_pose.transforms.heatmaps import encode_heatmaps
 from mpii_pose.transforms.pose_transform import PoseTransform
+from mpii_pose.transforms.spec import CropSpec
+from tests.keras import programs
 from tests.transforms import scenes
 from tests.transforms.gaussians import gaussians, random_cells
 
@@ -327,3 +331,214 @@ def test_truth_of_other_shapes_is_refused(name, shape):
 
     with pytest.raises((ValueError, tf.errors.InvalidArgumentError), match=r"[Ss]hape"):
         PCKh().update_state(batch, predicted)
+
+
+def crops(spec, count=6, seed=2):
+    """Batches as of `PoseTransform` with the heatmaps of a nearly right network."""
+    rng = np.random.default_rng(seed)
+    height, width = spec.image_size
+    keypoints = rng.uniform(0.2, 0.8, (count, 16, 2)) * [width, height]
+    keypoints = keypoints.astype(np.float32)
+    guesses = keypoints + rng.normal(0, width / 30, keypoints.shape).astype(np.float32)
+    maps, _ = encode_heatmaps(guesses, np.full((count, 16), 2), spec=spec)
+    side = rng.uniform(100, 900, count).astype(np.float32)
+    batch = {
+        "image": np.zeros((count, height, width, 3), np.uint8),
+        "keypoints": keypoints,
+        "visibility": np.ones((count, 16), np.int8),
+        "head_size": side / 10,
+        "crop_to_image": geometry.crop_to_image_matrix(
+            rng.uniform(0, 900, (count, 2)).astype(np.float32),
+            side,
+            image_size=spec.image_size,
+            alignment=geometry.Alignment.named(spec.alignment),
+            rotation=side,
+        ),
+        "heatmap_to_crop": np.stack([spec.heatmap_to_crop] * count),
+    }
+    return batch, maps
+
+
+def by_hand(spec, batch, maps):
+    """The score of a user who decodes with the right options."""
+    in_crop, _ = decode_heatmaps(maps, spec=spec)
+    matrix = batch["crop_to_image"]
+    return pckh(
+        geometry.crop_to_frame(in_crop, matrix),
+        geometry.crop_to_frame(batch["keypoints"], matrix),
+        batch["visibility"],
+        batch["head_size"],
+    ).total
+
+
+SPECS = {
+    "256 x 256": CropSpec(),
+    "256 x 192": CropSpec(image_size=(256, 192), heatmap_size=(64, 48)),
+    "udp": CropSpec(alignment="udp"),
+    "legacy": CropSpec(alignment="legacy", image_size=(192, 256)),
+    "128 px": CropSpec(image_size=(128, 128)),
+    "128 px of 32 cells": CropSpec(image_size=(128, 128), heatmap_size=(32, 32)),
+}
+
+
+@pytest.mark.parametrize("in_graph", [False, True])
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+def test_heatmaps_lie_where_the_batch_or_the_spec_says(spec, in_graph):
+    batch, maps = crops(spec)
+    expected = by_hand(spec, batch, maps)
+    without = {name: batch[name] for name in batch if name != "heatmap_to_crop"}
+
+    for metric, truth in ((PCKh(), batch), (PCKh(spec=spec), without)):
+        update = tf.function(metric.update_state) if in_graph else metric.update_state
+        update(truth, maps)
+
+        assert 5.0 < expected < 95.0
+        assert float(metric.result()) == pytest.approx(expected, abs=1e-4)
+
+
+def test_metric_without_a_spec_does_not_guess_where_heatmaps_lie():
+    batch, maps = crops(CropSpec())
+    del batch["heatmap_to_crop"]
+
+    with pytest.raises(ValueError, match=r"pass the spec .* PCKh\(spec=...\), or bat"):
+        PCKh().update_state(batch, maps)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"spec": CropSpec()}, r"image must have .* \(256, 256\).* got \(128, 128\)"),
+        ({"alignment": "udp"}, r"image must have .* \(256, 256\).* got \(128, 128\)"),
+        ({"image_size": (128, 128), "heatmap_size": (32, 32)}, r"heatmap_size \(32"),
+    ],
+)
+def test_sizes_that_contradict_the_spec_are_refused(options, message):
+    batch, maps = crops(SPECS["128 px"])
+
+    with pytest.raises(ValueError, match=message):
+        PCKh(**options).update_state(batch, maps)
+
+
+def test_predicted_heatmaps_of_another_size_than_the_true_ones_are_refused():
+    batch, maps = crops(CropSpec())
+    finer = np.zeros((6, 128, 128, 16), np.float32)
+
+    for truth in (maps, batch | {"heatmaps": maps}):
+        with pytest.raises(ValueError, match=r"\(64, 64\).* got \(128, 128\)"):
+            PCKh().update_state(truth, finer)
+
+
+@pytest.mark.parametrize("alignment", geometry.ALIGNMENTS)
+@pytest.mark.parametrize("size", [(64, 64), (64, 48), (32, 40)])
+def test_heatmaps_of_a_spec_are_scored_as_their_keypoints(alignment, size):
+    spec = CropSpec(
+        image_size=(4 * size[0], 4 * size[1]), heatmap_size=size, alignment=alignment
+    )
+    batch, maps = crops(spec)
+    true_maps, _ = encode_heatmaps(batch["keypoints"], np.ones((6, 16)), spec=spec)
+    decoded = [decode_heatmaps(x, spec=spec)[0] for x in (maps, true_maps)]
+    head = min(geometry.ALIGNMENTS[alignment].spans(spec.image_size)) / 10
+
+    with_spec, without = PCKh(spec=spec), PCKh()
+    for metric in (with_spec, without):
+        metric.update_state(true_maps, maps)
+
+    expected = pckh(*decoded, np.ones((6, 16)), np.full(6, head)).total
+    assert float(with_spec.result()) == pytest.approx(expected, abs=1e-4)
+    if alignment != "udp":  # whose square spans a cell less than there are
+        assert float(without.result()) == pytest.approx(expected, abs=1e-4)
+
+
+UNKNOWN = (-1.0, 0.0, np.nan, np.inf)
+
+
+@pytest.mark.parametrize("size", UNKNOWN)
+def test_unknown_head_size_is_refused_by_person(size):
+    predicted, truth, visibility, head_size = people(5)
+    head_size[3] = size
+
+    with pytest.raises(ValueError, match=r"head_size must be .* person 3 of the batch"):
+        updated(PCKh(), predicted, truth, visibility, head_size)
+
+
+@pytest.mark.parametrize("size", UNKNOWN)
+def test_unknown_head_size_is_refused_in_a_graph_and_left_out_by_xla(size):
+    predicted, truth, visibility, head_size = people(5)
+    batch = batch_of(truth, visibility, head_size)
+    wrong = batch | {"head_size": np.where(np.arange(5) == 3, size, head_size)}
+
+    with pytest.raises(tf.errors.InvalidArgumentError, match="head_size must be"):
+        tf.function(PCKh().update_state)(wrong, predicted)
+    metric = PCKh()
+    tf.function(metric.update_state, jit_compile=True)(wrong, predicted)
+
+    others = np.arange(5) != 3
+    expected = pckh(predicted, truth, visibility, head_size, where=others)
+    np.testing.assert_array_equal(metric.scores().num_labelled, expected.num_labelled)
+    np.testing.assert_array_equal(metric.scores().per_keypoint, expected.per_keypoint)
+
+
+def test_who_does_not_count_may_have_an_unknown_head_size_and_truth():
+    predicted, truth, visibility, head_size = people(5)
+    weight = np.array([1, 1, 0, 1, 1])
+    head_size[2], truth[2] = -1.0, np.nan
+    visibility[3], head_size[3] = -1, -1.0
+
+    metric = PCKh()
+    metric.update_state(batch_of(truth, visibility, head_size), predicted, weight)
+
+    where = weight > 0
+    expected = pckh(predicted, truth, visibility, head_size, where=where)
+    np.testing.assert_array_equal(metric.scores().num_labelled, expected.num_labelled)
+
+
+def test_truth_that_is_not_finite_is_refused_as_in_the_pure_function():
+    predicted, truth, visibility, head_size = people(5)
+    visibility[1, 2], truth[1, 2] = 1, np.nan
+
+    for score in (pckh, lambda *data: updated(PCKh(), *data)):
+        with pytest.raises(ValueError, match=r"truth must be finite .* person 1"):
+            score(predicted, truth, visibility, head_size)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int32, np.int64])
+@pytest.mark.parametrize("with_crop", [False, True])
+def test_keypoints_and_weights_of_any_dtype_are_scored(dtype, with_crop):
+    predicted, truth, visibility, head_size = people(30)
+    predicted = np.nan_to_num(predicted).astype(dtype)
+    truth = truth.round().astype(dtype)
+    batch = batch_of(truth, visibility, head_size.astype(np.float64))
+    if with_crop:
+        batch["crop_to_image"] = np.tile(np.eye(2, 3, dtype=np.float32), (30, 1, 1))
+
+    metric = PCKh()
+    metric.update_state(batch, predicted, np.ones(30, dtype))
+
+    expected = pckh(predicted, truth, visibility, head_size)
+    np.testing.assert_array_equal(metric.scores().per_keypoint, expected.per_keypoint)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_ties_at_every_threshold_are_counted_as_in_the_pure_function(dialect):
+    truth = np.zeros((51, 16, 2))
+    predicted = truth.copy()
+    head_size = np.linspace(3.1, 97.3, 51)
+    steps = np.array(AUC_THRESHOLDS)
+    predicted[..., 0] = (steps * head_size)[:, np.newaxis]
+    data = predicted, truth, np.ones((51, 16)), head_size
+
+    curve = updated(PCKh(dialect=dialect), *data).curve()
+
+    for ours, expected in zip(curve, pckh_curve(*data, dialect=dialect), strict=True):
+        np.testing.assert_array_equal(ours.per_keypoint, expected.per_keypoint)
+
+
+def test_skeleton_of_the_spec_names_the_keypoints_that_count():
+    truth = np.zeros((2, 3, 2))
+    predicted = truth + np.array([0, 0, 9])[:, np.newaxis]
+    data = predicted, truth, np.ones((2, 3)), np.ones(2)
+
+    metric = updated(PCKh(spec=programs.SPEC), *data)
+
+    assert metric.scores().groups == {"ends": 50.0}
+    assert float(metric.result()) == metric.scores().total == 50.0

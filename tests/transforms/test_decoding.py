@@ -3,9 +3,11 @@ import pytest
 import tensorflow as tf
 
 from mpii_pose import skeleton
+from mpii_pose.skeleton import Skeleton
 from mpii_pose.transforms import decoding, geometry
 from mpii_pose.transforms.decoding import METHODS, decode_heatmaps, flip_test
 from mpii_pose.transforms.geometry import ALIGNMENTS, Alignment
+from mpii_pose.transforms.spec import CropSpec
 from tests.transforms.gaussians import gaussians, random_cells
 
 IMAGE_SIZE, SIZE = (256, 256), (64, 64)
@@ -362,3 +364,71 @@ def test_flip_test_runs_in_a_graph():
 def test_unknown_alignment_of_a_flip_test_lists_the_known_ones():
     with pytest.raises(ValueError, match="alignment must be one of half_pixel"):
         decoding.flip_test(lambda x: x, tf.zeros((1, 4, 4, 16)), alignment="none")
+
+
+@pytest.mark.parametrize("shape", [(2, 16, 64, 64), (16, 64, 64), (1, 16, 16, 48)])
+def test_keypoints_before_height_and_width_are_refused(shape):
+    with pytest.raises(ValueError, match=r"shape \[..., h, w, 16\], with the keypoi"):
+        decode_heatmaps(np.ones(shape, np.float32))
+
+
+@pytest.mark.parametrize("count", [1, 17, 64])
+def test_maps_of_other_keypoints_are_decoded_where_no_skeleton_is_given(count):
+    cells = random_cells((2, count))
+
+    keypoints, _ = decode_heatmaps(gaussians(cells))
+
+    np.testing.assert_allclose(keypoints, in_crop(cells), atol=0.01)
+
+
+def test_spec_says_how_many_keypoints_and_cells_there_are():
+    skeleton = Skeleton(name="stick", keypoints=("top", "bottom"))
+    spec = CropSpec(skeleton=skeleton)
+    maps = gaussians(random_cells((2, 2)))
+
+    decode_heatmaps(maps, spec=spec)
+
+    with pytest.raises(ValueError, match=r"w, 2\], .* of 'stick' last, got \(2, 64, 6"):
+        decode_heatmaps(maps[..., :1], spec=spec)
+    with pytest.raises(ValueError, match=r"w, 2\]"):
+        decode_heatmaps(maps[..., :1], skeleton=skeleton)
+    with pytest.raises(
+        ValueError, match=r"heatmap_size \(64, 64\) of the spec, got \(3"
+    ):
+        decode_heatmaps(maps[:, :32], spec=spec)
+    with pytest.raises(ValueError, match=r"heatmap_size \(32, 32\)"):
+        decode_heatmaps(maps, heatmap_size=(32, 32))
+
+
+def test_smoothing_is_by_the_sigma_of_the_spec_unless_it_is_given():
+    maps = gaussians(random_cells()) + np.float32(0.1) * gaussians(random_cells(seed=1))
+    spec = CropSpec(sigma=3.0)
+
+    found, _ = decode_heatmaps(maps, spec=spec)
+    as_they_are, _ = decode_heatmaps(maps, spec=spec, sigma=0)
+
+    np.testing.assert_array_equal(found, decode_heatmaps(maps, sigma=3.0)[0])
+    np.testing.assert_array_equal(as_they_are, decode_heatmaps(maps, sigma=0.0)[0])
+    assert np.abs(found - as_they_are).max() > 0.01
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_cells_of_minus_infinity_spoil_nothing(method):
+    maps = gaussians(random_cells())
+    expected = decode_cells(maps, method=method)
+
+    maps[:, 0, 0], maps[:, -1] = -np.inf, -np.inf
+
+    np.testing.assert_allclose(decode_cells(maps, method=method), expected, atol=1e-3)
+
+
+def test_flip_test_of_other_sizes_or_keypoints_than_the_specs_is_refused():
+    maps = np.zeros((1, 4, 4, 16), np.float32)
+    images = np.zeros((1, 16, 16, 3), np.float32)
+
+    with pytest.raises(ValueError, match=r"image_size \(256, 256\) .* got \(16, 16\)"):
+        flip_test(lambda x: maps, images, spec=CropSpec())
+    with pytest.raises(ValueError, match=r"w, 16\]"):
+        flip_test(lambda x: maps[..., :5], images)
+    with pytest.raises(ValueError, match=r"heatmap_size \(64, 64\)"):
+        flip_test(lambda x: maps, images, spec=CropSpec(image_size=(16, 16)))

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mpii_pose.transforms import spec
 from mpii_pose.transforms.geometry import ALIGNMENTS
 from mpii_pose.transforms.heatmaps import encode_heatmaps
+from mpii_pose.transforms.spec import ENCODINGS, CropSpec
 
 
 def random_people(count=6, low=-60, high=320, seed=0):
@@ -52,7 +52,7 @@ def plain_heatmap(point, visibility, *, image_size, heatmap_size, sigma, **optio
 
 
 @pytest.mark.parametrize("alignment", ALIGNMENTS)
-@pytest.mark.parametrize("encoding", spec.ENCODINGS)
+@pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize(
     ("weighting", "image_size", "heatmap_size", "sigma"),
     [
@@ -106,7 +106,7 @@ def test_any_integer_visibility_is_taken(visibility):
     np.testing.assert_array_equal(found, encode_heatmaps(keypoints, states)[0])
 
 
-@pytest.mark.parametrize("encoding", spec.ENCODINGS)
+@pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("labels", [0, 1])
 def test_nobody_or_one_keypoint_labelled(encoding, labels):
     keypoints = np.full((16, 2), -1, np.float32)
@@ -148,3 +148,45 @@ def test_compiled_equals_eager_alone_in_a_batch_and_in_tf_data(jit_compile):
 def test_wrong_option_lists_the_valid_ones(options, message):
     with pytest.raises(ValueError, match=message):
         encode_heatmaps(*random_people(), **options)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("visibility", [0, -1])
+def test_missing_keypoint_may_be_nan_and_has_an_empty_map(encoding, visibility):
+    keypoints, states = random_people(count=2, low=60, high=190)
+    keypoints[:, 3], states[:] = np.nan, 2
+    states[:, 3] = visibility
+
+    found, weights = encode_heatmaps(keypoints, states, encoding=encoding)
+
+    np.testing.assert_array_equal(found[..., 3], 0.0)
+    np.testing.assert_array_equal(weights[:, 3], 0.0)
+    assert np.isfinite(found).all()
+    assert weights.sum() == 2 * 15
+
+
+@pytest.mark.parametrize("weighting", ["labelled", "visible"])
+def test_unknown_visibility_counts_as_unlabelled(weighting):
+    keypoints, _ = random_people(count=2, low=60, high=190)
+
+    found, weights = encode_heatmaps(
+        keypoints, np.full((2, 16), -1), weighting=weighting
+    )
+
+    assert not found.any()
+    assert not weights.any()
+
+
+def test_labelled_keypoint_without_a_place_has_an_empty_map():
+    keypoints = np.full((16, 2), 100.0, np.float32)
+    keypoints[5, 0], keypoints[6, 1] = np.nan, np.inf
+
+    found, weights = encode_heatmaps(keypoints, np.full(16, 2))
+
+    assert np.isfinite(found).all()
+    assert np.flatnonzero(weights == 0).tolist() == [5, 6]
+
+
+def test_spec_without_heatmaps_is_refused():
+    with pytest.raises(ValueError, match=r"heatmap_size must be .* got None"):
+        encode_heatmaps(*random_people(), spec=CropSpec(heatmap_size=None))

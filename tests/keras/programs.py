@@ -1,0 +1,39 @@
+"""Programs that tests run in a process of their own, on a backend of Keras."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+
+from mpii_pose.skeleton import Skeleton
+from mpii_pose.transforms.spec import CropSpec
+
+ARROW = Skeleton(
+    name="arrow",
+    keypoints=("tip", "left_end", "right_end"),
+    groups={"ends": ("left_end", "right_end")},
+)
+SPEC = CropSpec(
+    image_size=(32, 24), heatmap_size=(16, 12), alignment="udp", skeleton=ARROW
+)
+
+
+def run(code: str, *arguments: object, backend: str = "tensorflow") -> str:
+    """Returns what a program printed; raises with what it said if it failed."""
+    ended = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"KERAS_BACKEND": backend},
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+def arrows(count: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    """Keypoints and visibility of some arrows in crops of `SPEC`."""
+    keypoints = np.random.default_rng(0).uniform(4, 20, (count, 3, 2))
+    visibility = np.tile([2, 1, 0], (count, 1)).astype(np.int8)
+    return keypoints.astype(np.float32), visibility

@@ -1,0 +1,119 @@
+"""Models with our layer, loss and metric are saved, loaded, cloned; on two backends."""
+
+import importlib.util
+
+import keras
+import numpy as np
+import pytest
+
+import mpii_pose
+from tests.keras import programs
+
+_LOAD = """
+import sys
+import keras
+import mpii_pose.keras
+import numpy as np
+from tests.keras import programs
+
+model = keras.models.load_model(sys.argv[1])
+keypoints, visibility = programs.arrows()
+expected = np.load(sys.argv[2])
+found = keras.ops.convert_to_numpy(model([keypoints, visibility]))
+np.testing.assert_allclose(found, expected, atol=1e-5)
+assert isinstance(model.loss, mpii_pose.HeatmapLoss)
+layer = next(x for x in model.layers if isinstance(x, mpii_pose.HeatmapEncoder))
+assert layer.spec == programs.SPEC, layer.spec
+result = model.evaluate([keypoints, visibility], expected, verbose=0, return_dict=True)
+assert result["pckh"] == 100, result
+"""
+
+_METRIC = """
+import keras
+import numpy as np
+import mpii_pose
+from tests.keras import programs
+
+keypoints, visibility = programs.arrows()
+maps, weights = mpii_pose.HeatmapEncoder(spec=programs.SPEC)(keypoints, visibility)
+expected = mpii_pose.encode_heatmaps(keypoints, visibility, spec=programs.SPEC)
+np.testing.assert_allclose(np.asarray(maps), expected[0], atol=1e-6)
+np.testing.assert_array_equal(np.asarray(weights), expected[1])
+metric = mpii_pose.PCKh(spec=programs.SPEC, threshold=0.05)
+truth = {"keypoints": keypoints, "visibility": visibility, "head_size": np.ones(4)}
+metric.update_state(truth, maps)
+assert float(metric.result()) == 100
+model = keras.Sequential([keras.layers.Conv2D(3, 1)])
+model.compile("adam", mpii_pose.HeatmapLoss(), metrics=[metric])
+images, (truths, weights) = np.ones((4, 16, 12, 3)), expected
+model.fit(images, truths, sample_weight=weights, verbose=0)
+try:
+    metric.update_state(truth | {"head_size": -np.ones(4)}, maps)
+except ValueError as error:
+    print(keras.backend.backend(), error)
+"""
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A model that was compiled with all of ours, on disk, and what it gives."""
+    folder = tmp_path_factory.mktemp("saved")
+    model = encoder_model()
+    expected = keras.ops.convert_to_numpy(model(list(programs.arrows())))
+    model.save(folder / "model.keras")
+    np.save(folder / "maps.npy", expected)
+    return folder
+
+
+def encoder_model():
+    inputs = [keras.Input((3, 2)), keras.Input((3,), dtype="int8")]
+    maps, _ = mpii_pose.HeatmapEncoder(spec=programs.SPEC)(*inputs)
+    model = keras.Model(inputs, maps)
+    model.compile(
+        loss=mpii_pose.HeatmapLoss(), metrics=[mpii_pose.PCKh(spec=programs.SPEC)]
+    )
+    return model
+
+
+def test_saved_model_is_loaded_in_a_fresh_process(saved):
+    programs.run(_LOAD, saved / "model.keras", saved / "maps.npy")
+
+
+def test_model_is_cloned():
+    arrows = list(programs.arrows())
+    model = encoder_model()
+
+    clone = keras.models.clone_model(model)
+
+    np.testing.assert_array_equal(clone(arrows), model(arrows))
+
+
+def test_layer_loss_and_metric_run_on_jax():
+    if importlib.util.find_spec("jax") is None:
+        pytest.skip("needs jax")
+
+    said = programs.run(_METRIC, backend="jax")
+
+    assert said.startswith("jax head_size must be a positive number of pixels")
+    assert "person 0 of the batch has -1.0" in said
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [
+        mpii_pose.HeatmapEncoder(spec=programs.SPEC, name="targets"),
+        mpii_pose.HeatmapEncoder(image_size=(64, 64), sigma=1.5),
+        mpii_pose.HeatmapLoss(name="squared"),
+        mpii_pose.PCKh(spec=programs.SPEC, threshold=0.2),
+        mpii_pose.PCKh(image_size=(128, 96)),
+        mpii_pose.PCKh(),
+    ],
+)
+def test_config_makes_the_same_again(thing):
+    config = keras.saving.serialize_keras_object(thing)
+
+    again = keras.saving.deserialize_keras_object(config)
+
+    assert type(again) is type(thing)
+    assert again.get_config() == thing.get_config()
+    assert getattr(again, "spec", None) == getattr(thing, "spec", None)

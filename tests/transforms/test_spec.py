@@ -1,0 +1,82 @@
+import json
+
+import numpy as np
+import pytest
+
+from mpii_pose.skeleton import Skeleton
+from mpii_pose.transforms import geometry
+from mpii_pose.transforms.decoding import decode_heatmaps
+from mpii_pose.transforms.spec import CropSpec
+
+OWN = geometry.Alignment("own", offset=0.25, shrink=0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"image_size": 256}, r"image_size must be \(height, width\)"),
+        ({"heatmap_size": (64, 0)}, r"heatmap_size must be \(height, width\)"),
+        ({"image_size": (1, 8), "alignment": "udp"}, "udp needs a height and width"),
+        ({"alignment": "center"}, "half_pixel, udp, legacy, got 'center'"),
+        ({"sigma": np.nan}, "sigma must be a positive number of cells, got nan"),
+        ({"encoding": "dark"}, "encoding must be one of unbiased, msra, got 'dark'"),
+        ({"weighting": "none"}, "weighting must be one of labelled, visible, all"),
+    ],
+)
+def test_wrong_field_is_refused_by_name(fields, message):
+    with pytest.raises(ValueError, match=message):
+        CropSpec.of(None, **fields)
+
+
+def test_unknown_field_is_refused():
+    with pytest.raises(TypeError, match="heatmap_shape"):
+        CropSpec.of(CropSpec(), heatmap_shape=(64, 64))
+
+
+def test_fields_replace_those_of_the_spec():
+    spec = CropSpec.of(CropSpec(sigma=3.0), image_size=[128, 96])
+
+    assert spec == CropSpec(sigma=3.0, image_size=(128, 96))
+    assert hash(spec) == hash(CropSpec(sigma=3.0, image_size=(128, 96)))
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        CropSpec(),
+        CropSpec(heatmap_size=None, sigma=1.5, weighting="all"),
+        CropSpec(alignment=OWN),
+        CropSpec(
+            skeleton=Skeleton(
+                name="stick",
+                keypoints=("top", "bottom"),
+                bones=(("top", "bottom"),),
+                groups={"ends": ("top", "bottom")},
+            )
+        ),
+    ],
+)
+def test_spec_is_made_again_from_its_config_as_json(spec):
+    config = json.loads(json.dumps(spec.to_config()))
+
+    assert CropSpec.of(config) == spec
+
+
+@pytest.mark.parametrize("alignment", [*geometry.ALIGNMENTS.values(), OWN])
+def test_matrix_from_heatmap_to_crop_is_the_alignments_map(alignment):
+    spec = CropSpec(image_size=(256, 192), heatmap_size=(64, 48), alignment=alignment)
+    cells = np.random.default_rng(0).uniform(-2, 70, (5, 16, 2)).astype(np.float32)
+
+    found = geometry.apply_affine(spec.heatmap_to_crop, cells)
+
+    assert spec.heatmap_to_crop.dtype == np.float32
+    np.testing.assert_allclose(spec.crop_to_heatmap(found), cells, atol=1e-4)
+
+
+def test_alignment_of_ones_own_is_kept_and_a_known_one_is_named():
+    assert CropSpec(alignment=OWN).alignment == OWN
+    assert CropSpec(alignment=geometry.ALIGNMENTS["udp"]) == CropSpec(alignment="udp")
+
+    maps = np.eye(64, dtype=np.float32)[..., None] * np.ones(16, np.float32)
+    keypoints, _ = decode_heatmaps(maps, method="argmax", alignment=OWN)
+    np.testing.assert_allclose(keypoints, 0.75)  # cell 0: 0.25 of a cell, in pixels
