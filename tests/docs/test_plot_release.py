@@ -25,11 +25,11 @@ def test_figures_are_written_and_small(drawn_release, tmp_path, monkeypatch):
 
 
 def test_the_card_names_every_feature_and_its_figures():
-    from mpii_pose import mpii_pose_dataset_builder
+    from mpii_pose.shards.layouts import FullFrame
 
     card = (SCRIPT.parent / "dataset_card.md").read_text()
 
-    for name in mpii_pose_dataset_builder._features():
+    for name in FullFrame().features():
         assert f"`{name}`" in card, name
     for path in (SCRIPT.parent / "figures").iterdir():
         assert f"(figures/{path.name})" in card
