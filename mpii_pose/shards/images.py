@@ -58,8 +58,9 @@ class ImageFile:
 
         RGB JPEG files that begin and end as such are kept byte for byte. Anything else
         is decoded and encoded anew; a rotation in EXIF is ignored, as in every code
-        base that uses MPII. Damage in the middle of a JPEG is found where libjpeg
-        warns of it: a cut or a gap always, a changed byte in some cases.
+        base that uses MPII. Damage in the middle of an RGB or grey JPEG is found where
+        libjpeg warns of it: of nearly every cut or gap of some hundred bytes, of about
+        half of the changed bytes.
 
         Raises:
             ImageError: The file is missing, damaged, no image, of a pixel type whose
@@ -103,7 +104,9 @@ def _check_size(image: PIL.Image.Image) -> None:
 
 def _check_pixels(data: bytes, mode: str) -> None:
     """Raises ValueError where libjpeg warns; Pillow and TensorFlow pass over that."""
-    if mode in _CHECKED_COLORS:
+    if mode not in _CHECKED_COLORS:
+        return
+    try:
         simplejpeg.decode_jpeg(
             data,
             colorspace=_CHECKED_COLORS[mode],
@@ -111,6 +114,11 @@ def _check_pixels(data: bytes, mode: str) -> None:
             min_width=1,
             min_factor=_CHECK_FACTOR,
         )
+    except ValueError as error:
+        # Some warnings are harmless, as of stray bytes before the end.
+        raise ValueError(
+            f"{error}; check_pixels=False passes over libjpeg's warnings"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -121,6 +121,8 @@ def test_jpeg_damaged_between_its_ends_is_refused_by_name(tmp_path, mode, damage
 
     with pytest.raises(ImageError, match=r"1\.jpg cannot be decoded \(Corrupt JPEG"):
         ImageFile(str(path), len(damaged)).read()
+    with pytest.raises(ImageError, match="check_pixels=False passes over"):
+        ImageFile(str(path), len(damaged)).read()
     # As before, for who would rather not wait for it.
     ImageFile(str(path), len(damaged), check_pixels=False).read()
 
@@ -131,6 +133,15 @@ def test_image_whose_white_is_not_known_is_refused(tmp_path, mode, dtype):
 
     with pytest.raises(ImageError, match=f"pixels of mode {mode}, .*8 or 16 bits"):
         read(tmp_path, data)
+
+
+def test_damaged_dds_file_is_refused_by_name(tmp_path):
+    data = bytearray(encode(PIL.Image.new("RGB", (8, 8)), "DDS"))
+    data[80:84] = (4).to_bytes(4, "little")  # Pixels are of the format named next.
+    data[84:88] = b"????"
+
+    with pytest.raises(ImageError, match=r"1\.jpg cannot be decoded"):
+        read(tmp_path, bytes(data))
 
 
 def test_jpeg_with_something_behind_its_end_is_encoded_anew(tmp_path, picture):
