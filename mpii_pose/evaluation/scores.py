@@ -15,9 +15,6 @@ import numpy as np
 
 from mpii_pose.skeleton import MPII, Skeleton
 
-# Indices of MPII's 14 keypoints that make up the total.
-COUNTED = list(MPII.counted)
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Dialect:

@@ -6,6 +6,7 @@ the library of its arguments and answers in kind: arrays for arrays, tensors for
 tensors. No library is imported that is not in use already.
 """
 
+import functools
 import importlib
 from typing import Any
 
@@ -27,7 +28,7 @@ def namespace(*values: Any) -> Any:
     for value in values:
         library = type(value).__module__.partition(".")[0]
         if library in _NAMESPACES:
-            return importlib.import_module(_NAMESPACES[library])
+            return _module(_NAMESPACES[library])
     return np
 
 
@@ -51,8 +52,9 @@ def as_floats(*values: Any) -> tuple[Any, ...]:
     That is float32, unless all that are floats already share another.
     """
     xp, *arrays = as_arrays(*values)
-    dtypes = {name for array in arrays if "float" in (name := dtype_name(array))}
-    dtype = dtypes.pop() if len(dtypes) == 1 else "float32"
+    dtypes = {dtype_name(array) for array in arrays}
+    floats = [name for name in dtypes if "float" in name]
+    dtype = floats[0] if len(floats) == 1 else "float32"
     return xp, *(
         array if dtype_name(array) == dtype else xp.array(array, dtype=dtype)
         for array in arrays
@@ -63,6 +65,12 @@ def dtype_name(array: Any) -> str:
     """Returns the name of an array's dtype, such as "float32", in any library."""
     name = getattr(array.dtype, "name", None) or str(array.dtype)
     return name.rpartition(".")[2]
+
+
+# Cached, since AutoGraph warns of the imports it cannot convert unless they are.
+@functools.cache
+def _module(name: str) -> Any:
+    return importlib.import_module(name)
 
 
 def _as_array(xp: Any, value: Any) -> Any:

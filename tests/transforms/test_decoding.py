@@ -432,3 +432,16 @@ def test_flip_test_of_other_sizes_or_keypoints_than_the_specs_is_refused():
         flip_test(lambda x: maps[..., :5], images)
     with pytest.raises(ValueError, match=r"heatmap_size \(64, 64\)"):
         flip_test(lambda x: maps, images, spec=CropSpec(image_size=(16, 16)))
+
+
+def test_sigma_of_zero_fits_the_cells_as_they_are():
+    maps = np.zeros((1, 9, 9, 16), np.float32)
+    maps[:, 3:6, 3:6] = 0.2
+    maps[:, 4, 3:6] = np.float32([0.5, 1.0, 0.8])[:, np.newaxis]
+
+    found = decode_cells(maps, sigma=0.0)
+
+    left, middle, right = np.log([0.5, 1.0, 0.8])
+    x = 4 + (left - right) / (2 * (left + right - 2 * middle))
+    np.testing.assert_allclose(found[..., 0], x, atol=1e-5)
+    np.testing.assert_allclose(found[..., 1], 4, atol=1e-5)

@@ -247,3 +247,12 @@ def test_geometry_compiles(jit_compile):
     found, _ = tf.function(crop, jit_compile=jit_compile)(*arguments)
 
     np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_unknown_visibility_counts_as_missing():
+    keypoints = np.full((3, 2), 7, np.float32)
+
+    found = geometry.mark_missing(keypoints, np.array([-1, 0, 1], np.int8))
+
+    np.testing.assert_array_equal(found, [[-1, -1], [-1, -1], [7, 7]])
+    assert found.dtype == np.float32

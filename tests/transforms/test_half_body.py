@@ -70,3 +70,16 @@ def test_coincident_keypoints_still_give_a_square():
     )
 
     assert float(side) == 250.0
+
+
+@pytest.mark.parametrize("upper", [True, False])
+def test_unknown_visibility_counts_as_missing(upper):
+    keypoints, visibility = pose()
+    visibility[[1, 8, 12]] = 0
+    unknown = np.where(visibility == 0, -1, visibility)
+
+    found = half_body_square(keypoints, unknown, upper=upper, **WHOLE)
+
+    expected = half_body_square(keypoints, visibility, upper=upper, **WHOLE)
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_array_equal(found[1], expected[1])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mpii_pose.keras.heatmaps import HeatmapLoss
 from mpii_pose.transforms.geometry import ALIGNMENTS
 from mpii_pose.transforms.heatmaps import encode_heatmaps
 from mpii_pose.transforms.spec import ENCODINGS, CropSpec
@@ -190,3 +191,30 @@ def test_labelled_keypoint_without_a_place_has_an_empty_map():
 def test_spec_without_heatmaps_is_refused():
     with pytest.raises(ValueError, match=r"heatmap_size must be .* got None"):
         encode_heatmaps(*random_people(), spec=CropSpec(heatmap_size=None))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_missing_keypoints_leave_loss_and_gradients_finite(value, encoding):
+    keypoints = np.full((2, 16, 2), 100, np.float32)
+    keypoints[:, 3], keypoints[:, 5, 0] = value, value
+    visibility = np.full((2, 16), 2, np.int8)
+    visibility[:, [3, 5]] = 0
+    points = tf.constant(keypoints)
+    predicted = tf.constant(np.full((2, 64, 64, 16), 0.5, np.float32))
+
+    with tf.GradientTape() as tape:
+        tape.watch([points, predicted])
+        maps, weights = encode_heatmaps(points, visibility, encoding=encoding)
+        loss = HeatmapLoss()(maps, predicted, sample_weight=weights)
+    gradients = tape.gradient(
+        loss, [predicted, points], unconnected_gradients=tf.UnconnectedGradients.ZERO
+    )
+
+    expected = np.ones((2, 16), np.float32)
+    expected[:, [3, 5]] = 0
+    np.testing.assert_array_equal(weights, expected)
+    np.testing.assert_array_equal(np.asarray(maps)[..., [3, 5]], 0.0)
+    assert np.isfinite(loss)
+    for gradient in gradients:
+        assert np.isfinite(gradient).all()

@@ -13,7 +13,7 @@ from mpii_pose.transforms import augmentation, geometry
 from mpii_pose.transforms.decoding import METHODS, decode_heatmaps, flip_test
 from mpii_pose.transforms.half_body import half_body_square
 from mpii_pose.transforms.heatmaps import encode_heatmaps
-from mpii_pose.transforms.spec import CropSpec
+from mpii_pose.transforms.spec import ENCODINGS, CropSpec
 from tests.libraries import LIBRARIES, Cases
 from tests.transforms.gaussians import gaussians, random_cells
 
@@ -182,3 +182,28 @@ loaded = {"tensorflow", "keras", "jax", "tensorflow_datasets"} & set(sys.modules
 assert not loaded, loaded
 """
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_tracing_formulas_warns_of_nothing():
+    code = """
+import tensorflow as tf
+from mpii_pose.transforms.heatmaps import encode_heatmaps
+tf.function(encode_heatmaps)(tf.zeros([16, 2]), tf.zeros([16], tf.int32))
+"""
+
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+
+    assert "AutoGraph" not in ended.stderr
+
+
+def test_missing_keypoints_make_numpy_warn_of_nothing():
+    points, missing = np.full([16, 2], np.nan, np.float32), np.zeros(16, np.int8)
+    with np.errstate(divide="raise", invalid="raise"):
+        for encoding in ENCODINGS:
+            maps, _ = encode_heatmaps(points, missing, encoding=encoding)
+        for method in METHODS:
+            keypoints, _ = decode_heatmaps(maps, method=method)
+        half_body_square(points, missing, upper=True, center=CENTER[0], side=SIDE[0])
+        geometry.crop_to_frame(keypoints, MATRIX[0])
