@@ -10,17 +10,14 @@ from keras import ops
 from mpii_pose.evaluation.pckh import AUC_THRESHOLDS, check_options
 from mpii_pose.evaluation.scores import DIALECTS, PCKhScores, scores_from_counts
 from mpii_pose.person import HEAD_SIZE_PER_SCALE, SQUARE_PER_SCALE
-from mpii_pose.transforms.decoding import (
-    check_method,
-    decode_cells,
-    decode_heatmaps,
-    spec_of_heatmaps,
-)
+from mpii_pose.transforms.decoding import check_method, decode_cells, spec_of_heatmaps
 from mpii_pose.transforms.geometry import Alignment, apply_affine, is_labelled
 from mpii_pose.transforms.spec import CropSpec
 
 # The part of the crop's square that HRNet's crop makes the head of everyone.
 HEAD_PER_SQUARE = HEAD_SIZE_PER_SCALE / SQUARE_PER_SCALE
+# Maps from heatmap to crop that differ by less than this, in pixels, are the same.
+SAME_MAP = 1e-3
 
 
 @keras.saving.register_keras_serializable(package="mpii_pose")
@@ -74,16 +71,16 @@ class PCKh(keras.metrics.Metric):
         self.method = method
         self.spec = spec_of_heatmaps(spec, fields) if spec or fields else None
         self._skeleton = (self.spec or CropSpec()).skeleton
-        self._num_keypoints = self._skeleton.num_keypoints
+        count = self._skeleton.num_keypoints
         # The metric's own threshold, then those of the curve.
         self._thresholds = (self.threshold, *AUC_THRESHOLDS)
         self.correct = self.add_weight(
             name="correct",
-            shape=(len(self._thresholds), self._num_keypoints),
+            shape=(len(self._thresholds), count),
             initializer="zeros",
         )
         self.labelled = self.add_weight(
-            name="labelled", shape=(self._num_keypoints,), initializer="zeros"
+            name="labelled", shape=(count,), initializer="zeros"
         )
 
     def update_state(
@@ -109,33 +106,29 @@ class PCKh(keras.metrics.Metric):
             tf.errors.InvalidArgumentError: The same of values, in TensorFlow's graphs.
                 Code that XLA compiles cannot raise: there they are left out.
         """
-        if isinstance(y_true, Mapping):
-            predicted, truth, labelled, head_size = self._people(y_true, y_pred)
-        else:
-            predicted, truth, labelled, head_size = self._maps(y_true, y_pred)
+        parts = self._people if isinstance(y_true, Mapping) else self._maps
         # As the pure function, in float64 where the backend has it, so that both agree
         # on errors at a threshold.
         dtype = "float32" if keras.backend.backend() == "jax" else "float64"
-        predicted, truth, head_size = (
-            ops.cast(values, dtype) for values in (predicted, truth, head_size)
-        )
+        labelled, *numbers = parts(y_true, ops.convert_to_tensor(y_pred))
+        predicted, truth, head_size = (ops.cast(x, dtype) for x in numbers)
         if sample_weight is not None:
             weight = ops.convert_to_tensor(sample_weight)
             weight = weight[:, None] if len(weight.shape) == 1 else weight
             labelled = ops.logical_and(labelled, ops.cast(weight, "float32") > 0)
-        labelled = _leave_out(
+        has_place = ops.all(ops.isfinite(truth), axis=-1)
+        has_size = ops.logical_and(head_size > 0, ops.isfinite(head_size))[:, None]
+        _refuse(
+            ops.logical_and(labelled, ~has_place),
             "truth must be finite where visibility is not 0",
-            labelled,
-            ops.all(ops.isfinite(truth), axis=-1),
             truth,
         )
-        has_size = ops.logical_and(head_size > 0, ops.isfinite(head_size))[:, None]
-        labelled = _leave_out(
+        _refuse(
+            ops.logical_and(labelled, ~has_size),
             "head_size must be a positive number of pixels",
-            labelled,
-            has_size,
             head_size,
         )
+        labelled = ops.logical_and(labelled, ops.logical_and(has_place, has_size))
         difference = ops.subtract(predicted, truth)
         error = ops.sqrt(ops.sum(ops.square(difference), axis=-1))
         error = error / ops.where(has_size, head_size[:, None], 1)
@@ -188,84 +181,72 @@ class PCKh(keras.metrics.Metric):
         }
 
     def _people(self, truth: Mapping[str, Any], y_pred: Any) -> tuple[Any, ...]:
-        """Returns predicted and true keypoints, labelled and head size of a dict."""
-        keypoints = self._checked_keypoints("keypoints", truth["keypoints"])
-        head_size = ops.convert_to_tensor(truth["head_size"])
-        if len(head_size.shape) != 1:
-            raise ValueError(
-                f"head_size must have shape [batch], got {tuple(head_size.shape)}"
-            )
-        visibility = ops.convert_to_tensor(truth["visibility"])
-        if tuple(visibility.shape[1:]) != (self._num_keypoints,):
-            raise ValueError(
-                f"visibility must have shape [batch, {self._num_keypoints}], got "
-                f"{tuple(visibility.shape)}"
-            )
-        predicted = self._predicted_keypoints(y_pred, truth)
+        """Returns labelled, predicted and true keypoints, and head size of a dict."""
+        count = self._skeleton.num_keypoints
+        keypoints = _checked("keypoints", truth["keypoints"], count, 2)
+        visibility = _checked("visibility", truth["visibility"], count)
+        head_size = _checked("head_size", truth["head_size"])
+        predicted = (
+            _checked("predicted keypoints", y_pred, count, 2)
+            if len(y_pred.shape) == 3
+            else self._decoded(y_pred, truth)
+        )
         if "crop_to_image" in truth:
             crop_to_image = ops.convert_to_tensor(truth["crop_to_image"])
             predicted = apply_affine(crop_to_image, predicted)
             keypoints = apply_affine(crop_to_image, keypoints)
-        return predicted, keypoints, is_labelled(visibility), head_size
+        return is_labelled(visibility), predicted, keypoints, head_size
 
-    def _predicted_keypoints(self, y_pred: Any, truth: Mapping[str, Any]) -> Any:
-        y_pred = ops.convert_to_tensor(y_pred)
-        if len(y_pred.shape) == 3:
-            return self._checked_keypoints("predictions", y_pred)
-        self._check_heatmaps(y_pred)
-        if "heatmaps" in truth:
-            _check_size("predicted heatmaps", y_pred, truth["heatmaps"].shape[1:3])
-        if self.spec is not None:
-            if "image" in truth:
-                _check_size("image", truth["image"], self.spec.image_size)
-            return self._decode(y_pred)
-        if "heatmap_to_crop" not in truth:
+    def _decoded(self, heatmaps: Any, truth: Mapping[str, Any]) -> Any:
+        """Returns the keypoints of predicted heatmaps in crop pixels."""
+        size = truth["heatmaps"].shape[1:3] if "heatmaps" in truth else (None, None)
+        cells = self._cells(heatmaps, size)
+        if self.spec is None and "heatmap_to_crop" not in truth:
             raise ValueError(
                 "PCKh cannot tell where the cells of heatmaps lie in the crop: pass "
                 "the spec that they were made with, PCKh(spec=...), or batches with "
                 "heatmap_to_crop, as PoseTransform makes them"
             )
-        cells, _ = decode_cells(y_pred, method=self.method, sigma=CropSpec().sigma)
-        return apply_affine(ops.convert_to_tensor(truth["heatmap_to_crop"]), cells)
+        if self.spec is None:
+            return apply_affine(ops.convert_to_tensor(truth["heatmap_to_crop"]), cells)
+        if "image" in truth:
+            _checked("image", truth["image"], *self.spec.image_size, None)
+        spec = CropSpec.of(self.spec, heatmap_size=tuple(heatmaps.shape[1:3]))
+        if "heatmap_to_crop" in truth:
+            given = ops.convert_to_tensor(truth["heatmap_to_crop"])
+            _refuse(
+                ops.abs(given - spec.heatmap_to_crop) > SAME_MAP,
+                "heatmap_to_crop must be that of the metric's spec, "
+                f"{spec.heatmap_to_crop.tolist()}",
+                given,
+            )
+        return apply_affine(spec.heatmap_to_crop, cells)
 
     def _maps(self, y_true: Any, y_pred: Any) -> tuple[Any, ...]:
         """Returns what `_people` does of true heatmaps."""
-        y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
-        self._check_heatmaps(y_true)
-        self._check_heatmaps(y_pred)
-        _check_size("predicted heatmaps", y_pred, y_true.shape[1:3])
-        if self.spec is None:
-            decoded = [
-                decode_cells(maps, method=self.method, sigma=CropSpec().sigma)[0]
-                for maps in (y_pred, y_true)
-            ]
-            square = min(y_true.shape[1:3])
-        else:
-            decoded = [self._decode(maps) for maps in (y_pred, y_true)]
-            alignment = Alignment.named(self.spec.alignment)
-            square = float(min(alignment.spans(self.spec.image_size)))
-        labelled = ops.isfinite(decoded[1][..., 0])
-        return *decoded, labelled, ops.convert_to_tensor([square * HEAD_PER_SQUARE])
+        y_true = ops.convert_to_tensor(y_true)
+        truth = self._cells(y_true)
+        size = tuple(y_true.shape[1:3])
+        predicted, square = self._cells(y_pred, size), float(min(size))
+        if self.spec is not None:
+            spec = CropSpec.of(self.spec, heatmap_size=size)
+            truth = apply_affine(spec.heatmap_to_crop, truth)
+            predicted = apply_affine(spec.heatmap_to_crop, predicted)
+            square = float(min(Alignment.named(spec.alignment).spans(spec.image_size)))
+        head_size = ops.convert_to_tensor([square * HEAD_PER_SQUARE])
+        return ops.isfinite(truth[..., 0]), predicted, truth, head_size
 
-    def _decode(self, heatmaps: Any) -> Any:
-        return decode_heatmaps(heatmaps, method=self.method, spec=self.spec)[0]
-
-    def _check_heatmaps(self, heatmaps: Any) -> None:
-        count = self._num_keypoints
-        if len(heatmaps.shape) != 4 or heatmaps.shape[-1] != count:
+    def _cells(self, heatmaps: Any, size: Any = (None, None)) -> Any:
+        count = self._skeleton.num_keypoints
+        if len(heatmaps.shape) != 4:
             raise ValueError(
                 f"PCKh takes heatmaps [batch, height, width, {count}] or keypoints "
                 f"[batch, {count}, 2], got shape {tuple(heatmaps.shape)}"
             )
-
-    def _checked_keypoints(self, name: str, keypoints: Any) -> Any:
-        keypoints = ops.convert_to_tensor(keypoints)
-        if tuple(keypoints.shape[1:]) != (self._num_keypoints, 2):
-            raise ValueError(
-                f"{name} must have shape [batch, {self._num_keypoints}, 2], got "
-                f"{tuple(keypoints.shape)}"
-            )
-        return keypoints
+        spec = self.spec or CropSpec(heatmap_size=None)
+        _checked("heatmaps", heatmaps, *size, count)
+        _checked("heatmaps", heatmaps, *(spec.heatmap_size or size), count)
+        return decode_cells(heatmaps, method=self.method, sigma=spec.sigma)[0]
 
     def _scores(self) -> list[PCKhScores]:
         labelled = ops.convert_to_numpy(self.labelled)
@@ -283,36 +264,42 @@ class PCKh(keras.metrics.Metric):
         ]
 
 
-def _check_size(name: str, maps: Any, size: Any) -> None:
-    found = tuple(maps.shape[1:3])
-    if found != tuple(size):
-        raise ValueError(
-            f"{name} must have height and width {tuple(size)}, as the truth or the "
-            f"spec has, got {found}"
+def _checked(name: str, values: Any, *shape: int | None) -> Any:
+    """Returns a tensor of shape [batch, *shape], where None is any length."""
+    values = ops.convert_to_tensor(values)
+    found = tuple(values.shape)
+    if len(found) != 1 + len(shape) or any(
+        None not in (want, got) and want != got
+        for want, got in zip(shape, found[1:], strict=True)
+    ):
+        expected = ", ".join(
+            "..." if length is None else str(length) for length in shape
         )
+        raise ValueError(
+            f"{name} must have shape [batch, {expected}], as the spec and the truth "
+            f"have, got {found}"
+        )
+    return values
 
 
-def _leave_out(problem: str, labelled: Any, is_right: Any, values: Any) -> Any:
-    """Returns `labelled` without what is not right; raises wherever that is possible.
+def _refuse(wrong: Any, problem: str, values: Any) -> None:
+    """Raises where anything of a person is wrong, unless XLA compiles this.
 
     Args:
+        wrong: bool [B, ...].
         problem: What the message says.
-        labelled: bool [B, K], which keypoints count.
-        is_right: bool [B, K] or [B, 1].
-        values: [B, ...], what the message shows of the first person.
+        values: [B, ...], what the message shows of the first such person.
     """
-    wrong = ops.logical_and(labelled, ops.logical_not(is_right))
     try:
-        people = np.flatnonzero(np.any(ops.convert_to_numpy(wrong), axis=-1))
+        found = ops.convert_to_numpy(wrong)
     except (NotImplementedError, TypeError):  # While a function is compiled.
         if keras.backend.backend() == "tensorflow":
             import tensorflow as tf
 
             tf.debugging.Assert(~tf.reduce_any(wrong), [problem, values])
-    else:
-        for person in people:
-            raise ValueError(
-                f"{problem}: person {person} of the batch has "
-                f"{ops.convert_to_numpy(values)[person]}"
-            )
-    return ops.logical_and(labelled, is_right)
+        return
+    for person, *_ in np.argwhere(found):
+        raise ValueError(
+            f"{problem}: person {person} of the batch has "
+            f"{ops.convert_to_numpy(values)[person]}"
+        )

@@ -39,7 +39,7 @@ class Alignment:
 
     @classmethod
     def named(cls, name: "str | Alignment | Mapping[str, Any]") -> "Alignment":
-        """Returns the alignment of that name, or the given one, or that of fields."""
+        """Returns the alignment of that name, of these fields, or the one given."""
         if isinstance(name, Mapping):
             return cls(**name)
         if isinstance(name, Alignment):

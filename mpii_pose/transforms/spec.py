@@ -50,8 +50,10 @@ class CropSpec:
         check_size("image_size", self.image_size)
         object.__setattr__(self, "image_size", tuple(self.image_size))
         alignment = Alignment.named(self.alignment)
-        is_known = ALIGNMENTS.get(alignment.name) == alignment
-        object.__setattr__(self, "alignment", alignment.name if is_known else alignment)
+        if ALIGNMENTS.get(alignment.name) == alignment:
+            object.__setattr__(self, "alignment", alignment.name)
+        else:
+            object.__setattr__(self, "alignment", alignment)
         alignment.spans(self.image_size)
         if self.heatmap_size is not None:
             check_size("heatmap_size", self.heatmap_size)

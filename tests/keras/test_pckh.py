@@ -407,9 +407,16 @@ def test_metric_without_a_spec_does_not_guess_where_heatmaps_lie():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"spec": CropSpec()}, r"image must have .* \(256, 256\).* got \(128, 128\)"),
-        ({"alignment": "udp"}, r"image must have .* \(256, 256\).* got \(128, 128\)"),
-        ({"image_size": (128, 128), "heatmap_size": (32, 32)}, r"heatmap_size \(32"),
+        ({"spec": CropSpec()}, r"image must have shape \[batch, 256, 256, \.\.\.\]"),
+        ({"alignment": "udp"}, r"image must have shape \[batch, 256, 256, \.\.\.\]"),
+        (
+            {"image_size": (128, 128), "heatmap_size": (32, 32)},
+            r"heatmaps must have shape \[batch, 32, 32, 16\].* got \(6, 64, 64, 16\)",
+        ),
+        (
+            {"image_size": (128, 128), "alignment": "udp"},
+            "heatmap_to_crop must be that of the metric's spec",
+        ),
     ],
 )
 def test_sizes_that_contradict_the_spec_are_refused(options, message):
@@ -424,7 +431,7 @@ def test_predicted_heatmaps_of_another_size_than_the_true_ones_are_refused():
     finer = np.zeros((6, 128, 128, 16), np.float32)
 
     for truth in (maps, batch | {"heatmaps": maps}):
-        with pytest.raises(ValueError, match=r"\(64, 64\).* got \(128, 128\)"):
+        with pytest.raises(ValueError, match=r"batch, 64, 64, .* got \(6, 128"):
             PCKh().update_state(truth, finer)
 
 
