@@ -68,7 +68,7 @@ def checked(
     for name, (axes, dtype) in SPECS.items():
         shape = [skeleton.num_keypoints if axis == "K" else axis for axis in axes]
         features[name] = _check_feature(name, example[name], shape, dtype)
-    with tf.control_dependencies(_assertions(features)):
+    with tf.control_dependencies([_assertion(features)]):
         for name in ("image", "center", "scale"):
             features[name] = tf.identity(features[name])
     return features
@@ -101,57 +101,69 @@ def _check_image(image: tf.Tensor) -> tf.Tensor:
     )
 
 
-def _assertions(features: Features) -> list[tf.Operation]:
-    """Returns checks of what only shows when an example is read."""
+def _assertion(features: Features) -> tf.Tensor:
+    """Returns one check of all that only shows when an example is read.
+
+    What to say of a wrong one is found out when there is one.
+    """
     center, scale, image = features["center"], features["scale"], features["image"]
     keypoints = features["keypoints"]
     missing = ~geometry.is_labelled(features["visibility"])[:, None]
-    checks = [
-        (
+    checks = {
+        f"scale must be {MIN_SCALE} to {MAX_SCALE} (person height / 200 px), got": (
             (scale >= MIN_SCALE) & (scale <= MAX_SCALE),
-            f"scale must be {MIN_SCALE} to {MAX_SCALE} (person height / 200 px), got",
-            scale,
+            lambda: scale,
         ),
-        (
+        f"center must be finite and at most {MAX_COORDINATE:g} px from 0, got": (
             tf.reduce_all(tf.abs(center) <= MAX_COORDINATE),
-            f"center must be finite and at most {MAX_COORDINATE:g} px from 0, got",
-            center,
+            lambda: center,
         ),
-        (
+        "keypoints that are not missing must be finite and at most "
+        f"{MAX_COORDINATE:g} px from 0, got": (
             tf.reduce_all(missing | (tf.abs(keypoints) <= MAX_COORDINATE)),
-            "keypoints that are not missing must be finite and at most "
-            f"{MAX_COORDINATE:g} px from 0, got",
-            keypoints,
+            lambda: keypoints,
         ),
-    ]
+    }
     if image.dtype == tf.string:
-        checks.append(_check_jpeg(image))
+        checks["the bytes do not start and end as those of a JPEG do, but are"] = (
+            _is_jpeg(image),
+            lambda: _describe(image),
+        )
     else:
         size = tf.shape(image)
-        checks.append((tf.reduce_all(size > 0), "image is empty: shape", size))
+        checks["image is empty: shape"] = tf.reduce_all(size > 0), lambda: size
     where = ["of image", features["image_name"], "index", features["index"]]
-    return [
-        tf.debugging.Assert(good, [message, value, *where])
-        for good, message, value in checks
-    ]
+
+    def complain() -> tf.Tensor:
+        assertions = [
+            tf.debugging.Assert(good, [message, value(), *where])
+            for message, (good, value) in checks.items()
+        ]
+        with tf.control_dependencies([op for op in assertions if op is not None]):
+            return tf.constant(False)
+
+    all_good = tf.reduce_all(tf.stack([good for good, _ in checks.values()]))
+    return tf.cond(all_good, lambda: tf.constant(True), complain)
 
 
-def _check_jpeg(image: tf.Tensor) -> tuple[tf.Tensor, str, tf.Tensor]:
+def _is_jpeg(image: tf.Tensor) -> tf.Tensor:
     """Looks at both ends: a decoder that stops early misses the second."""
-    length = tf.strings.length(image)
-    end = tf.strings.substr(image, tf.maximum(length - len(JPEG_END), 0), len(JPEG_END))
-    start = tf.strings.substr(image, 0, len(PNG_START))
-    whole = (tf.strings.substr(start, 0, len(JPEG_START)) == JPEG_START) & (
-        end == JPEG_END
-    )
+    start = tf.strings.substr(image, 0, len(JPEG_START))
+    at = tf.maximum(tf.strings.length(image) - len(JPEG_END), 0)
+    end = tf.strings.substr(image, at, len(JPEG_END))
+    return (start == JPEG_START) & (end == JPEG_END)
+
+
+def _describe(image: tf.Tensor) -> tf.Tensor:
+    """Says what bytes are that are no JPEG, and what to do."""
     found = tf.where(
-        start == PNG_START,
+        tf.strings.substr(image, 0, len(PNG_START)) == PNG_START,
         "a PNG, which is to be decoded before this map; or build the dataset again",
         "truncated, or in another format: build the dataset again, or decode the "
         "image before this map",
     )
-    found = tf.where(length > 0, found, "empty: build the dataset again")
-    return whole, "the bytes do not start and end as those of a JPEG do, but are", found
+    is_empty = tf.strings.length(image) == 0
+    return tf.where(is_empty, "empty: build the dataset again", found)
 
 
 def random_seed(example: Features, seed: int | None) -> tf.Tensor:
