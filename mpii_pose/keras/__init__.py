@@ -1,6 +1,7 @@
 """Heatmaps, loss and metric inside Keras models.
 
-Importing this registers them, so that `keras.models.load_model` finds them.
+`keras.models.load_model` finds them in a process that has imported this, or has used
+one of their public names, such as `mpii_pose.HeatmapLoss`.
 """
 
 from mpii_pose.keras.heatmaps import HeatmapEncoder as HeatmapEncoder

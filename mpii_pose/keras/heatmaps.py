@@ -1,7 +1,8 @@
 """Heatmaps in Keras: drawn inside the model, and a loss that knows their weights.
 
 Both run on any backend of Keras and are saved with a model. `keras.models.load_model`
-knows them in a process that has imported `mpii_pose.keras`.
+knows them in a process that has imported `mpii_pose.keras` or used one by its public
+name; `import mpii_pose` alone loads no Keras.
 """
 
 from typing import Any

@@ -32,6 +32,7 @@ _KERNEL_RADIUS_IN_SIGMA = 2.5
 _MAX_OFFSET = 2.0
 # Logarithms are taken of values from this share of the peak upwards.
 _SMALLEST_SHARE = 1e-6
+_LOWEST = np.finfo(np.float32).min
 # A top that is flatter than a Gaussian of sigma 100 is not told from rounding.
 _SMALLEST_CURVATURE = 1e-4
 
@@ -95,7 +96,7 @@ def decode_cells(heatmaps: Any, *, method: str, sigma: float) -> tuple[Any, Any]
     peak = xp.array(xp.stack([xp.argmax(row, axis=-1), y], axis=-1), dtype="float32")
     scores = xp.max(row_tops, axis=-1)
     has_nan = xp.any(xp.isnan(maps), axis=(-2, -1))
-    maps = xp.where(xp.isfinite(maps), maps, 0.0)  # infinity times 0 would be NaN
+    maps = xp.maximum(maps, _LOWEST)  # minus infinity times 0 would be NaN
     cells = peak
     if min(height, width) >= 3 and method == "quarter":
         cells = peak + _quarter_offset(xp, maps, peak)

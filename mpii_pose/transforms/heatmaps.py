@@ -25,6 +25,7 @@ def encode_heatmaps(
     "unbiased" puts the Gaussian at the exact position and lets it run out over the
     whole map (Zhang et al. 2020, DARK). "msra" rounds the position to a cell and cuts
     the Gaussian off at 3 sigma in x and in y (HRNet, `JointsDataset.generate_target`).
+    HRNet rounds towards 0, which differs for keypoints beyond the left and top border.
     A keypoint that is missing, or whose 3-sigma blob misses the map, has an empty map.
 
     The weights are 1 for: "labelled" those with a blob (HRNet); "visible" those of

@@ -75,6 +75,15 @@ def encoder_model():
     return model
 
 
+def test_saved_model_is_loaded(saved):
+    model = keras.models.load_model(saved / "model.keras")
+
+    found = model(list(programs.arrows()))
+    np.testing.assert_allclose(found, np.load(saved / "maps.npy"), atol=1e-5)
+    assert isinstance(model.loss, mpii_pose.HeatmapLoss)
+
+
+@pytest.mark.slow
 def test_saved_model_is_loaded_in_a_fresh_process(saved):
     programs.run(_LOAD, saved / "model.keras", saved / "maps.npy")
 
@@ -88,6 +97,7 @@ def test_model_is_cloned():
     np.testing.assert_array_equal(clone(arrows), model(arrows))
 
 
+@pytest.mark.slow
 def test_layer_loss_and_metric_run_on_jax():
     if importlib.util.find_spec("jax") is None:
         pytest.skip("needs jax")
