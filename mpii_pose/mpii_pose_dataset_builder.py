@@ -167,6 +167,7 @@ def _log_differences(release: Release) -> None:
 def _metadata(release: Release) -> dict[str, Any]:
     return {
         "source": release.source.kind.value,
+        "drawn": release.source.is_drawn,
         # Name and git's id of each file: the official .mat is
         # `official.MATLAB_GIT_BLOB`.
         "annotation_files": {

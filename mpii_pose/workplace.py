@@ -33,17 +33,21 @@ class Owner:
         host: Name of the host that it runs on.
         pid: Its id there.
         started: When it started, in seconds since 1970; ids are used again.
+        boot: Id of the boot of its host's kernel, as names of hosts are used again too;
+            "" where the kernel has none.
     """
 
     host: str
     pid: int
     started: float
+    boot: str = ""
 
     @classmethod
     def this_process(cls) -> "Owner":
         """Returns the process that asks."""
         started = psutil.Process().create_time()
-        return cls(host=socket.gethostname(), pid=os.getpid(), started=started)
+        host, boot = _this_host()
+        return cls(host=host, pid=os.getpid(), started=started, boot=boot)
 
     @classmethod
     def read(cls, path: epath.PathLike) -> "Owner | None":
@@ -59,7 +63,7 @@ class Owner:
 
     def is_gone(self) -> bool:
         """Whether this host says that the process ended; of others it cannot know."""
-        if self.host != socket.gethostname():
+        if (self.host, self.boot) != _this_host():
             return False
         try:
             process = psutil.Process(self.pid)
@@ -71,6 +75,13 @@ class Owner:
 
     def __str__(self) -> str:
         return f"process {self.pid} on host {self.host}"
+
+
+def _this_host() -> tuple[str, str]:
+    """Returns the host's name and the id of its boot."""
+    path = epath.Path("/proc/sys/kernel/random/boot_id")
+    boot = path.read_text().strip() if path.exists() else ""
+    return socket.gethostname(), boot
 
 
 @contextlib.contextmanager

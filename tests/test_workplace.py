@@ -128,10 +128,11 @@ def test_folder_of_an_ended_process_of_this_host_is_removed(tmp_path, log, reuse
     ("owner", "named"),
     [
         (gone(host="elsewhere"), "elsewhere"),
+        (gone(boot="of another host of this name"), "on host"),
         (workplace.Owner.this_process(), f"process {os.getpid()}"),
         (None, "an unknown host"),
     ],
-    ids=["other_host", "running", "no_note"],
+    ids=["other_host", "same_name", "running", "no_note"],
 )
 def test_folder_that_another_may_be_writing_is_left_and_named(
     tmp_path, log, owner, named

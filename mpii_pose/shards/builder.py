@@ -24,17 +24,27 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
     """Builder of examples that are small until they are encoded.
 
     `_generate_examples` is a generator, as in any builder, or a sequence that makes
-    examples when asked; their images are `ImageFile`s. Shards are written by Beam
+    examples when asked; their images are `StoredImage`s. Shards are written by Beam
     workers if the user chose a runner or pipeline options, and by this process
     otherwise. Should TFDS stop calling `_generate_splits`, its own writers would build
     the same dataset.
     """
 
-    def download_and_prepare(self, **kwargs: Any) -> None:
+    def download_and_prepare(
+        self,
+        *,
+        download_config: tfds.download.DownloadConfig | None = None,
+        **kwargs: Any,
+    ) -> None:
         """Builds the dataset unless it is built; see the method of TFDS.
 
         Where another process or thread is building it, waits and takes what that built.
         """
+        config = download_config or tfds.download.DownloadConfig()
+        kwargs["download_config"] = config
+        if self.is_prepared() and not config.download_mode.overwrite_dataset:
+            super().download_and_prepare(**kwargs)  # Says so.
+            return
         folder = epath.Path(self.data_dir).parent
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """What is stored of a release: the features, the examples and their keys.
 
-Adding a layout is adding a class like `FullFrame`.
+Adding a layout is adding a subclass of `FullFrame`; what it stores as an image is an
+`ImageFile` or another `StoredImage`.
 """
 
 import dataclasses

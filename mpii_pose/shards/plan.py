@@ -25,7 +25,7 @@ from etils import epath
 
 from mpii_pose import tfds_private
 from mpii_pose.shards.encoding import ExampleEncoder
-from mpii_pose.shards.images import ImageError, ImageFile
+from mpii_pose.shards.images import ImageError, StoredImage
 
 Example = dict[str, Any]
 KeyExample = tuple[str, Example]
@@ -91,7 +91,7 @@ def _read_images(keyed: KeyExample) -> KeyExample:
         images = {
             name: value.read()
             for name, value in example.items()
-            if isinstance(value, ImageFile)
+            if isinstance(value, StoredImage)
         }
     except ImageError as error:
         raise ImageError(f"Person {key}: {error}") from error
@@ -264,5 +264,5 @@ def shard_ends(
 
 
 def _num_bytes(example: Example) -> int:
-    images = (value for value in example.values() if isinstance(value, ImageFile))
+    images = (value for value in example.values() if isinstance(value, StoredImage))
     return EXAMPLE_BYTES + sum(image.num_bytes for image in images)

@@ -56,6 +56,8 @@ def test_whole_rgb_jpeg_is_kept_byte_for_byte(tmp_path, picture, options):
         ("P", "PNG"),
         ("L", "PNG"),
         ("I;16", "PNG"),
+        ("I;16", "TIFF"),
+        ("I;16B", "TIFF"),
         ("1", "PNG"),
         ("L", "JPEG"),
         ("CMYK", "JPEG"),
@@ -67,9 +69,10 @@ def test_other_image_becomes_an_rgb_jpeg_of_the_same_pixels(
     tmp_path, picture, mode, image_format
 ):
     options = {"quality": 95} if image_format in ("JPEG", "WEBP") else {}
-    if mode == "I;16":
-        grey = np.asarray(picture.convert("L"))
-        image = PIL.Image.fromarray(grey.astype(np.uint16) * 257)
+    if mode.startswith("I;16"):
+        grey = np.asarray(picture.convert("L")).astype(np.uint16) * 257
+        data = grey.astype(">u2" if mode == "I;16B" else "<u2").tobytes()
+        image = PIL.Image.frombytes(mode, picture.size, data)
         expected = picture.convert("L").convert("RGB")
     else:
         image = picture.convert(mode)
