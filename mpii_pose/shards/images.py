@@ -73,16 +73,15 @@ class ImageFile(StoredImage):
 
     path: str
     num_bytes: int
-    check_pixels: bool = True
+    check_pixels: bool = False
 
     def read(self) -> bytes:
         """Returns the image as an RGB JPEG.
 
         RGB JPEG files that begin and end as such are kept byte for byte. Anything else
         is decoded and encoded anew; a rotation in EXIF is ignored, as in every code
-        base that uses MPII. Damage in the middle of an RGB or grey JPEG is found where
-        libjpeg warns of it: of nearly every cut or gap of some hundred bytes, of about
-        half of the changed bytes.
+        base that uses MPII. Damage in the middle of a JPEG is looked for with
+        `check_pixels` only, see there.
 
         Raises:
             ImageError: The file is missing, damaged, no image, of a pixel type whose
@@ -101,7 +100,7 @@ class ImageFile(StoredImage):
             with PIL.Image.open(io.BytesIO(data)) as image:
                 _check_size(image)
                 if image.format == "JPEG" and self.check_pixels:
-                    _check_pixels(data, image.mode)
+                    check_pixels(data, image.mode)
                 if (
                     image.format == "JPEG"
                     and image.mode == "RGB"
@@ -124,11 +123,21 @@ def _check_size(image: PIL.Image.Image) -> None:
         )
 
 
-def _check_pixels(data: bytes, mode: str) -> None:
-    """Raises ValueError where libjpeg warns; Pillow and TensorFlow pass over that."""
-    if mode not in _CHECKED_COLORS:
-        return
-    try:
+def check_pixels(data: bytes, mode: str = "RGB") -> None:
+    """Reads all pixels of a JPEG, by a libjpeg whose warnings are errors.
+
+    Pillow and TensorFlow pass over them and give other pixels. libjpeg warns of nearly
+    every cut or gap of some hundred bytes, and of about half of the changed bytes; it
+    also does of stray bytes before the end, which do no harm.
+
+    Args:
+        data: The file.
+        mode: Pillow's name for its colors; only "RGB" and "L" are looked at.
+
+    Raises:
+        ValueError: libjpeg warns.
+    """
+    if mode in _CHECKED_COLORS:
         simplejpeg.decode_jpeg(
             data,
             colorspace=_CHECKED_COLORS[mode],
@@ -136,11 +145,6 @@ def _check_pixels(data: bytes, mode: str) -> None:
             min_width=1,
             min_factor=_CHECK_FACTOR,
         )
-    except ValueError as error:
-        # Some warnings are harmless, as of stray bytes before the end.
-        raise ValueError(
-            f"{error}; check_pixels=False passes over libjpeg's warnings"
-        ) from error
 
 
 @contextlib.contextmanager
@@ -171,7 +175,7 @@ def _encode_jpeg(image: PIL.Image.Image) -> bytes:
 
 
 def find_image_files(
-    folder: epath.PathLike, image_names: Iterable[str], *, check_pixels: bool = True
+    folder: epath.PathLike, image_names: Iterable[str], *, check_pixels: bool = False
 ) -> Mapping[str, ImageFile]:
     """Looks up the images of a release, all before the first is read.
 

@@ -117,20 +117,20 @@ def _check_images(found: find.Found, names: list[str]) -> Iterator[Diagnosis]:
             f"{len(missing):,} of {len(names):,} images with people are missing in "
             f"{folder}: {some(sorted(missing))}"
         )
-    files = find_image_files(folder, names).values()
+    files = find_image_files(folder, names, check_pixels=True).values()
     with concurrent.futures.ThreadPoolExecutor() as pool:
         errors = [error for error in pool.map(_error_in, files) if error]
     if errors:
         yield problem(
-            f"{len(errors):,} images in {folder} would stop a build, the first: "
-            f"{errors[0]}"
+            f"{len(errors):,} images in {folder} are damaged; a build would stop, or "
+            f"store wrong pixels. The first: {errors[0]}"
         )
     elif not missing:
         yield fine(f"All {len(names):,} images with people are in {folder}")
 
 
 def _error_in(file: ImageFile) -> str:
-    """Returns what a build would say of an image, or nothing."""
+    """Returns what a build that checks pixels would say of an image, or nothing."""
     try:
         file.read()
     except ImageError as error:

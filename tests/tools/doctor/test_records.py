@@ -3,6 +3,7 @@
 import pytest
 
 import mpii_pose
+from mpii_pose.files import JPEG_END
 from mpii_pose.shards.images import ImageFile
 from mpii_pose.tools.doctor import files
 from mpii_pose.tools.doctor.diagnosis import State
@@ -70,23 +71,28 @@ def test_a_dataset_as_built_is_fine(build):
 
     assert len(texts) == 4
     assert all(text.startswith("ok") for text in texts)
-    assert any("decodes the images of all 4 in validation" in text for text in texts)
+    assert any("reads the images of all 4 in validation" in text for text in texts)
 
 
-def test_an_image_that_cannot_be_decoded_is_named(build, drawn_release, monkeypatch):
+def cut_short(data):
+    return data[: len(data) // 2] + JPEG_END
+
+
+@pytest.mark.parametrize("damage", [damage_header, cut_short])
+def test_a_damaged_image_is_named(build, drawn_release, monkeypatch, damage):
     person = mpii_pose.read_people(drawn_release)["validation"][0]
     read = ImageFile.read
 
     def read_damaged(self):
         data = read(self)
-        return damage_header(data) if self.path.endswith(person.image_name) else data
+        return damage(data) if self.path.endswith(person.image_name) else data
 
     monkeypatch.setattr(ImageFile, "read", read_damaged)
     folder = build()
 
     (text,) = problems(folder)
 
-    assert text.startswith("TensorFlow cannot decode")
+    assert text.startswith("libjpeg finds damage in 1 images of split validation")
     assert f"{person.image_name} (index {person.index})" in text
 
 
