@@ -71,6 +71,7 @@ setuptools.setup(
             "dill",  # tfds.testing
             "hypothesis",
             "ipykernel",
+            "jax",  # one of the array libraries that the formulas run on
             "matplotlib",
             "mypy",
             "nbclient",
