@@ -220,6 +220,7 @@ def test_the_people_are_of_many_kinds(people):
     assert min(EXPECTED["audit"].values()) > 0
 
 
+@pytest.mark.slow
 def test_the_files_are_what_the_real_annotations_give(real_mpii):
     for name, text in make.make(real_mpii).items():
         assert (FOLDER / name).read_text() == text, f"{name}: run make.py"

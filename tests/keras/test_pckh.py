@@ -268,6 +268,7 @@ def test_metric_is_saved_with_its_options_and_without_its_counts():
     assert np.isnan(restored.result())
 
 
+@pytest.mark.slow
 def test_replicas_count_together():
     code = """
 import numpy as np, tensorflow as tf
