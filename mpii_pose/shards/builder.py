@@ -42,7 +42,9 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
         """
         config = download_config or tfds.download.DownloadConfig()
         kwargs["download_config"] = config
-        if self.is_prepared() and not config.download_mode.overwrite_dataset:
+        # TFDS warns of a folder that is not there yet.
+        is_prepared = self.data_path.exists() and self.is_prepared()
+        if is_prepared and not config.download_mode.overwrite_dataset:
             super().download_and_prepare(**kwargs)  # Says so.
             return
         folder = epath.Path(self.data_dir).parent

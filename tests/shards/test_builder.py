@@ -347,6 +347,7 @@ def test_nothing_is_printed_and_progress_without_a_terminal_is_a_few_lines(
     printed = capfd.readouterr()
     assert "Writing" not in printed.out + printed.err
     assert "Reading people" not in printed.out
+    assert not [r for r in log.records if "has no dataset_info.json" in r.message]
 
 
 def test_built_dataset_is_reused_and_overwritten(drawn_release, tmp_path):
