@@ -1,6 +1,6 @@
 """The recommended input pipeline: from prepared files to batches, in one call."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -32,17 +32,20 @@ def input_pipeline(
     num_epochs: int | None = None,
     dataset: str | tfds.core.DatasetBuilder = "mpii_pose",
     data_dir: str | None = None,
+    decoders: Mapping[str, Any] | None = None,
     seed: int | None = None,
     input_context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
     """Reads, shuffles, transforms and batches a split.
 
-    For training, batches are full, shuffled and without end: say `steps_per_epoch`.
+    For training, batches are full, shuffled and without end; with `num_epochs=1` they
+    have a length, and each reading shuffles and augments anew, as `Model.fit` needs it.
     For evaluation, each example comes once, in a fixed order; `index` tells which it
     is. Images are decoded by the transform alone.
 
         train = input_pipeline("train", 32, seed=0)
-        keras_train = input_pipeline("train", 32, transform=PoseTransform().supervised)
+        supervised = PoseTransform(augmentation=Augmentation.hrnet()).supervised
+        model.fit(input_pipeline("train", 32, transform=supervised, num_epochs=1), ...)
 
     On several workers, pass each its context; every example goes to one of them:
 
@@ -55,7 +58,8 @@ def input_pipeline(
         batch_size: Examples in a batch, over all replicas.
         transform: Map function of single examples, such as a `PoseTransform`, its
             `supervised`, or a `Preprocessor`. By default `PoseTransform()`, with
-            HRNet's augmentation for training.
+            HRNet's augmentation for training. Its example has `image` as the bytes of
+            a JPEG, unless `decoders` says otherwise.
         training: Whether to shuffle, repeat and drop what does not fill a batch. By
             default, True for "train" and False for other whole splits; for a part or
             a sum it must be said.
@@ -64,8 +68,12 @@ def input_pipeline(
         dataset: Name of the dataset, perhaps with config ("mpii_pose/synthetic"), or
             a builder. It is prepared first if it is not yet.
         data_dir: Where TFDS keeps its datasets, if `dataset` is a name.
+        decoders: As `tfds.load` takes them, for a transform of one's own: with {},
+            `image` is decoded, uint8 [H, W, 3]. By default it is not, so that the
+            transform decodes only what it shows.
         seed: Seed of the order and of the default transform: the same seed gives the
-            same batches. Each repetition is shuffled and augmented differently.
+            same batches. Each repetition, and each reading for training, is shuffled
+            and augmented differently.
         input_context: Which part of the examples to read, from `tf.distribute`.
 
     Returns:
@@ -106,9 +114,13 @@ def input_pipeline(
             "smaller batch_size, more epochs, or training=False"
         )
 
-    examples = _read(dataset, part, shuffle=training, seed=seed)
+    if decoders is None:
+        decoders = {"image": tfds.decode.SkipDecoding()}
+    examples = _read(dataset, part, decoders, shuffle=training, seed=seed)
     if training or num_epochs is not None:
         examples = number_epochs(examples, num_epochs=num_epochs)
+    if training:
+        examples = _number_readings(examples)
 
     def transformed(example: Features, draw_seed: tf.Tensor) -> Any:
         return transform({**example, "draw_seed": draw_seed})
@@ -152,6 +164,29 @@ def number_epochs(
     )
 
 
+def _number_readings(examples: tf.data.Dataset) -> tf.data.Dataset:
+    """Moves `epoch` by another number in each reading of the dataset; first by 0.
+
+    `Model.fit` reads a dataset of known length anew in each of its epochs. The number
+    is part of an iterator's state; a variable could not be saved with it.
+    """
+
+    def same_in_a_reading(
+        kept: tf.Tensor, number: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        kept = tf.where(kept < 0, number, kept)
+        return kept, kept
+
+    def numbers() -> tf.data.Dataset:
+        numbers = tf.data.Dataset.random(seed=0, rerandomize_each_iteration=True)
+        return numbers.scan(tf.constant(-1, tf.int64), same_in_a_reading)
+
+    first = next(iter(numbers()))
+    return tf.data.Dataset.zip(examples, numbers()).map(
+        lambda example, number: {**example, "epoch": example["epoch"] + number - first}
+    )
+
+
 def _part_of_worker(
     builder: tfds.core.DatasetBuilder,
     split: str | tfds.core.ReadInstruction,
@@ -173,12 +208,12 @@ def _part_of_worker(
 def _read(
     builder: tfds.core.DatasetBuilder,
     split: Any,
+    decoders: Mapping[str, Any],
     *,
     shuffle: bool,
     seed: int | None,
 ) -> tf.data.Dataset:
-    """Returns the examples of a split, images still encoded."""
-    decoders = {"image": tfds.decode.SkipDecoding()}
+    """Returns the examples of a split."""
     if builder.info.file_format == tfds.core.FileFormat.ARRAY_RECORD:
         return _read_by_number(builder, split, decoders, shuffle=shuffle, seed=seed)
     examples = builder.as_dataset(
@@ -198,7 +233,7 @@ def _read(
 def _read_by_number(
     builder: tfds.core.DatasetBuilder,
     split: Any,
-    decoders: dict[str, Any],
+    decoders: Mapping[str, Any],
     *,
     shuffle: bool,
     seed: int | None,

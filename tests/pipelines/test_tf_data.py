@@ -1,5 +1,6 @@
 import dataclasses
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -328,3 +329,64 @@ def test_epochs_of_unknown_length_are_refused():
 
     with pytest.raises(ValueError, match=r"must be known .* got cardinality -2"):
         pipeline.number_epochs(filtered)
+
+
+def seeded(**options):
+    return PoseTransform(**SMALL, augmentation=Augmentation.hrnet(), **options)
+
+
+def test_each_reading_for_training_augments_anew_with_a_seed_too(builder):
+    def matrices(training):
+        dataset = input_pipeline(
+            "train[:1]",
+            1,
+            dataset=builder,
+            transform=seeded(seed=1),
+            training=training,
+            num_epochs=2,
+        )
+        return [
+            batch["crop_to_image"].numpy().tobytes()
+            for _ in range(2)
+            for batch in dataset
+        ]
+
+    readings, again = matrices(True), matrices(True)
+
+    assert len(set(readings)) == 4
+    assert readings == again
+    assert len(set(matrices(False))) == 2  # For evaluation, all readings are alike.
+
+
+def test_keras_trains_one_epoch_after_the_other_without_being_told_their_length(
+    builder,
+):
+    heatmaps = dataclasses.replace(seeded(), image_dtype="float32")
+    model = keras.Sequential(
+        [keras.layers.Conv2D(16, 3, 4, padding="same"), keras.layers.ReLU()]
+    )
+    model.compile("sgd", HeatmapLoss())
+    train = input_pipeline(
+        "train", 8, dataset=builder, transform=heatmaps.supervised, num_epochs=1
+    )
+
+    history = model.fit(train, epochs=2, verbose=0)
+
+    assert len(train) == count(builder, "train") // 8
+    assert int(model.optimizer.iterations) == 2 * len(train)
+    assert np.isfinite(history.history["loss"]).all()
+
+
+def test_an_own_transform_gets_decoded_images_on_request(any_builder):
+    def size(example):
+        return tf.shape(example["image"])
+
+    (shape,) = input_pipeline(
+        "train", 1, dataset=any_builder, transform=size, decoders={}
+    ).take(1)
+    (encoded,) = input_pipeline(
+        "train", 1, dataset=any_builder, transform=lambda e: e["image"]
+    ).take(1)
+
+    assert shape[0, 2] == 3
+    assert tf.io.is_jpeg(encoded[0])
