@@ -10,13 +10,14 @@ _EXAMPLES = """\
 examples:
   python -m mpii_pose doctor
   python -m mpii_pose doctor ~/mpii --data_dir /data/tensorflow_datasets
-  python -m mpii_pose doctor ~/tensorflow_datasets/mpii_pose/person/1.0.0
+  python -m mpii_pose doctor ~/tensorflow_datasets
 
 PATH is the folder that you would give to `tfds build --manual_dir`: it may hold the
 official archives, what is in them, or a JSON copy of the annotations with images/.
 Images are read as a build reads them, or their archive, which takes some minutes.
-Or PATH is a prepared dataset, of which every image is decoded, which takes some minutes
-for all of MPII: should TensorFlow stop with "Invalid JPEG data", this names the image.
+Or PATH is a prepared dataset, or a folder in which TFDS keeps some: every image of them
+is decoded, which takes some minutes for all of MPII. Should TensorFlow stop with
+"Invalid JPEG data", this names the image.
 Exit code: 0 if nothing is wrong, 1 if there is a problem.
 """
 
@@ -36,7 +37,7 @@ def add_parser(commands: Any) -> None:
         nargs="?",
         type=user_path,
         metavar="PATH",
-        help="a copy of MPII or a dataset",
+        help="a copy of MPII, a dataset or a folder of datasets",
     )
     parser.add_argument(
         "--data_dir",

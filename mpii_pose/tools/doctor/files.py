@@ -12,6 +12,11 @@ from mpii_pose.release.release import image_names
 from mpii_pose.shards.images import ImageError, ImageFile, find_image_files
 from mpii_pose.tools.doctor.diagnosis import Diagnosis, fine, note, problem, some
 
+# What TFDS names the folder of this dataset, and what it writes into each version of it.
+_DATASET = "mpii_pose"
+_INFO_FILE = "dataset_info.json"
+_DATASET_FILES = (_INFO_FILE, "features.json")
+
 # People of MPII by split. JSON copies have train and validation only.
 MPII_PEOPLE: Mapping[str, int] = {
     split.TRAIN: 22246,
@@ -22,20 +27,34 @@ MPII_PEOPLE: Mapping[str, int] = {
 
 
 def check_path(path: epath.PathLike) -> Iterator[Diagnosis]:
-    """Looks at a prepared dataset, or at a copy of the release."""
+    """Looks at a prepared dataset, at those in a data folder, or at a release."""
     path = epath.Path(path).expanduser()
-    is_dataset = any(
-        (path / f).exists() for f in ("dataset_info.json", "features.json")
-    )
-    if not is_dataset:
+    datasets = find_datasets(path)
+    if not datasets:
         yield from check_files(path)
         return
     try:  # A doctor must get as far as to say that TensorFlow cannot be imported.
         from mpii_pose.tools.doctor import records
     except Exception as error:
         yield problem(f"{path} was not read, which needs TensorFlow: {error}")
-    else:
-        yield from records.check_records(path)
+        return
+    for folder in datasets:
+        yield from records.check_records(folder)
+
+
+def find_datasets(path: epath.Path) -> list[epath.Path]:
+    """Returns the folders of prepared datasets: the path itself, or those below it.
+
+    Args:
+        path: The folder of a dataset, such as "mpii_pose/person/1.0.0", of its
+            versions, of its configs, or of all that TFDS keeps.
+    """
+    if any((path / name).exists() for name in _DATASET_FILES):
+        return [path]
+    below = ("*", "*/*") if _DATASET in path.parts else (f"{_DATASET}/*/*",)
+    return sorted(
+        {file.parent for place in below for file in path.glob(f"{place}/{_INFO_FILE}")}
+    )
 
 
 def check_files(path: epath.PathLike) -> Iterator[Diagnosis]:
