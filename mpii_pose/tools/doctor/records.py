@@ -57,7 +57,10 @@ def check_records(folder: epath.PathLike) -> Iterator[Diagnosis]:
                 "dataset again"
             )
         else:
-            yield fine(f"libjpeg reads the images of all {count:,} in {name}")
+            yield fine(
+                f"libjpeg reads the images of all {count:,} in {name} of "
+                f"{builder.info.full_name}"
+            )
 
 
 def _read(builder: Any, split: str) -> Iterable[Mapping[str, Any]]:

@@ -149,6 +149,14 @@ def test_page_needs_nothing_from_elsewhere_and_is_bounded():
     assert len(html) < 200_000
 
 
+def test_page_keeps_split_and_index_of_a_person_on_one_line():
+    html = page.render_page(make_audit(planted()))
+
+    together = re.findall(r'class="together">([^<\n]*)</span>', html)
+    assert len(together) == html.count("<figcaption>") > 0
+    assert all(re.fullmatch(r"\w+, index -?\d+", text) for text in together)
+
+
 def test_page_escapes_what_files_say():
     person = moved(make_person(image_name="<script>&.jpg"), left_wrist=(-9, 5))
     audit = make_audit({"train": [person]}, sizes={"<script>&.jpg": (480, 640)})

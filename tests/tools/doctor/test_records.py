@@ -1,5 +1,8 @@
 """The doctor names the images of a prepared dataset that cannot be decoded."""
 
+import pathlib
+import shutil
+
 import pytest
 
 import mpii_pose
@@ -34,6 +37,28 @@ def test_an_array_record_dataset_is_read(build):
 
     assert len(texts) == 4
     assert all(text.startswith("ok") for text in texts)
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3], ids=["configs", "dataset", "all"])
+def test_datasets_below_a_folder_are_found_and_told_apart(build, tmp_path, levels):
+    folder = build()
+    shutil.copytree(folder, folder.parent / "0.9.0")
+    foreign = tmp_path / "mnist" / "3.0.1"
+    foreign.mkdir(parents=True)
+    (foreign / "dataset_info.json").write_text("{}")
+    above = pathlib.Path(folder).parents[levels - 1]
+
+    texts = [str(diagnosis) for diagnosis in files.check_path(above)]
+
+    assert len(texts) == 2 * 4
+    assert all(text.startswith("ok") for text in texts)
+    assert all("of mpii_pose/person/" in text for text in texts)
+
+
+def test_a_folder_that_holds_only_a_release_is_looked_at_as_one(drawn_release):
+    texts = [str(diagnosis) for diagnosis in files.check_path(drawn_release)]
+
+    assert texts[0].startswith("ok       Found the official .mat")
 
 
 @pytest.mark.parametrize("damage", ["removed", "emptied", "cut"])
