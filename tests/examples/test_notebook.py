@@ -1,10 +1,15 @@
 """Runs the notebook as a user would, from an empty data folder: about four minutes."""
 
+import importlib.util
+import inspect
 import pathlib
+import re
 import sys
 
 import nbformat
 import pytest
+
+from tests import builds
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 NOTEBOOK = EXAMPLES / "mpii_pose.ipynb"
@@ -17,7 +22,7 @@ def committed():
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory):
-    """The notebook after running."""
+    """The notebook after running, in a folder of its own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "path", [str(EXAMPLES), *sys.path])
         patch.setenv("TFDS_DATA_DIR", str(tmp_path_factory.mktemp("data")))
@@ -39,6 +44,59 @@ def score(notebook, row):
                 if first.strip() == row:
                     return float(total)
     raise AssertionError(f"no table has a row {row}")
+
+
+def test_notebook_needs_no_file_beside_it(committed):
+    modules = {path.stem for path in EXAMPLES.glob("*.py")}
+    imported = {
+        name.split(".")[0]
+        for cell in code_cells(committed)
+        for name in re.findall(r"^\s*(?:import|from) ([\w.]+)", cell.source, re.M)
+    }
+
+    assert imported >= {"mpii_pose", "keras"}
+    assert not imported & modules
+
+
+@pytest.mark.parametrize(
+    "name", ["unet", "_convolve", "_heatmaps", "HeatmapDivergence"]
+)
+def test_notebook_shows_the_network_of_the_script(committed, name):
+    import networks
+
+    source = inspect.getsource(getattr(networks, name)).rstrip()
+
+    assert any(source in cell.source for cell in code_cells(committed))
+
+
+@pytest.fixture
+def install(committed, monkeypatch):
+    """Runs the installing cell where the package is missing; returns what pip gets."""
+    source = re.sub(
+        "%pip install (.*)", r'installed.append(f"\1")', code_cells(committed)[0].source
+    )
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+
+    def run(folder, repository):
+        monkeypatch.chdir(folder)
+        names = {"installed": []}
+        exec(source.replace('REPOSITORY = ""', f"REPOSITORY = {repository!r}"), names)
+        (arguments,) = names["installed"]
+        return arguments.split()
+
+    return run
+
+
+def test_first_cell_installs_the_clone_around_it_else_the_address(install, tmp_path):
+    address = "git+https://host/owner/mpii_pose"
+
+    assert str(builds.ROOT) in install(EXAMPLES, address)
+    assert address in install(tmp_path, address)
+
+
+def test_first_cell_says_what_to_set_where_nothing_is_known(install, tmp_path):
+    with pytest.raises(ModuleNotFoundError, match="Set REPOSITORY to the address"):
+        install(tmp_path, "")
 
 
 @pytest.mark.slow
@@ -63,6 +121,32 @@ def test_committed_outputs_show_pictures_and_no_logs(committed):
     assert not [o for o in outputs if o.output_type == "error"]
     assert sum(kind.startswith("image/") for kind in kinds) >= 6
     assert NOTEBOOK.stat().st_size < 600_000
+
+
+def test_committed_outputs_survive_other_formats_and_have_no_gaps(committed):
+    texts = [
+        text
+        for cell in code_cells(committed)
+        for output in cell.outputs
+        for kind, text in {"text": "", **output, **output.get("data", {})}.items()
+        if isinstance(text, str) and not kind.startswith("image/")
+    ]
+
+    assert texts
+    assert not [text for text in texts if "\b" in text or "\r" in text]
+    assert not [text for text in texts if re.search(r"\bnan\b", text)]
+
+
+@pytest.mark.slow
+def test_a_run_prints_nothing_on_stderr(outcome):
+    errors = [
+        output.text
+        for cell in code_cells(outcome)
+        for output in cell.outputs
+        if output.get("name") == "stderr"
+    ]
+
+    assert not errors
 
 
 @pytest.mark.slow

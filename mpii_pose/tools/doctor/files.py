@@ -12,7 +12,7 @@ from mpii_pose.release.release import image_names
 from mpii_pose.shards.images import ImageError, ImageFile, find_image_files
 from mpii_pose.tools.doctor.diagnosis import Diagnosis, fine, note, problem, some
 
-# What TFDS names the folder of this dataset, and what it writes into each version of it.
+# What TFDS names the folder of this dataset, and what it writes into each version.
 _DATASET = "mpii_pose"
 _INFO_FILE = "dataset_info.json"
 _DATASET_FILES = (_INFO_FILE, "features.json")

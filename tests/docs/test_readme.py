@@ -1,0 +1,54 @@
+"""A newcomer who follows the README from top to bottom stumbles over nothing."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests import builds
+
+README = (builds.ROOT / "README.md").read_text()
+# Blocks that need what only the user has.
+_EXAMPLE_ONLY = ("path/to/",)
+
+
+def python_blocks():
+    blocks = re.findall(r"^```python\n(.*?)^```", README, re.M | re.S)
+    return [block for block in blocks if not any(w in block for w in _EXAMPLE_ONLY)]
+
+
+def run(code, folder):
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=os.environ
+        | {"PYTHONPATH": str(builds.ROOT), "TFDS_DATA_DIR": str(folder / "data")}
+        | {"MPLBACKEND": "agg"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+
+def test_the_first_snippet_registers_the_dataset_before_it_loads_it():
+    first = python_blocks()[0]
+
+    assert first.index("import mpii_pose") < first.index("tfds.load")
+    assert first.index("import mpii_pose") < first.index("import tensorflow_datasets")
+
+
+@pytest.mark.slow
+def test_every_snippet_runs_as_printed_one_after_the_other(tmp_path):
+    process = run("\n".join(python_blocks()), tmp_path)
+
+    assert process.returncode == 0, process.stderr[-3000:]
+    assert re.search(r"PCKh@0.5 \(official\) \|.* 100\.00 \|$", process.stdout, re.M)
+    assert (tmp_path / "pose.keras").exists()
+
+    load = "import mpii_pose.keras, keras; m = keras.models.load_model('pose.keras')"
+    loaded = run(f"{load}; print(type(m.loss).__name__)", tmp_path)
+
+    assert loaded.stdout.strip() == "HeatmapLoss", loaded.stderr[-3000:]
