@@ -30,6 +30,10 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
     the same dataset.
     """
 
+    def is_prepared(self) -> bool:
+        """Returns whether the dataset is there; TFDS warns where its folder is not."""
+        return self.data_path.exists() and super().is_prepared()
+
     def download_and_prepare(
         self,
         *,
@@ -42,9 +46,7 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
         """
         config = download_config or tfds.download.DownloadConfig()
         kwargs["download_config"] = config
-        # TFDS warns of a folder that is not there yet.
-        is_prepared = self.data_path.exists() and self.is_prepared()
-        if is_prepared and not config.download_mode.overwrite_dataset:
+        if self.is_prepared() and not config.download_mode.overwrite_dataset:
             super().download_and_prepare(**kwargs)  # Says so.
             return
         folder = epath.Path(self.data_dir).parent

@@ -350,6 +350,19 @@ def test_nothing_is_printed_and_progress_without_a_terminal_is_a_few_lines(
     assert not [r for r in log.records if "has no dataset_info.json" in r.message]
 
 
+def test_a_first_load_warns_of_no_folder(drawn_release, tmp_path, log):
+    config = tfds.download.DownloadConfig(manual_dir=drawn_release)
+
+    tfds.load(
+        "mpii_pose/person",
+        data_dir=tmp_path,
+        download_and_prepare_kwargs={"download_config": config},
+    )
+
+    assert log.records
+    assert not [r for r in log.records if "has no dataset_info.json" in r.message]
+
+
 def test_built_dataset_is_reused_and_overwritten(drawn_release, tmp_path):
     first = builds.build(tmp_path, drawn_release, max_examples_per_split=2)
     builds.build(tmp_path, drawn_release)
