@@ -15,7 +15,8 @@ from importlib.machinery import ModuleSpec, PathFinder
 
 GREETING = re.compile(
     rb"^(I\d{4} |WARNING: All log messages before absl::InitializeLog|"
-    rb"To enable the following instructions: ).*\n",
+    rb"To enable the following instructions: |"
+    rb"E\d{4} .*failed call to cuInit: ).*\n",  # No GPU.
     re.MULTILINE,
 )
 

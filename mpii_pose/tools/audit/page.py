@@ -7,6 +7,7 @@ from etils import epath
 
 from mpii_pose import files
 from mpii_pose.drawing import poses
+from mpii_pose.person import UNKNOWN
 from mpii_pose.skeleton import MPII
 from mpii_pose.tools.audit import thumbnails
 from mpii_pose.tools.audit.report import Audit, Defect, Finding
@@ -50,12 +51,21 @@ def render_page(audit: Audit, *, max_examples: int = MAX_EXAMPLES) -> str:
     environment.filters["number"] = "{:,}".format
     return environment.get_template("page.html.jinja").render(
         audit=audit,
-        legend=_LEGEND,
+        legend={
+            name: color
+            for name, color in _LEGEND.items()
+            if color != poses.HEAD_BOX or _any_head_box(audit)
+        },
         defects=[
             (defect, list(_examples(audit, defect, max_examples)))
             for defect in audit.defects
         ],
     )
+
+
+def _any_head_box(audit: Audit) -> bool:
+    """Whether the annotations tell head boxes; JSON copies do not."""
+    return any((person.head_box != UNKNOWN).any() for person in audit.people)
 
 
 def _examples(

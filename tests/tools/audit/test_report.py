@@ -1,8 +1,10 @@
 """The report has all splits, the worst first, and knows image sizes where it can."""
 
+import dataclasses
 import json
 import re
 
+import numpy as np
 import PIL.Image
 import pytest
 
@@ -155,6 +157,21 @@ def test_page_keeps_split_and_index_of_a_person_on_one_line():
     together = re.findall(r'class="together">([^<\n]*)</span>', html)
     assert len(together) == html.count("<figcaption>") > 0
     assert all(re.fullmatch(r"\w+, index -?\d+", text) for text in together)
+
+
+def test_legend_promises_head_boxes_only_where_the_annotations_have_them():
+    known, unknown = (
+        dataclasses.replace(make_person(), head_box=np.array(box, np.float32))
+        for box in ([300, 60, 340, 120], [-1, -1, -1, -1])
+    )
+
+    with_box, without = (
+        page.render_page(make_audit({"train": [person]})) for person in (known, unknown)
+    )
+
+    assert "></i>head box</span>" in with_box
+    assert "></i>head box</span>" not in without
+    assert "></i>crop</span>" in without
 
 
 def test_page_escapes_what_files_say():

@@ -132,3 +132,13 @@ def test_a_record_whose_bytes_changed_is_found(build):
 
     assert text.startswith("Split validation of")
     assert "damaged record" in text
+
+
+def test_nothing_but_what_is_read_is_said_before_the_result(build):
+    process = builds.run(
+        *("python", "-m", "mpii_pose", "doctor", str(build())), TF_CPP_MIN_LOG_LEVEL="2"
+    )
+
+    assert process.stderr.startswith("Reading ")
+    assert process.stderr.count("\n") == 1
+    assert process.stdout.splitlines()[0] in ("All well", "1 problem found")
