@@ -40,6 +40,13 @@ def test_the_first_snippet_registers_the_dataset_before_it_loads_it():
     assert first.index("import mpii_pose") < first.index("import tensorflow_datasets")
 
 
+def test_a_notebook_shows_the_picture_once():
+    (shown,) = (line for line in README.splitlines() if "show_examples(" in line)
+
+    # Its value would be shown as well.
+    assert shown.startswith("figure = ")
+
+
 @pytest.mark.slow
 def test_every_snippet_runs_as_printed_one_after_the_other(tmp_path):
     process = run("\n".join(python_blocks()), tmp_path)
