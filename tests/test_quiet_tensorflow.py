@@ -56,6 +56,15 @@ os.write(2, b"WARNING: All log messages before absl::InitializeLog() is called\\
     assert said == "E0000 00:00 broken driver\n"
 
 
+def test_a_machine_without_gpu_is_no_news(other_tensorflow):
+    module = """
+import os
+os.write(2, b"E0000 00:00 cuda_platform.cc:52] failed call to cuInit: INTERNAL: x\\n")
+"""
+
+    assert other_tensorflow(module, "import tensorflow") == ""
+
+
 def test_failing_import_is_seen(other_tensorflow):
     module = "import sys\nprint('library missing', file=sys.stderr)\nraise OSError('x')"
 

@@ -335,6 +335,24 @@ def seeded(**options):
     return PoseTransform(**SMALL, augmentation=Augmentation.hrnet(), **options)
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_epochs_go_on_counting_in_each_reading_for_training(builder, training):
+    dataset = input_pipeline(
+        "train[:1]",
+        1,
+        dataset=builder,
+        transform=lambda example: example["epoch"],
+        training=training,
+        num_epochs=2,
+    )
+
+    first, second, third = ([int(epoch[0]) for epoch in dataset] for _ in range(3))
+
+    assert first == [0, 1]
+    assert len({*first, *second, *third}) == (6 if training else 2)
+
+
+@pytest.mark.slow
 def test_each_reading_for_training_augments_anew_with_a_seed_too(builder):
     def matrices(training):
         dataset = input_pipeline(

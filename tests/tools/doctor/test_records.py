@@ -134,6 +134,7 @@ def test_a_record_whose_bytes_changed_is_found(build):
     assert "damaged record" in text
 
 
+@pytest.mark.slow
 def test_nothing_but_what_is_read_is_said_before_the_result(build):
     process = builds.run(
         *("python", "-m", "mpii_pose", "doctor", str(build())), TF_CPP_MIN_LOG_LEVEL="2"
