@@ -27,6 +27,8 @@ SPECS: dict[str, tuple[tuple[int | str, ...], str]] = {
 }
 # Features that are used where they are there, see `random_seed`.
 OPTIONAL = ("epoch", "draw_seed")
+# From pixels of `image` to those of the release's frame; without it they are the same.
+IMAGE_TO_FRAME = "image_to_frame"
 
 PNG_START = b"\x89PNG"
 
@@ -47,7 +49,8 @@ def checked(
         skeleton: Which keypoints there are.
 
     Returns:
-        `image`, the features of `SPECS` and those of `OPTIONAL` that are there.
+        `image`, the features of `SPECS`, those of `OPTIONAL` and `IMAGE_TO_FRAME` that
+        are there.
 
     Raises:
         ValueError: A feature is absent, or its dtype or shape is wrong.
@@ -68,6 +71,10 @@ def checked(
     for name, (axes, dtype) in SPECS.items():
         shape = [skeleton.num_keypoints if axis == "K" else axis for axis in axes]
         features[name] = _check_feature(name, example[name], shape, dtype)
+    if IMAGE_TO_FRAME in example:
+        features[IMAGE_TO_FRAME] = _check_feature(
+            IMAGE_TO_FRAME, example[IMAGE_TO_FRAME], [2, 3], "float32"
+        )
     with tf.control_dependencies([_assertion(features)]):
         for name in ("image", "center", "scale"):
             features[name] = tf.identity(features[name])
