@@ -72,13 +72,13 @@ def fit_crop_box(
     edges = np.asarray(middle, np.float64) + 0.5
     low, high = edges - side / 2, edges + side / 2
     reduction = float(np.clip(reduction, 1.0, max(1, min(size))))
-    if reduction == 1.0:
+    if reduction == 1:
         low, high = np.floor(low), np.ceil(high)
     else:
         whole = [
             n for n, a, b in zip(lengths, low, high, strict=True) if a <= 0 and b >= n
         ]
-        reduction = _fitting_reduction(whole, reduction)
+        reduction = min(_fitting_reduction(whole, reduction), min(size))
     axes = [
         _fit_axis(float(a), float(b), length, reduction)
         for a, b, length in zip(low, high, lengths, strict=True)

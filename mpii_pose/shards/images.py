@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import PIL.Image
 import PIL.ImageFile
 import simplejpeg
