@@ -53,7 +53,6 @@ class Shard:
         encoder: ExampleEncoder,
         writer: Any,
         on_written: Callable[[int], None] = lambda num_bytes: None,
-        *,
         threads: int = 1,
     ) -> None:
         """Writes the shard; the file appears once it is whole.

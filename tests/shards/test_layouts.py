@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import json
 import os
 import pickle
 
@@ -17,6 +18,7 @@ from mpii_pose.evaluation.images import image_groups
 from mpii_pose.mpii_pose_dataset_builder import BY_NAME_ONLY, PoseConfig
 from mpii_pose.shards.images import ImageError, find_image_files
 from mpii_pose.shards.layouts import FullFrame, PersonCrop, WholeImage, layout_from
+from mpii_pose.tools.main import main
 from mpii_pose.transforms.geometry import apply_affine
 from tests import builds
 
@@ -427,3 +429,61 @@ def test_every_layout_documents_its_features():
     for layout in (FullFrame(), PersonCrop(), WholeImage()):
         for name, feature in tfds.features.FeaturesDict(layout.features()).items():
             assert feature.doc.desc, name
+
+
+@pytest.mark.parametrize("name", ["frames", "crops", "images"])
+def test_commands_read_the_people_of_every_layout(
+    name, drawn_release, tmp_path, request, capsys
+):
+    folder = request.getfixturevalue(name).data_path
+    people = mpii_pose.read_people(drawn_release)
+
+    assert main(["audit", str(folder)]) == 0
+    assert main(["export", "coco", str(folder), str(tmp_path)]) == 0
+
+    printed = capsys.readouterr().out
+    assert f"Read {sum(map(len, people.values()))} people" in printed
+    assert f"dataset mpii_pose/{folder.parent.name}" in printed
+    for split, group in people.items():
+        path = tmp_path / f"person_keypoints_{split}.json"
+        content = json.loads(path.read_text())
+        found = content["annotations"]
+        assert len(found) == len(group)
+        for person, expected in zip(found, group, strict=True):
+            np.testing.assert_allclose(person["center"], expected.center, atol=0.01)
+            points = np.reshape(person["keypoints"], (16, 3))
+            labelled = expected.visibility > 0
+            np.testing.assert_allclose(
+                points[labelled, :2], expected.keypoints[labelled], atol=0.01
+            )
+        # A crop does not tell the size of its frame.
+        assert ("width" in content["images"][0]) == (name != "crops")
+
+
+def test_skeletons_of_everybody_are_drawn_into_an_image(images):
+    dataset = images.as_dataset(split="train")
+    shown = dataset.map(mpii_pose.draw_example)
+
+    table = tfds.as_dataframe(shown.take(2), images.info)
+    figure = tfds.show_examples(shown, images.info, rows=1, cols=2)
+
+    assert table._repr_html_().count("<img") == 2
+    assert figure.axes
+    most = max(
+        tfds.as_numpy(dataset), key=lambda example: len(example["people"]["index"])
+    )
+    drawn = mpii_pose.draw_example(
+        {**most, "image": tf.constant(most["image"]), "people": most["people"]}
+    )["image"].numpy()
+    changed = (drawn != most["image"]).any(axis=-1)
+    assert len(most["people"]["index"]) > 1
+    for points, visibility in zip(
+        most["people"]["keypoints"], most["people"]["visibility"], strict=True
+    ):
+        inside = (
+            (visibility > 0)
+            & (points >= 0).all(1)
+            & (points < changed.shape[::-1]).all(1)
+        )
+        x, y = points[inside].astype(int).T
+        assert changed[y, x].mean() > 0.8
