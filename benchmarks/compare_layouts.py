@@ -16,8 +16,8 @@ quality, subsampling. Everything is measured on the same people:
 """
 
 import argparse
+import io
 import pathlib
-import statistics
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,9 +30,9 @@ from PIL import Image
 
 import mpii_pose
 from mpii_pose import synthetic
-from mpii_pose.release.release import read_release
 from mpii_pose.shards.images import ImageFile, find_image_files
-from mpii_pose.shards.layouts import FullFrame, PersonCrop, layout_from
+from mpii_pose.shards.layouts import FullFrame, layout_from
+from mpii_pose.synthetic import release as drawn
 
 LAYOUTS = (
     "256,90,4:2:0",
@@ -46,7 +46,7 @@ BATCH_SIZE = 32
 
 
 def main() -> None:
-    """Measures and prints a table."""
+    """Parses the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -58,9 +58,18 @@ def main() -> None:
     add("--rounds", type=int, default=3)
     add("--layouts", nargs="+", default=LAYOUTS)
     options = parser.parse_args()
-    print(processes.describe_machine("tensorflow", "pillow"))
-    people, files = read_people(options)
-    print(f"{len(people)} people in {len({p.image_name for p in people})} images")
+    with tempfile.TemporaryDirectory() as scratch:
+        compare(*read_people(options, pathlib.Path(scratch)), options)
+
+
+def compare(
+    people: Sequence[mpii_pose.PersonAnnotation],
+    files: Mapping[str, ImageFile],
+    options: argparse.Namespace,
+) -> None:
+    """Measures and prints a table."""
+    print(processes.describe_machine("tensorflow", "PIL"))
+    print(f"{len(people)} people in {len(files)} images")
     layouts: dict[str, FullFrame] = {"full frame": FullFrame()}
     for text in options.layouts:
         pixels, quality, subsampling = text.split(",")
@@ -76,7 +85,9 @@ def main() -> None:
     compared = stored["full frame"][0][: options.fidelity_count]
     references = [reference(example) for example in compared]
     times = load_times({name: s[0] for name, s in stored.items()}, options.rounds)
-    print("| stored | KB | build, ms | dB median, lowest tenth | train, ms | eval, ms |")
+    print(
+        "| stored | KB | build, ms | dB median, lowest tenth | train, ms | eval, ms |"
+    )
     print("|---|---|---|---|---|---|")
     for name, (examples, seconds) in stored.items():
         kilobytes = np.mean([len(e["image"]) for e in examples]) / 1e3
@@ -91,44 +102,24 @@ def main() -> None:
 
 
 def read_people(
-    options: argparse.Namespace,
+    options: argparse.Namespace, scratch: pathlib.Path
 ) -> tuple[list[mpii_pose.PersonAnnotation], Mapping[str, ImageFile]]:
     """Returns people of images that are there, and the images."""
-    folder = options.release
-    with tempfile.TemporaryDirectory() as scratch:
-        if folder is None:
-            folder = pathlib.Path(scratch)
-            synthetic.write_release(
-                folder,
-                num_people=options.count,
-                image_sizes=synthetic.release.MPII_SIZES,
-                bytes_per_pixel=synthetic.release.MPII_BYTES_PER_PIXEL,
-            )
-            # Kept in memory below; the folder is removed.
-        by_split = mpii_pose.read_people(folder)
-        people = [p for split in ("train", "validation") for p in by_split[split]]
-        images = options.images or folder / "images"
-        names = [person.image_name for person in people]
-        files = find_image_files(images, names, with_sizes=True)
-        kept = {name: Kept.of(file) for name, file in files.items()}
-    people = [person for person in people if person.image_name in kept]
-    return people[: options.count], kept
-
-
-class Kept(ImageFile):
-    """An image file in memory, so that no disk is measured."""
-
-    __slots__ = ("data",)
-
-    @classmethod
-    def of(cls, file: ImageFile) -> "Kept":
-        """Reads the file."""
-        kept = cls(file.path, file.num_bytes, size=file.size)
-        object.__setattr__(kept, "data", pathlib.Path(file.path).read_bytes())
-        return kept
-
-    def _read_bytes(self) -> bytes:
-        return self.data
+    path = options.release or scratch
+    if options.release is None:
+        synthetic.write_release(
+            scratch,
+            num_people=options.count,
+            image_sizes=drawn.MPII_SIZES,
+            bytes_per_pixel=drawn.MPII_BYTES_PER_PIXEL,
+        )
+    by_split = mpii_pose.read_people(path)
+    people = [p for split in ("train", "validation") for p in by_split[split]]
+    images = options.images or path / "images"
+    there = {image.name for image in images.iterdir()}
+    people = [p for p in people if p.image_name in there][: options.count]
+    names = [person.image_name for person in people]
+    return people, find_image_files(images, names, with_sizes=True)
 
 
 def build(
@@ -157,14 +148,17 @@ def needed(example: Mapping[str, Any]) -> dict[str, tf.Tensor]:
     """Returns the features that the transform uses, as tensors."""
     dtypes = {"scale": tf.float32, "head_size": tf.float32, "index": tf.int64}
     names = "image image_name index keypoints visibility center scale head_size"
-    names = [*names.split(), *(["image_to_frame"] if "image_to_frame" in example else [])]
+    names = [
+        *names.split(),
+        *(["image_to_frame"] if "image_to_frame" in example else []),
+    ]
     return {name: tf.constant(example[name], dtypes.get(name)) for name in names}
 
 
 def reference(example: Mapping[str, Any]) -> np.ndarray:
     """Returns the training crop of a full frame, each pixel an average of its area."""
     matrix = transform(training=True)(needed(example))["crop_to_image"].numpy()
-    frame = Image.open(tf.io.BytesIO(example["image"]))
+    frame = Image.open(io.BytesIO(example["image"]))
     samples = max(4, int(np.ceil(2 * np.linalg.norm(matrix[:, 0]))))
     # Pillow takes edges to edges: the crop's pixel 0 reaches from 0 to 1.
     linear = matrix[:, :2].astype(float)
