@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pickle
+import types
 
 import numpy as np
 import PIL.Image
@@ -16,10 +17,16 @@ from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 import mpii_pose
 from mpii_pose.evaluation.images import image_groups
 from mpii_pose.mpii_pose_dataset_builder import BY_NAME_ONLY, PoseConfig
-from mpii_pose.shards.images import ImageError, find_image_files
+from mpii_pose.person import person_square
+from mpii_pose.shards.images import ImageError, ImageFile, find_image_files
 from mpii_pose.shards.layouts import FullFrame, PersonCrop, WholeImage, layout_from
 from mpii_pose.tools.main import main
-from mpii_pose.transforms.geometry import apply_affine
+from mpii_pose.transforms.geometry import (
+    ALIGNMENTS,
+    apply_affine,
+    compose_affine,
+    crop_to_image_matrix,
+)
 from tests import builds
 
 SPLITS = ("train", "validation", "validation_others", "test")
@@ -193,6 +200,37 @@ def test_layout_is_told_by_name_with_options():
         layout_from("crop")
     with pytest.raises(ValueError, match="num_threads must be None, or 1 or more"):
         PoseConfig(name="none", num_threads=0)
+
+
+def test_real_people_are_at_the_same_place_in_crops(real_people, real_image_sizes):
+    layout = PersonCrop()
+    spec = {"image_size": (256, 256), "alignment": ALIGNMENTS["half_pixel"]}
+    corners = np.float32([[0, 0], [255, 0], [255, 255], [0, 255]])
+    turned = {"rotation": np.float32(0.7), "flip": True}
+    for person in real_people["train"][::100] + real_people["validation"][::25]:
+        size = real_image_sizes[person.image_name]
+        example = layout.example(person, ImageFile("none.jpg", 1, size=size))
+        matrix = example["image_to_frame"]
+        labelled = person.visibility > 0
+
+        points = apply_affine(matrix, example["keypoints"])[labelled]
+        squares = [
+            person_square(where.center, np.float32(where.scale))
+            for where in (types.SimpleNamespace(**example), person)
+        ]
+
+        np.testing.assert_allclose(points, person.keypoints[labelled], atol=0.01)
+        assert example["head_size"] * matrix[0, 0] == pytest.approx(person.head_size)
+        for draw in ({}, turned):
+            crop, frame = (
+                crop_to_image_matrix(*square, **spec, **draw) for square in squares
+            )
+            pixel = np.linalg.norm(frame[:, 0])
+            np.testing.assert_allclose(
+                apply_affine(compose_affine(matrix, crop), corners),
+                apply_affine(frame, corners),
+                atol=0.05 * pixel,
+            )
 
 
 class OnePerson:
