@@ -13,14 +13,17 @@ quality, subsampling. Everything is measured on the same people:
   the same draws for all), in dB against the frame averaged over each crop pixel's area.
 * load: CPU ms an image of `PoseTransform` from memory, in training and in evaluation,
   in rounds that take turns, median and range.
+* HRNet: of HRNet's dataset class as published, on the same stored images, without
+  batches and without PyTorch's loader (needs opencv-python-headless).
 """
 
 import argparse
 import io
+import itertools
 import pathlib
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,6 +36,7 @@ from mpii_pose import synthetic
 from mpii_pose.shards.images import ImageFile, find_image_files
 from mpii_pose.shards.layouts import FullFrame, layout_from
 from mpii_pose.synthetic import release as drawn
+from mpii_pose.transforms import examples as examples_lib
 
 LAYOUTS = (
     "256,90,4:2:0",
@@ -41,8 +45,10 @@ LAYOUTS = (
     "320,95,4:2:0",
     "320,95,4:4:4",
 )
+KINDS = ("train", "eval", "HRNet train", "HRNet eval")
 SIZE = 256
 BATCH_SIZE = 32
+NEEDED = ("image", *examples_lib.SPECS, examples_lib.IMAGE_TO_FRAME)
 
 
 def main() -> None:
@@ -68,6 +74,7 @@ def compare(
     options: argparse.Namespace,
 ) -> None:
     """Measures and prints a table."""
+    tf.get_logger().setLevel("ERROR")  # Of shapes that are traced one by one.
     print(processes.describe_machine("tensorflow", "PIL"))
     print(f"{len(people)} people in {len(files)} images")
     layouts: dict[str, FullFrame] = {"full frame": FullFrame()}
@@ -85,10 +92,9 @@ def compare(
     compared = stored["full frame"][0][: options.fidelity_count]
     references = [reference(example) for example in compared]
     times = load_times({name: s[0] for name, s in stored.items()}, options.rounds)
-    print(
-        "| stored | KB | build, ms | dB median, lowest tenth | train, ms | eval, ms |"
-    )
-    print("|---|---|---|---|---|---|")
+    titles = ["stored", "KB", "build, ms", "dB median, lowest tenth"]
+    titles += [f"{kind}, ms" for kind in KINDS]
+    print(f"| {' | '.join(titles)} |\n{'|---' * len(titles)}|")
     for name, (examples, seconds) in stored.items():
         kilobytes = np.mean([len(e["image"]) for e in examples]) / 1e3
         levels = fidelity(examples, references)
@@ -96,7 +102,7 @@ def compare(
             f"{kilobytes:.0f}",
             f"{seconds / len(people) * 1e3:.1f}",
             f"{np.median(levels):.1f}, {np.percentile(levels, 10):.1f}",
-            *(processes.spread(times[name, kind]) for kind in ("train", "eval")),
+            *(processes.spread(times[name, kind]) for kind in KINDS),
         ]
         print(f"| {name} | {' | '.join(columns)} |", flush=True)
 
@@ -147,11 +153,7 @@ def transform(*, training: bool) -> mpii_pose.PoseTransform:
 def needed(example: Mapping[str, Any]) -> dict[str, tf.Tensor]:
     """Returns the features that the transform uses, as tensors."""
     dtypes = {"scale": tf.float32, "head_size": tf.float32, "index": tf.int64}
-    names = "image image_name index keypoints visibility center scale head_size"
-    names = [
-        *names.split(),
-        *(["image_to_frame"] if "image_to_frame" in example else []),
-    ]
+    names = [name for name in NEEDED if name in example]
     return {name: tf.constant(example[name], dtypes.get(name)) for name in names}
 
 
@@ -187,11 +189,37 @@ def fidelity(
     return found
 
 
+def hrnet(
+    examples: Sequence[Mapping[str, Any]], *, training: bool
+) -> Iterator[list[Any]]:
+    """Yields batches of what HRNet's dataset class makes of examples."""
+    try:
+        from loaders.hrnet_recipe import read_example
+    except ImportError:  # Nothing is measured without OpenCV.
+        yield from itertools.repeat([])
+    rng = np.random.default_rng(0) if training else None
+    people = itertools.cycle(examples)
+    while True:
+        yield [
+            read_example(np.frombuffer(person["image"], np.uint8), person, rng=rng)
+            for person in itertools.islice(people, BATCH_SIZE)
+        ]
+
+
+def cpu_seconds_at_rest() -> float:
+    """Returns this process's CPU time once nothing is prefetched any more."""
+    before = -1.0
+    while (now := time.process_time()) - before > 1e-3:
+        before = now
+        time.sleep(0.2)
+    return now
+
+
 def load_times(
     stored: Mapping[str, Sequence[Mapping[str, Any]]], rounds: int
 ) -> dict[tuple[str, str], list[float]]:
     """Returns CPU ms an image, by layout and "train" or "eval", of each round."""
-    batches = {}
+    batches: dict[tuple[str, str], Iterator[Any]] = {}
     for name, examples in stored.items():
         tensors = [needed(example) for example in examples]
         columns = {key: tf.stack([t[key] for t in tensors]) for key in tensors[0]}
@@ -205,15 +233,14 @@ def load_times(
                 .batch(BATCH_SIZE)
                 .prefetch(2)
             )
+            batches[name, f"HRNet {kind}"] = hrnet(examples, training=kind == "train")
     times: dict[tuple[str, str], list[float]] = {key: [] for key in batches}
     for _ in range(rounds + 1):
         for key, iterator in batches.items():
-            # What was prefetched before is made up for by what is at the end.
-            next(iterator)
-            count, start = 10, time.process_time()
+            count, start = 10, cpu_seconds_at_rest()
             for _ in range(count):
                 next(iterator)
-            seconds = time.process_time() - start
+            seconds = cpu_seconds_at_rest() - start
             times[key].append(seconds / count / BATCH_SIZE * 1e3)
     return {key: values[1:] for key, values in times.items()}
 
