@@ -7,6 +7,7 @@ in its split.
 
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -71,25 +72,40 @@ def read_predictions(
     """
     path = files.user_path(path)
     preds = structs.load_variable(path, "preds", squeeze=False)
+    return of_people(path, preds, skeleton=skeleton) - 1
+
+
+def of_people(
+    path: epath.PathLike, preds: Any, *, skeleton: Skeleton = MPII
+) -> npt.NDArray[np.float64]:
+    """Returns what a file holds as predictions [N, K, 2], pixels counted as there.
+
+    Args:
+        path: The file, for messages.
+        preds: [N, K, 2] or [2, K, N]; a third number, the score, is left out.
+        skeleton: Which K keypoints there are.
+
+    Raises:
+        AnnotationError: It is something else.
+    """
     if not isinstance(preds, np.ndarray) or preds.dtype.kind not in "iuf":
         raise AnnotationError(f"{path}: expected an array of numbers named preds")
-    of_person, turned = (skeleton.num_keypoints, 2), (2, skeleton.num_keypoints)
-    if preds.ndim == 3 and preds.shape[1:] == of_person:
-        if preds.shape[:2] == turned:
+    count = skeleton.num_keypoints
+    if preds.ndim == 3 and preds.shape[1] == count and preds.shape[2] in (2, 3):
+        if preds.shape[:2] == (2, count):
             warnings.warn(
                 f"{path}: preds {list(preds.shape)} is read as [people, keypoints, x "
                 "and y]; turn it if it is [x and y, keypoints, people]",
-                stacklevel=2,
+                stacklevel=3,
             )
-    elif preds.ndim == 3 and preds.shape[:2] == turned:
+    elif preds.ndim == 3 and preds.shape[:2] == (2, count):
         preds = preds.transpose(2, 1, 0)
     else:
-        count = skeleton.num_keypoints
         raise AnnotationError(
             f"{path}: expected preds [N, {count}, 2], or [2, {count}, N] as in old .h5 "
             f"files, got {preds.shape}"
         )
-    return checked_predictions(preds, skeleton) - 1
+    return checked_predictions(preds[..., :2], skeleton)
 
 
 def check_predictions(
