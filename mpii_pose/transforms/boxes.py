@@ -30,7 +30,7 @@ def person_from_box(
     the box's longer side and 1.74 times the shorter one. These two were fitted to the
     boxes around the labelled keypoints of MPII's 22,246 train people; on the 2,958 of
     validation the square overlaps the official one with a median intersection over
-    union of 0.71 (0.75 where all keypoints are labelled). Much more cannot be had:
+    union of 0.71 (0.74 where all keypoints are labelled). Much more cannot be had:
     MPII's squares follow the size of the head, which a box does not tell. The 200
     nearest boxes of train, by width and height, reach 0.74.
 
