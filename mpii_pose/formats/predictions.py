@@ -91,14 +91,15 @@ def of_people(
     if not isinstance(preds, np.ndarray) or preds.dtype.kind not in "iuf":
         raise AnnotationError(f"{path}: expected an array of numbers named preds")
     count = skeleton.num_keypoints
-    if preds.ndim == 3 and preds.shape[1] == count and preds.shape[2] in (2, 3):
+    turned = preds.shape[:2] == (2, count) and preds.shape[2:] != (2,)
+    if preds.ndim == 3 and preds.shape[1:] in ((count, 2), (count, 3)) and not turned:
         if preds.shape[:2] == (2, count):
             warnings.warn(
                 f"{path}: preds {list(preds.shape)} is read as [people, keypoints, x "
                 "and y]; turn it if it is [x and y, keypoints, people]",
                 stacklevel=3,
             )
-    elif preds.ndim == 3 and preds.shape[:2] == (2, count):
+    elif preds.ndim == 3 and turned:
         preds = preds.transpose(2, 1, 0)
     else:
         raise AnnotationError(
@@ -144,7 +145,7 @@ def check_predictions(
         )
     centers = np.array([person.center for person in people], np.float64).reshape(-1, 2)
     known = ~np.all(missing, axis=1)
-    problems += _far_from_people(points[known], centers[known])
+    problems += far_from_people(points[known], centers[known])
     return problems + _off_by_one(points, people)
 
 
@@ -165,9 +166,10 @@ def checked_predictions(
     return points
 
 
-def _far_from_people(
+def far_from_people(
     points: npt.NDArray[np.float64], centers: npt.NDArray[np.float64]
 ) -> list[str]:
+    """Says in a sentence if points [N, M, 2] do not follow their centers [N, 2]."""
     if len(points) < _MIN_PEOPLE:
         return []
     middles = np.nanmedian(points, axis=1)

@@ -92,5 +92,8 @@ def read_truth(
 
 def default_path() -> epath.Path:
     """Returns where a release is looked for: here, else where TFDS puts downloads."""
-    here, downloads = user_path("."), user_path("~/tensorflow_datasets/downloads/manual")
+    here, downloads = (
+        user_path("."),
+        user_path("~/tensorflow_datasets/downloads/manual"),
+    )
     return downloads if not find.find(here).sources and downloads.is_dir() else here
