@@ -116,7 +116,7 @@ def test_groups_nobody_was_found_in_are_said_and_written_by_force(
     poses[1], scores[1] = [], []
     options = {"matlab_file": matlab_file, "groups_file": groups_file}
 
-    with pytest.raises(PredictionError, match="1 of .* groups have no predicted"):
+    with pytest.raises(PredictionError, match=r"1 of .* groups have no predicted"):
         submission_multi.write_multi_submission(
             tmp_path / "a.mat", poses, scores, **options
         )
@@ -173,8 +173,8 @@ def test_other_numbers_of_groups_and_other_shapes_are_refused(groups, predicted)
 
     with pytest.raises(PredictionError, match=f"the {len(groups)} groups of test"):
         submission_multi.check_multi_predictions(poses[1:], scores[1:], groups)
+    wrong = [scores[0][:, 1:], *scores[1:]]
     with pytest.raises(PredictionError, match=r"group 0: .*\(2, 15\)"):
-        wrong = [scores[0][:, 1:], *scores[1:]]
         submission_multi.check_multi_predictions(poses, wrong, groups)
 
 
