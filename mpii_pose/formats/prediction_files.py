@@ -40,6 +40,8 @@ BASES: Mapping[str, int] = {
     ".json": 0,
 }
 _NAMES = ("preds", "predictions", "keypoints")
+# Those of a million people.
+_MOST_NUMBERS = 48_000_000
 _HDF5_START = b"\x89HDF"
 # A pose further from a person than half of the person's square is of somebody else.
 _REACH = 0.5
@@ -110,7 +112,10 @@ def _only_array(path: epath.Path, content: Mapping[str, Any]) -> Any:
             f"{path}: expected an array named {', '.join(_NAMES)}, found "
             f"{', '.join(names)}"
         )
-    return np.asarray(content[names[0]])
+    array = content[names[0]]
+    if array.size > _MOST_NUMBERS:  # 200 bytes of HDF5 can declare more than there is.
+        raise AnnotationError(f"{path}: {names[0]} holds {array.size} numbers")
+    return np.asarray(array)
 
 
 def _poses_of_people(
@@ -156,11 +161,11 @@ def _poses_of_people(
 def _image_names(people: Sequence[PersonAnnotation]) -> dict[str | int, str]:
     """Returns the names of images by what results may call them."""
     names = list(dict.fromkeys(person.image_name for person in people))
-    stems = {name: name.rpartition(".")[0] for name in names}
-    numbers = {int(stem): name for name, stem in stems.items() if stem.isdecimal()}
-    return {
-        **dict(enumerate(names, start=1)),
-        **numbers,
-        **{stem: name for name, stem in stems.items()},
-        **{name: name for name in names},
-    }
+    name_of: dict[str | int, str] = {}
+    name_of.update(enumerate(names, start=1))
+    for name in names:
+        stem = name.rpartition(".")[0]
+        name_of |= {stem: name, name: name}
+        if stem.isdecimal():
+            name_of[int(stem)] = name
+    return name_of

@@ -193,3 +193,12 @@ def test_nan_everywhere_is_refused(people, points, tmp_path):
 
     with pytest.raises(PredictionError, match="no keypoint is predicted, all are NaN"):
         read_prediction_file(tmp_path / "a.npy", people)
+
+
+def test_hdf5_that_declares_what_it_does_not_hold_is_refused(people, tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("preds", (10**9, 16, 2), chunks=(1, 16, 2))
+    assert (tmp_path / "a.h5").stat().st_size < 10_000
+
+    with pytest.raises(mpii_pose.AnnotationError, match="holds 32000000000 numbers"):
+        read_prediction_file(tmp_path / "a.h5", people)
