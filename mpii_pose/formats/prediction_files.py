@@ -24,7 +24,8 @@ from mpii_pose import files
 from mpii_pose.formats.predictions import PredictionError, of_people
 from mpii_pose.person import SQUARE_PER_SCALE, AnnotationError, PersonAnnotation
 from mpii_pose.release import json_records, matlab_structs
-from mpii_pose.skeleton import NUM_KEYPOINTS
+from mpii_pose.skeleton import MPII, Skeleton
+from mpii_pose.transforms.convert import convert_keypoints
 
 with epy.lazy_imports():
     import h5py
@@ -52,6 +53,7 @@ def read_prediction_file(
     people: Sequence[PersonAnnotation],
     *,
     base: int | None = None,
+    skeleton: Skeleton = MPII,
 ) -> npt.NDArray[np.float64]:
     """Reads predictions of the people of a split from a file of any public layout.
 
@@ -59,10 +61,12 @@ def read_prediction_file(
         path: The file; see this module.
         people: Of the split, in `index` order.
         base: From which pixel the file counts, 0 or 1; by default as is the custom.
+        skeleton: Which keypoints the file has.
 
     Returns:
         float64 [N, 16, 2], (x, y) in pixels of the full image, 0-based, one for each
-        of `people`; NaN where a file of poses has none for a person.
+        of `people`, as `convert_keypoints` makes them of another skeleton's; NaN where
+        a file of poses has none for a person.
 
     Raises:
         PredictionError: They are of other people, or none is predicted.
@@ -77,12 +81,14 @@ def read_prediction_file(
     if base is None:
         base = BASES[kind]
     if kind == ".json":
-        points = _poses_of_people(path, json_records.load_records(path), people)
+        points = _poses_of_people(
+            path, json_records.load_records(path), people, skeleton
+        )
     else:
-        points = of_people(path, _array(path, kind))
+        points = of_people(path, _array(path, kind), skeleton=skeleton)
     if not np.isfinite(points).all(axis=2).any():
         raise PredictionError(f"{path}: no keypoint is predicted, all are NaN")
-    return points - base
+    return convert_keypoints(points - base, skeleton, MPII)
 
 
 def _array(path: epath.Path, kind: str) -> Any:
@@ -122,8 +128,10 @@ def _poses_of_people(
     path: epath.Path,
     records: Sequence[Mapping[str, Any]],
     people: Sequence[PersonAnnotation],
+    skeleton: Skeleton,
 ) -> npt.NDArray[np.float64]:
     """Gives each person the pose of its image that lies nearest to its center."""
+    count = skeleton.num_keypoints
     poses: dict[str, list[np.ndarray]] = {}
     name_of = _image_names(people)
     for i, record in enumerate(records):
@@ -135,15 +143,14 @@ def _poses_of_people(
                 "must be the image's file name, its number, or the id of `export coco`"
             )
         pose = np.asarray(json_records.get(where, record, "keypoints"))
-        if pose.size != 3 * NUM_KEYPOINTS or pose.dtype.kind not in "iuf":
+        if pose.size != 3 * count or pose.dtype.kind not in "iuf":
             raise AnnotationError(
-                f"{where}: keypoints must be {NUM_KEYPOINTS} times x, y and score, got "
-                f"{pose.size} numbers; convert those of other skeletons with "
-                "mpii_pose.convert_keypoints"
+                f"{where}: keypoints must be {count} times x, y and score, got "
+                f"{pose.size} numbers; say which they are: --skeleton coco17 or another"
             )
-        pose = pose.reshape(NUM_KEYPOINTS, 3)[:, :2].astype(np.float64)
+        pose = pose.reshape(count, 3)[:, :2].astype(np.float64)
         poses.setdefault(name_of[image], []).append(pose)
-    points = np.full((len(people), NUM_KEYPOINTS, 2), np.nan)
+    points = np.full((len(people), count, 2), np.nan)
     for name, found in poses.items():
         here = [i for i, person in enumerate(people) if person.image_name == name]
         centers = np.array([people[i].center for i in here])

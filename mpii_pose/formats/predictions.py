@@ -113,6 +113,7 @@ def check_predictions(
     predicted: npt.ArrayLike,
     people: Sequence[PersonAnnotation],
     *,
+    where: npt.ArrayLike | None = None,
     skeleton: Skeleton = MPII,
 ) -> list[str]:
     """Looks for the usual mistakes in predictions.
@@ -120,6 +121,7 @@ def check_predictions(
     Args:
         predicted: float [N, K, 2], (x, y) in pixels of the full image, 0-based.
         people: The people of the split, in `index` order, labelled or not.
+        where: bool [K], the keypoints that are to be predicted; default all.
         skeleton: Which K keypoints there are.
 
     Returns:
@@ -137,8 +139,9 @@ def check_predictions(
     problems = []
     missing = ~np.all(np.isfinite(points), axis=2)
     points = np.where(missing[..., np.newaxis], np.nan, points)
-    if count := np.sum(missing):
-        people_with = np.sum(np.any(missing, axis=1))
+    asked = missing if where is None else missing & np.asarray(where, bool)
+    if count := np.sum(asked):
+        people_with = np.sum(np.any(asked, axis=1))
         problems.append(
             f"{count} keypoints of {people_with} people are not finite; each is "
             "counted as a miss."

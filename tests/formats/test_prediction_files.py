@@ -139,7 +139,7 @@ def coco17(content):
         (lambda content: content[0].update(image_id="x.jpg"), r"result 0: .*'x\.jpg'"),
         (lambda content: content[0].pop("image_id"), "no field 'image_id'"),
         (lambda content: content[0].pop("keypoints"), "no field 'keypoints'"),
-        (coco17, r"16 times x, y and score, got 51 .*convert_keypoints"),
+        (coco17, r"16 times x, y and score, got 51 .*--skeleton coco17"),
         (lambda content: content.clear(), "an empty one"),
     ],
 )

@@ -4,13 +4,14 @@ import argparse
 from typing import Any
 
 from mpii_pose.files import user_path
+from mpii_pose.skeletons import SKELETONS
 
 _EXAMPLES = """\
 examples:
   python -m mpii_pose evaluate pred.mat ~/mpii
   python -m mpii_pose evaluate pred.mat mpii_annotations.json --html pred.html
   python -m mpii_pose evaluate new.npy ~/mpii --compare old.mat --html new.html
-  python -m mpii_pose evaluate results.json ~/mpii --base 1
+  python -m mpii_pose evaluate results.json ~/mpii --skeleton coco17
 
 PREDICTIONS is pred.mat (HRNet, MMPose 0.x, pytorch-pose), preds.h5 (Hourglass), .npy or
 .npz [N, 16, 2], all in index order, or COCO results (.json, with image_id). .mat and
@@ -50,6 +51,12 @@ def add_parser(commands: Any) -> None:
         "--base", type=int, choices=(0, 1), help="from which pixel the files count"
     )
     parser.add_argument(
+        "--skeleton",
+        choices=tuple(SKELETONS),
+        default="mpii",
+        help="of the files; of another than MPII's, the shared keypoints are scored",
+    )
+    parser.add_argument(
         "--images", type=user_path, metavar="DIR", help="the folder with the images"
     )
     parser.add_argument(
@@ -66,7 +73,13 @@ def run(args: argparse.Namespace) -> int:
     truth = read_truth(
         args.path or default_path(), split_name=args.split, image_folder=args.images
     )
-    report = evaluate(args.predictions, truth, compare=args.compare, base=args.base)
+    report = evaluate(
+        args.predictions,
+        truth,
+        compare=args.compare,
+        base=args.base,
+        skeleton=SKELETONS[args.skeleton],
+    )
     print(format_report(report))
     if args.html:
         from mpii_pose.tools.evaluate.page import write_page

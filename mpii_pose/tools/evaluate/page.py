@@ -8,6 +8,7 @@ from etils import epath
 from mpii_pose import files
 from mpii_pose.drawing import poses
 from mpii_pose.drawing.lines import Color, Stroke, draw_strokes
+from mpii_pose.evaluation.errors import ErrorKind
 from mpii_pose.person import person_square
 from mpii_pose.skeleton import MPII, Visibility
 from mpii_pose.tools import pages
@@ -112,6 +113,7 @@ def _draw(
         shown, person.head_size, image, (image.height, image.width)
     )
     error = np.linalg.norm(predicted - person.keypoints, axis=1) / person.head_size
+    labelled &= evaluation.errors.kinds[index] != ErrorKind.UNLABELLED
     wrong = np.flatnonzero(labelled & ~(error <= _FOUND))
     picture = poses.draw_pose(picture, place(predicted), line_width=_LINE_WIDTH)
     labels = place(person.keypoints)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from etils import epath
@@ -19,8 +20,9 @@ from mpii_pose.evaluation.scores import DIALECTS, PCKhScores, pckh_table
 from mpii_pose.files import user_path
 from mpii_pose.formats.prediction_files import BASES, read_prediction_file
 from mpii_pose.formats.predictions import PredictionError, check_predictions
-from mpii_pose.skeleton import MPII
+from mpii_pose.skeleton import MPII, Skeleton
 from mpii_pose.tools.evaluate.truth import Truth
+from mpii_pose.transforms.convert import shared_keypoints
 
 THRESHOLDS = (0.5, 0.1)
 # Of a person's mean error each keypoint is at most this much, in head sizes: one that
@@ -70,11 +72,13 @@ class Report:
         truth: The people.
         evaluations: One, or two that are compared.
         comparisons: The first against the second, at each of `THRESHOLDS`.
+        coverage: Which keypoints are scored, where they are not all.
     """
 
     truth: Truth
     evaluations: Sequence[Evaluation]
     comparisons: Sequence[PCKhComparison] = ()
+    coverage: str = ""
 
 
 def evaluate(
@@ -83,6 +87,7 @@ def evaluate(
     *,
     compare: epath.PathLike | None = None,
     base: int | None = None,
+    skeleton: Skeleton = MPII,
 ) -> Report:
     """Scores a file of predictions, or two.
 
@@ -91,21 +96,40 @@ def evaluate(
         truth: The people.
         compare: Another file of the same people.
         base: From which pixel the files count; by default as is the custom of each.
+        skeleton: Which keypoints the files have. Of another than MPII's, those are
+            scored that both have.
 
     Raises:
         PredictionError: The predictions are not of these people.
         AnnotationError: A file is damaged.
     """
     paths = [path] if compare is None else [path, compare]
-    evaluations = [_evaluate(user_path(each), truth, base) for each in paths]
-    comparisons = []
+    evaluations = [_evaluate(user_path(each), truth, base, skeleton) for each in paths]
+    where, comparisons = _shared(skeleton, truth), []
     if compare is not None:
         a, b = (each.points for each in evaluations)
         comparisons = [
-            compare_pckh(a, b, *truth.labels, images=truth.images, threshold=threshold)
+            compare_pckh(
+                *(a, b, *truth.labels),
+                images=truth.images,
+                threshold=threshold,
+                where=where,
+            )
             for threshold in THRESHOLDS
         ]
-    return Report(truth=truth, evaluations=evaluations, comparisons=comparisons)
+    coverage = ""
+    if where is not None:
+        count = where[0][list(MPII.counted)].sum()
+        coverage = (
+            f"Scored on the {count} of {len(MPII.counted)} keypoints that "
+            f"{skeleton.name} shares with MPII. No total here is PCKh's total."
+        )
+    return Report(
+        truth=truth,
+        evaluations=evaluations,
+        comparisons=comparisons,
+        coverage=coverage,
+    )
 
 
 def format_report(report: Report) -> str:
@@ -113,8 +137,19 @@ def format_report(report: Report) -> str:
     return "\n".join(_lines(report))
 
 
-def _evaluate(path: epath.Path, truth: Truth, base: int | None) -> Evaluation:
-    points = read_prediction_file(path, truth.people, base=base)
+def _shared(skeleton: Skeleton, truth: Truth) -> np.ndarray | None:
+    """Returns which keypoints MPII has too, bool [N, 16]; None where all."""
+    if skeleton == MPII:
+        return None
+    shared = np.isin(MPII.keypoints, shared_keypoints(skeleton, MPII))
+    return np.tile(shared, (len(truth.people), 1))
+
+
+def _evaluate(
+    path: epath.Path, truth: Truth, base: int | None, skeleton: Skeleton
+) -> Evaluation:
+    points = read_prediction_file(path, truth.people, base=base, skeleton=skeleton)
+    where = _shared(skeleton, truth)
     if len(points) != len(truth.people):
         counts = truth.release.people
         fitting = [name for name in counts if len(counts[name]) == len(points)]
@@ -125,17 +160,23 @@ def _evaluate(path: epath.Path, truth: Truth, base: int | None) -> Evaluation:
             f"{path}: predictions for {len(points):,} people, and {truth.split} has "
             f"{len(truth.people):,}; {advice}"
         )
-    error, labelled = distances(points, *truth.labels, skeleton=MPII)
+    error, labelled = distances(points, *truth.labels, where=where, skeleton=MPII)
     if np.isnan(error[labelled]).all():
         raise PredictionError(f"{path}: no labelled keypoint is predicted")
     scores = {}
     for threshold in THRESHOLDS:
         for dialect in DIALECTS:
-            scored = pckh(points, *truth.labels, threshold=threshold, dialect=dialect)
+            options: dict[str, Any] = {
+                "threshold": threshold,
+                "dialect": dialect,
+                "where": where,
+            }
             if dialect == "official" and len({*truth.images}) > 1:
                 scored = pckh_intervals(
-                    *(points, *truth.labels), images=truth.images, threshold=threshold
+                    *(points, *truth.labels), images=truth.images, **options
                 )
+            else:
+                scored = pckh(points, *truth.labels, **options)
             scores[scored.title] = scored
     away = np.where(np.isnan(error), _MOST_ERROR, np.minimum(error, _MOST_ERROR))
     count = labelled.sum(axis=1)
@@ -146,12 +187,14 @@ def _evaluate(path: epath.Path, truth: Truth, base: int | None) -> Evaluation:
         path=path,
         base=BASES[path.suffix.lower()] if base is None else base,
         points=points,
-        problems=check_predictions(points, truth.people),
+        problems=check_predictions(
+            points, truth.people, where=None if where is None else where[0]
+        ),
         scores=scores,
-        curve=pckh_curve(points, *truth.labels),
-        slices=pckh_slices(points, *truth.labels),
-        errors=keypoint_errors(points, *truth.labels, others=truth.others),
-        alignment=alignment_audit(points, *truth.labels),
+        curve=pckh_curve(points, *truth.labels, where=where),
+        slices=pckh_slices(points, *truth.labels, where=where),
+        errors=keypoint_errors(points, *truth.labels, others=truth.others, where=where),
+        alignment=alignment_audit(points, *truth.labels, where=where),
         mean_error=mean_error,
     )
 
@@ -162,6 +205,8 @@ def _lines(report: Report) -> Iterator[str]:
         f"{len(truth.people):,} people of {truth.split} in {len({*truth.images}):,} "
         f"images, from the {truth.release.source}"
     )
+    if report.coverage:
+        yield report.coverage
     for each in report.evaluations:
         yield f"\n{each.path}, read as counting pixels from {each.base} (--base)"
         for problem in each.problems:

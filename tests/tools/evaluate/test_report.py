@@ -260,3 +260,36 @@ def test_published_predictions_are_scored_and_in_time(real_mpii, tmp_path, capsy
     # Decoded in whole cells of a coarse map: it shows.
     assert "crop pixels, which is (+0.11, -0.04) cells" in text
     assert "PROBLEM" not in text
+
+
+def test_a_coco_model_is_scored_on_the_keypoints_it_shares_and_says_so(
+    truth, points, tmp_path
+):
+    coco = np.nan_to_num(mpii_pose.convert_keypoints(points, "mpii", "coco17"), nan=5.0)
+    np.save(tmp_path / "coco.npy", coco)
+
+    report = evaluate(
+        tmp_path / "coco.npy",
+        truth,
+        compare=tmp_path / "coco.npy",
+        skeleton=mpii_pose.skeletons.COCO17,
+    )
+
+    (found, _) = report.evaluations
+    shared = np.isin(
+        mpii_pose.skeleton.KEYPOINTS, mpii_pose.shared_keypoints("coco17", "mpii")
+    )
+    expected = mpii_pose.pckh(
+        points, *truth.labels, where=np.tile(shared, (len(points), 1))
+    )
+    scores = found.scores["PCKh@0.5 (official)"]
+    assert scores.total == pytest.approx(expected.total)
+    assert found.slices["all"].total == pytest.approx(expected.total)
+    assert np.isnan(scores.groups["head"])
+    assert found.problems == []
+    for slice_scores in found.slices.values():
+        assert set(slice_scores.left_out) >= {"upper_neck", "head_top"}
+    text = format_report(report)
+    assert "Scored on the 12 of 14 keypoints that coco17 shares with MPII" in text
+    assert "(12 keypoints, without upper_neck, head_top)" in text
+    assert "No total here is PCKh&#39;s total" in render_page(report, max_examples=1)
