@@ -202,3 +202,34 @@ def test_hdf5_that_declares_what_it_does_not_hold_is_refused(people, tmp_path):
 
     with pytest.raises(mpii_pose.AnnotationError, match="holds 32000000000 numbers"):
         read_prediction_file(tmp_path / "a.h5", people)
+
+
+def test_keypoints_that_coco_calls_absent_are_not_predicted(people, points, tmp_path):
+    content = results(people, points)
+    for record in content:
+        record["keypoints"][: 3 * 10] = [0] * 30
+    (tmp_path / "a.json").write_text(json.dumps(content))
+
+    found = read_prediction_file(tmp_path / "a.json", people)
+
+    assert np.isnan(found[:, :10]).all()
+    np.testing.assert_allclose(found[:, 10:], points[:, 10:])
+
+
+def test_results_on_real_people_find_nearly_all_of_them(
+    real_people, real_mpii, tmp_path
+):
+    """Of published predictions, shuffled, 97 % get back to their person."""
+    people = real_people["validation"]
+    mat = scipy.io.loadmat(real_mpii / "validation_truth.mat")
+    predicted = mat["pos_pred_src"].transpose(2, 0, 1).astype(float) - 1
+    order = np.random.default_rng(0).permutation(len(people))
+    content = results(people, predicted)
+    (tmp_path / "a.json").write_text(json.dumps([content[i] for i in order]))
+
+    found = read_prediction_file(tmp_path / "a.json", people)
+
+    right = np.all(np.isclose(found, predicted), axis=(1, 2))
+    nobody = np.isnan(found).all(axis=(1, 2))
+    assert right.mean() > 0.99
+    assert (~right & ~nobody).mean() < 0.001
