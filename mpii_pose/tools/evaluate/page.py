@@ -10,7 +10,7 @@ from mpii_pose.drawing import poses
 from mpii_pose.drawing.lines import Color, Stroke, draw_strokes
 from mpii_pose.evaluation.errors import ErrorKind
 from mpii_pose.person import person_square
-from mpii_pose.skeleton import MPII, Visibility
+from mpii_pose.skeleton import MPII
 from mpii_pose.tools import pages
 from mpii_pose.tools.audit import thumbnails
 from mpii_pose.tools.evaluate.report import Evaluation, Report
@@ -101,9 +101,10 @@ def _worst(
 def _draw(
     evaluation: Evaluation, truth: Truth, index: int, image: poses.Image.Image
 ) -> tuple[poses.Image.Image, list[str]]:
-    """Draws the predicted pose, and a line from each wrong keypoint to its label."""
-    person, predicted = truth.people[index], evaluation.points[index]
-    labelled = person.visibility != Visibility.MISSING
+    """Draws what is predicted of the labelled keypoints, and a line to each wrong one."""
+    person = truth.people[index]
+    labelled = evaluation.errors.kinds[index] != ErrorKind.UNLABELLED
+    predicted = np.where(labelled[:, np.newaxis], evaluation.points[index], np.nan)
     middle, side = person_square(person.center, np.float64(person.scale))
     near = np.clip(predicted, middle - side / 2, middle + side / 2)
     shown = np.concatenate(
@@ -113,7 +114,6 @@ def _draw(
         shown, person.head_size, image, (image.height, image.width)
     )
     error = np.linalg.norm(predicted - person.keypoints, axis=1) / person.head_size
-    labelled &= evaluation.errors.kinds[index] != ErrorKind.UNLABELLED
     wrong = np.flatnonzero(labelled & ~(error <= _FOUND))
     picture = poses.draw_pose(picture, place(predicted), line_width=_LINE_WIDTH)
     labels = place(person.keypoints)

@@ -197,6 +197,18 @@ def test_page_shows_scores_curves_and_the_worst(pred, truth, tmp_path, points):
     assert "nan" not in re.sub(r'src="[^"]*"', "", page)
 
 
+def test_what_is_predicted_for_missing_keypoints_is_not_drawn(truth, tmp_path):
+    missing = truth.visibility[..., np.newaxis] == 0
+    points = truth.keypoints + 0.3 * truth.head_size[:, np.newaxis, np.newaxis]
+    pages = []
+    for place in (0.0, 150.0):
+        np.save(tmp_path / "a.npy", np.where(missing, place, points))
+        pages.append(render_page(evaluate(tmp_path / "a.npy", truth)))
+
+    assert missing.any()
+    assert pages[0] == pages[1]
+
+
 def test_worst_is_who_is_furthest_off_each_keypoint_counted_at_most_two_heads(
     truth, tmp_path
 ):
