@@ -101,7 +101,7 @@ def _worst(
 def _draw(
     evaluation: Evaluation, truth: Truth, index: int, image: poses.Image.Image
 ) -> tuple[poses.Image.Image, list[str]]:
-    """Draws what is predicted of the labelled keypoints, and a line to each wrong one."""
+    """Draws the prediction of labelled keypoints, and a line to each wrong one."""
     person = truth.people[index]
     labelled = evaluation.errors.kinds[index] != ErrorKind.UNLABELLED
     predicted = np.where(labelled[:, np.newaxis], evaluation.points[index], np.nan)
