@@ -91,7 +91,7 @@ def image_ids(people):
     return ids
 
 
-@pytest.mark.parametrize("way", ["name", "stem", "number", "export"])
+@pytest.mark.parametrize("way", ["name", "stem", "number", "export", "mixed"])
 def test_coco_results_find_their_people_in_any_order(way, people, points, tmp_path):
     ids = image_ids(people)
     names = {
@@ -100,6 +100,10 @@ def test_coco_results_find_their_people_in_any_order(way, people, points, tmp_pa
         "number": lambda person: int(person.image_name.removesuffix(".jpg")),
         "export": lambda person: ids[person.image_name],
     }
+    # One image by two names: an image listed twice.
+    names["mixed"] = lambda person: names["name" if person.index % 2 else "number"](
+        person
+    )
     content = results(people, points, names[way])[::-1]
     (tmp_path / "a.json").write_text(json.dumps(content))
 
