@@ -2,10 +2,11 @@
 
 import abc
 import concurrent.futures
+import contextlib
 import dataclasses
 import io
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
