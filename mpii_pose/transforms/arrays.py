@@ -63,7 +63,13 @@ def as_floats(*values: Any) -> tuple[Any, ...]:
 
 def dtype_name(array: Any) -> str:
     """Returns the name of an array's dtype, such as "float32", in any library."""
-    name = getattr(array.dtype, "name", None) or str(array.dtype)
+    return _dtype_name(array.dtype)
+
+
+# NumPy makes the name up anew each time, which takes longer than most formulas here.
+@functools.lru_cache(maxsize=64)
+def _dtype_name(dtype: Any) -> str:
+    name = getattr(dtype, "name", None) or str(dtype)
     return name.rpartition(".")[2]
 
 

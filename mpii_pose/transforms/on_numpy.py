@@ -10,7 +10,7 @@ import PIL.Image
 
 from mpii_pose.files import JPEG_END, JPEG_START
 from mpii_pose.transforms import rendering
-from mpii_pose.transforms.arrays import as_arrays
+from mpii_pose.transforms.arrays import as_arrays, dtype_name
 from mpii_pose.transforms.augmentation import Draw
 from mpii_pose.transforms.pixels import pillow
 
@@ -28,7 +28,7 @@ def as_feature(value: Any, dtype: str) -> tuple[np.ndarray, bool]:
     """Returns a value as an array, and whether it is of that dtype."""
     _, value = as_arrays(value)
     value = np.asarray(value)
-    return value, dtype in (value.dtype.name, _KINDS.get(value.dtype.kind))
+    return value, dtype in (dtype_name(value), _KINDS.get(value.dtype.kind))
 
 
 def with_shape(value: Any, shape: list[Any]) -> Any:

@@ -49,8 +49,9 @@ def read_crop(
         size, crop_to_image, image_size=image_size, antialias=antialias
     )
     matrix = window.crop_to_window.astype(float)
-    matrix[:, 2] += _BORDER
-    return _transformed(_read_window(frame, window), matrix, image_size)
+    read, corner = _read_window(frame, window)
+    matrix[:, 2] += corner
+    return _transformed(read, matrix, image_size)
 
 
 def read_resized(
@@ -87,8 +88,8 @@ def _rgb(image: PIL.Image.Image) -> PIL.Image.Image:
 
 def _read_window(
     frame: PIL.Image.Image | np.ndarray, window: Window
-) -> PIL.Image.Image:
-    """Reads a window and a border around it."""
+) -> tuple[PIL.Image.Image, tuple[int, int]]:
+    """Reads a window and a border around it; returns where (x, y) the window starts."""
     top, left, height, width = map(int, window.box)
     ratio = 2 ** int(window.exponent)
     if isinstance(frame, PIL.Image.Image):
@@ -103,9 +104,11 @@ def _read_window(
         columns = slice(left * ratio, (left + width) * ratio)
         image = PIL.Image.fromarray(frame[rows, columns]).reduce(ratio)
         top = left = 0
-    return image.crop(
-        (left - _BORDER, top - _BORDER, left + width + _BORDER, top + height + _BORDER)
-    )
+    start = left - _BORDER, top - _BORDER
+    end = left + width + _BORDER, top + height + _BORDER
+    if min(start) >= 0 and end[0] <= image.width and end[1] <= image.height:
+        return image, (left, top)  # Without a copy.
+    return image.crop((*start, *end)), (_BORDER, _BORDER)
 
 
 def _transformed(
