@@ -6,17 +6,16 @@ import contextlib
 import dataclasses
 import io
 import os
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import PIL.Image
-import PIL.ImageFile
 import simplejpeg
 from etils import epath
 
 from mpii_pose.files import JPEG_END
+from mpii_pose.pillow_flag import refusing_truncated_images
 from mpii_pose.release.release import read_image_sizes
 from mpii_pose.shards.crop_box import CropBox
 
@@ -103,7 +102,7 @@ class ImageFile(StoredImage):
                 and data.endswith(JPEG_END)
             ):
                 return data
-            with _refusing_truncated_files():
+            with refusing_truncated_images():
                 return encode_jpeg(_as_rgb(image), quality=JPEG_QUALITY)
 
     def decode(self, *, reduction: float = 1.0) -> PIL.Image.Image:
@@ -117,7 +116,7 @@ class ImageFile(StoredImage):
         Raises:
             ImageError: As for `read`.
         """
-        with self._opened() as (_, image), _refusing_truncated_files():
+        with self._opened() as (_, image), refusing_truncated_images():
             factor = 1
             while factor < 8 and reduction >= 2 * DRAFT_MARGIN * factor:
                 factor *= 2
@@ -239,37 +238,6 @@ def check_pixels(data: bytes, mode: str = "RGB") -> None:
             min_width=1,
             min_factor=_CHECK_FACTOR,
         )
-
-
-class _RefusingTruncatedFiles:
-    """Undoes what TFDS does to all of Pillow once it has shown an image.
-
-    Several threads may be in it at once: the first sets Pillow's flag, the last puts it
-    back.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._before = False
-
-    @contextlib.contextmanager
-    def __call__(self) -> Iterator[None]:
-        with self._lock:
-            if not self._inside:
-                self._before = PIL.ImageFile.LOAD_TRUNCATED_IMAGES
-                PIL.ImageFile.LOAD_TRUNCATED_IMAGES = False
-            self._inside += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._inside -= 1
-                if not self._inside:
-                    PIL.ImageFile.LOAD_TRUNCATED_IMAGES = self._before
-
-
-_refusing_truncated_files = _RefusingTruncatedFiles()
 
 
 def _as_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
