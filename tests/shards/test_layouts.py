@@ -113,6 +113,14 @@ def test_transform_of_a_crop_is_that_of_the_frame(crops, frames, augmentation):
         np.testing.assert_allclose(ours["keypoints"], theirs["keypoints"], atol=0.05)
         np.testing.assert_allclose(ours["heatmaps"], theirs["heatmaps"], atol=0.05)
         np.testing.assert_allclose(ours["head_size"], theirs["head_size"], rtol=1e-5)
+        # So it is in NumPy, whose draws are others.
+        arrays, frame_arrays = transform(crop), transform(frame)
+        np.testing.assert_allclose(
+            apply_affine(arrays["crop_to_image"], corners),
+            apply_affine(frame_arrays["crop_to_image"], corners),
+            atol=0.05 * pixel,
+        )
+        assert arrays["head_size"] == pytest.approx(frame_arrays["head_size"])
         # The same picture, too: reduced and encoded once more.
         error = np.abs(ours["image"] - theirs["image"])
         assert error.mean() < 0.06
