@@ -12,6 +12,7 @@ own, and prints times and ratios with their spread, and peak memory:
 * ray: how a tutorial does it, a Ray task a shard on two workers (pip install ray).
 * ours: `mpii_pose.Builder` with its defaults.
 * beam: `mpii_pose.Builder` on Beam's local runner.
+* crops, images: the configs `person_crop` and `image`.
 
 Times leave out imports, and Ray's start; ours include reading the .mat, planning and
 checking each image.
@@ -33,7 +34,7 @@ import processes
 # For what tests write releases with.
 ROOT = str(pathlib.Path(__file__).parents[1])
 
-CONTESTANTS = ("bare", "ray", "ours", "beam")
+CONTESTANTS = ("bare", "ray", "ours", "beam", "crops", "images")
 BASES = ("bare", "ray")
 
 
@@ -142,7 +143,12 @@ def ray(mirror: pathlib.Path, output: pathlib.Path) -> float:
     return time.perf_counter() - start
 
 
-def ours(mirror: pathlib.Path, output: pathlib.Path, **options: object) -> float:
+def ours(
+    mirror: pathlib.Path,
+    output: pathlib.Path,
+    config_name: str = "person",
+    **options: object,
+) -> float:
     """The builder."""
     import scipy.io  # noqa: F401
     import tensorflow as tf
@@ -151,7 +157,7 @@ def ours(mirror: pathlib.Path, output: pathlib.Path, **options: object) -> float
     import mpii_pose
 
     tf.io.TFRecordWriter  # noqa: B018
-    builder = mpii_pose.Builder(data_dir=output, config="person")
+    builder = mpii_pose.Builder(data_dir=output, config=config_name)
     config = tfds.download.DownloadConfig(manual_dir=mirror, **options)
     start = time.perf_counter()
     builder.download_and_prepare(download_config=config)
@@ -163,6 +169,16 @@ def beam(mirror: pathlib.Path, output: pathlib.Path) -> float:
     from apache_beam.runners.direct import direct_runner
 
     return ours(mirror, output, beam_runner=direct_runner.BundleBasedDirectRunner())
+
+
+def crops(mirror: pathlib.Path, output: pathlib.Path) -> float:
+    """The builder's stored crops."""
+    return ours(mirror, output, config_name="person_crop")
+
+
+def images(mirror: pathlib.Path, output: pathlib.Path) -> float:
+    """The builder's whole images."""
+    return ours(mirror, output, config_name="image")
 
 
 def compare(
@@ -205,7 +221,9 @@ def main() -> None:
     one.add_argument("--count", type=int, default=0, help="people a split; 0: all")
     two = commands.add_parser("compare", help="build it with every contestant")
     two.add_argument("--rounds", type=int, default=3)
-    two.add_argument("--contestants", nargs="+", default=CONTESTANTS)
+    two.add_argument(
+        "--contestants", nargs="+", choices=CONTESTANTS, default=CONTESTANTS[:4]
+    )
     two.add_argument("--scratch", type=pathlib.Path, default=pathlib.Path("/tmp"))
     three = commands.add_parser("run", help="build it with one contestant, once")
     three.add_argument("contestant", choices=CONTESTANTS)

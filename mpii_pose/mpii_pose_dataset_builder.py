@@ -58,7 +58,7 @@ BY_NAME_ONLY = [
     PoseConfig(
         name="person_crop",
         description="Each person of MPII Human Pose, with a reduced crop around them: "
-        "a fifth of the disk and of the time to load.",
+        "a sixth of the disk, and about half of the time to load.",
         layout=PersonCrop(),
     ),
     PoseConfig(
