@@ -4,18 +4,18 @@
     images/train/015601864.jpg     links to the release's images, or copies
     labels/train/015601864.txt     a line for each person
 
-A line is `0 x y width height` of the box around a person, then `x y visibility` of each
-keypoint, divided by the image's width and height. Ultralytics measures from the outer
-edge of the first pixel: a keypoint of ours at x is written as (x + 0.5) / width, and 0.5
-is to be taken off what a model predicts. Visibility is ours: 0, 1, 2. The format has no
-place outside the image: a keypoint there is missing, (0, 0, 0).
+A line is `0 x y width height` of the box around a person, then `x y visibility` of
+each keypoint, divided by the image's width and height. Ultralytics measures from the
+outer edge of the first pixel: a keypoint of ours at x is written as (x + 0.5) / width,
+and 0.5 is to be taken off what a model predicts. Visibility is ours: 0, 1, 2. The
+format has no place outside the image: a keypoint there is missing, (0, 0, 0).
 
 MPII draws no boxes around people. The box holds the keypoints in the image and the head
 box, with a margin on each side in head sizes, as joints lie within the body, and is cut
 to the image. People without a keypoint in the image get no line.
 
-`train` is Tompson's; `val` has the images of the validation people and everybody who is
-labelled in them, `validation_others` too, where the source has them (the official .mat).
+`train` is Tompson's; `val` has the images of the validation people and everybody
+labelled in them, `validation_others` too, where the source has them (the .mat).
 The test people have no labels and are left out. **Who is not labelled is a negative to
 YOLO**: MPII leaves people in the background unlabelled, in training and in validation,
 so that detections of them count as wrong.
@@ -90,8 +90,8 @@ def dataset_yaml(splits: Iterable[str], *, skeleton: Skeleton = MPII) -> str:
         skeleton: Which keypoints the people have.
     """
     lines = [
-        "# MPII Human Pose as YOLO-pose labels. People in the background without labels",
-        "# are negatives. MPII's licence covers research; images are YouTube's.",
+        "# MPII Human Pose as YOLO-pose labels. People without labels are negatives.",
+        "# MPII's licence covers research; images are YouTube's.",
         *(f"{name}: images/{name}" for name in splits),
         f"kpt_shape: [{skeleton.num_keypoints}, 3]",
         f"flip_idx: {list(skeleton.mirrored)}",
