@@ -70,8 +70,11 @@ def read_test_truth(
             raise AnnotationError(
                 f"{where}, image {person.image_name}: {matlab_file} has no such person"
             )
-        same = {"index": of_test.index, "separated": of_test.separated}
-        people.append(dataclasses.replace(person, **same))
+        people.append(
+            dataclasses.replace(
+                person, index=of_test.index, separated=of_test.separated
+            )
+        )
     if not people:
         raise AnnotationError(f"{path}: no test person has keypoints")
     return sorted(people, key=lambda person: person.index)
