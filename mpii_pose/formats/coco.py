@@ -57,6 +57,7 @@ def people_to_coco(
     *,
     image_sizes: Mapping[str, tuple[int, int]] | None = None,
     skeleton: Skeleton = MPII,
+    sigmas: Sequence[float] | None = None,
 ) -> dict[str, Any]:
     """Returns people of one split as the content of a COCO keypoints file.
 
@@ -65,8 +66,16 @@ def people_to_coco(
         image_sizes: (height, width) in px by image name; `width` and `height` are left
             out of images that it does not name.
         skeleton: Which keypoints the people have.
+        sigmas: [K], those of OKS, written as `sigmas` into the category, a field that
+            COCO does not know. Nobody measured MPII's: without them none are written,
+            and an OKS says whose it was made with.
+
+    Raises:
+        ValueError: There is not one sigma above 0 for each keypoint.
     """
     category = person_category(skeleton)
+    if sigmas is not None:
+        category["sigmas"] = _checked_sigmas(sigmas, skeleton)
     sizes = image_sizes or {}
     images: dict[str, dict[str, Any]] = {}
     annotations = []
@@ -106,6 +115,16 @@ def write_coco(
     content = people_to_coco(people, **options)
     with files.whole_file(path) as file:
         file.write(json.dumps(content).encode())
+
+
+def _checked_sigmas(sigmas: Sequence[float], skeleton: Skeleton) -> list[float]:
+    values = [float(sigma) for sigma in sigmas]
+    if len(values) != skeleton.num_keypoints or not all(0 < v < 10 for v in values):
+        raise ValueError(
+            f"sigmas must be {skeleton.num_keypoints} numbers above 0, one for each "
+            f"keypoint of {skeleton.name}, got {values}"
+        )
+    return values
 
 
 def _size(size: tuple[int, int] | None) -> dict[str, int]:

@@ -47,7 +47,9 @@ def read_matlab(path: Any) -> Mapping[str, list[PersonAnnotation]]:
         if listed.exists()
         else split_lib.tompson()
     )
-    people = split_lib.in_order(_people(path, structs.load_release(path), validation))
+    people = split_lib.in_order(
+        people_of_release(path, structs.load_release(path), validation)
+    )
     if not people:
         raise AnnotationError(f"{path}: no image has a person with a center and scale")
     return people
@@ -79,9 +81,10 @@ def read_points(
     return keypoints, visibility
 
 
-def _people(
+def people_of_release(
     path: Any, release: Any, validation: split_lib.ValidationPeople
 ) -> Iterator[tuple[str, str, PersonAnnotation]]:
+    """Yields split, place in the file and person of the struct RELEASE."""
     images = structs.as_structs(structs.field(release, "annolist"))
     is_train = _one_per_image(path, release, "img_train", len(images))
     separated = _one_per_image(path, release, "single_person", len(images))

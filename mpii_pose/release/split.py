@@ -103,3 +103,21 @@ def in_order(
         index = len(splits[name])
         splits[name].append(dataclasses.replace(person, index=index))
     return {name: people for name, people in splits.items() if people}
+
+
+def shared_videos(
+    people: Mapping[str, Iterable[PersonAnnotation]],
+) -> frozenset[str] | None:
+    """Returns the ids of the videos from which both train and validation have frames.
+
+    Args:
+        people: The people of each split.
+
+    Returns:
+        YouTube ids; None where the source has none, as JSON copies.
+    """
+    train, validation = (
+        {person.video_id for person in people.get(name, ()) if person.video_id}
+        for name in (TRAIN, VALIDATION)
+    )
+    return frozenset(train & validation) if train and validation else None

@@ -8,11 +8,19 @@ from mpii_pose.files import user_path
 _EXAMPLES = """\
 examples:
   python -m mpii_pose export coco ~/mpii ~/mpii_coco
+  python -m mpii_pose export yolo ~/mpii ~/mpii_yolo
   python -m mpii_pose export submission pred.mat ~/mpii pred_keypoints_mpii.mat
 """
 _COCO = """\
 Writes DIR/person_keypoints_SPLIT.json for each split: COCO's keypoints format, 0-based,
 visibility 0, 1, 2, and center, scale, head_box and others in fields of their own.
+"""
+_YOLO = """\
+Writes DIR with images and labels that Ultralytics trains YOLO-pose on:
+  yolo pose train data=DIR/mpii_pose.yaml model=yolo11n-pose.pt
+`train` and `val` are Tompson's split; val has the labels of all people of its images
+where the official .mat is read. Boxes hold keypoints and head box, with a margin.
+People whom MPII did not label are negatives. Nothing half-written is left as DIR.
 """
 _SUBMISSION = """\
 Turns predictions of the test people (`preds` [11731, 16, 2], 1-based, in index order;
@@ -47,6 +55,23 @@ def add_parser(commands: Any) -> None:
     )
     coco.add_argument("folder", type=user_path, metavar="DIR", help="where to write")
     coco.set_defaults(run=run_coco)
+    yolo = formats.add_parser(
+        "yolo",
+        help="images and labels for YOLO-pose",
+        description=_YOLO,
+        formatter_class=raw,
+    )
+    yolo.add_argument("path", type=user_path, metavar="PATH", help="a copy of MPII")
+    yolo.add_argument(
+        "folder", type=user_path, metavar="DIR", help="where to write; must not exist"
+    )
+    yolo.add_argument(
+        "--images", type=user_path, metavar="FOLDER", help="the folder with the images"
+    )
+    yolo.add_argument(
+        "--copy", action="store_true", help="copy the images instead of linking to them"
+    )
+    yolo.set_defaults(run=run_yolo)
     submission = formats.add_parser(
         "submission",
         help="predictions as MPII's pred_keypoints_mpii.mat",
@@ -85,6 +110,36 @@ def run_coco(args: argparse.Namespace) -> int:
             f"{unknown:,} images are missing or cannot be read: their width and height "
             "are left out, and boxes are not cut to them."
         )
+    return 0
+
+
+def run_yolo(args: argparse.Namespace) -> int:
+    """Writes images and labels."""
+    from mpii_pose.formats.yolo import DATASET_FILE, write_yolo
+    from mpii_pose.release.release import read_sized_people
+    from mpii_pose.release.split import VALIDATION_OTHERS
+
+    release = read_sized_people(args.path, image_folder=args.images)
+    if release.image_folder is None:
+        raise FileNotFoundError(
+            f"No images beside {args.path}; name their folder with --images"
+        )
+    counts = write_yolo(
+        args.folder,
+        release.people,
+        image_folder=release.image_folder,
+        image_sizes=release.image_sizes,
+        copy=args.copy,
+    )
+    for split, (num_images, num_people) in counts.items():
+        print(f"{split}: {num_people:,} people in {num_images:,} images")
+    print("People without labels in these images are negatives to YOLO.")
+    if VALIDATION_OTHERS not in release.people:
+        print(
+            f"The {release.source.kind.value} has no {VALIDATION_OTHERS}: labelled "
+            "people of validation images who are not on Tompson's list count as such."
+        )
+    print(f"Wrote {args.folder / DATASET_FILE}")
     return 0
 
 

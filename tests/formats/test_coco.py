@@ -182,3 +182,19 @@ def test_people_of_another_skeleton_say_its_keypoints(drawn_people):
     assert category["mirrored_pairs"] == [["right_eye", "left_eye"]]
     assert content["annotations"][0]["keypoints"] == [5, 6, 2, 8, 9, 1]
     releases.assert_same_people(people_of(content), [person])
+
+
+def test_sigmas_stand_in_the_file_only_if_they_are_given(drawn_people):
+    people = drawn_people["train"]
+
+    (without,) = coco.people_to_coco(people)["categories"]
+    (category,) = coco.people_to_coco(people, sigmas=[0.05] * 16)["categories"]
+
+    assert "sigmas" not in without
+    assert category["sigmas"] == [0.05] * 16
+
+
+@pytest.mark.parametrize("sigmas", [[0.05] * 17, [0.05] * 15 + [0.0], []])
+def test_sigmas_that_do_not_fit_are_refused(drawn_people, sigmas):
+    with pytest.raises(ValueError, match="sigmas must be 16 numbers above 0"):
+        coco.people_to_coco(drawn_people["train"], sigmas=sigmas)

@@ -24,6 +24,7 @@ COMMANDS = (
     ["predict"],
     ["export"],
     ["export", "coco"],
+    ["export", "yolo"],
     ["export", "submission"],
 )
 
@@ -66,7 +67,9 @@ def test_audit_prints_counts_and_writes_the_page(drawn_release, tmp_path, capsys
     code = main(["audit", str(drawn_release), "--html", str(page), "--examples", "2"])
 
     assert code == 0
-    assert "Keypoints outside the image" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "Keypoints outside the image" in printed
+    assert "videos have frames in both train and validation" in printed
     assert page.read_text().startswith("<!DOCTYPE html>")
 
 

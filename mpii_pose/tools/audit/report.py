@@ -9,6 +9,7 @@ from etils import epath
 from mpii_pose import files
 from mpii_pose.person import PersonAnnotation
 from mpii_pose.release.release import Release
+from mpii_pose.release.split import shared_videos
 from mpii_pose.skeleton import Visibility
 from mpii_pose.tools.audit.checks import CHECKS, Check, stack_poses
 from mpii_pose.tools.people import read_people_of
@@ -133,6 +134,8 @@ def _lines(audit: Audit) -> Iterator[str]:
     yield f"Read {len(audit.people):,} people ({counts})"
     yield f"from the {audit.release.source},"
     yield f"with {audit.num_keypoints:,} labelled keypoints."
+    if (videos := shared_videos(audit.release.people)) is not None:
+        yield f"{len(videos):,} videos have frames in both train and validation."
     if unknown := audit.num_images_of_unknown_size:
         yield (
             f"{unknown:,} images are missing or cannot be read, so whether keypoints "

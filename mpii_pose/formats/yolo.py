@@ -1,0 +1,193 @@
+"""Annotations as YOLO-pose labels: a folder that Ultralytics trains on.
+
+    mpii_pose.yaml                 path of each split, kpt_shape, flip_idx, names
+    images/train/015601864.jpg     links to the release's images, or copies
+    labels/train/015601864.txt     a line for each person
+
+A line is `0 x y width height` of the box around a person, then `x y visibility` of
+each keypoint, divided by the image's width and height. Ultralytics measures from the
+outer edge of the first pixel: a keypoint of ours at x is written as (x + 0.5) / width,
+and 0.5 is to be taken off what a model predicts. Visibility is ours: 0, 1, 2. The
+format has no place outside the image: a keypoint there is missing, (0, 0, 0).
+
+MPII draws no boxes around people. The box holds the keypoints in the image and the head
+box, with a margin on each side in head sizes, as joints lie within the body, and is cut
+to the image. People without a keypoint in the image get no line.
+
+`train` is Tompson's; `val` has the images of the validation people and everybody
+labelled in them, `validation_others` too, where the source has them (the .mat).
+The test people have no labels and are left out. **Who is not labelled is a negative to
+YOLO**: MPII leaves people in the background unlabelled, in training and in validation,
+so that detections of them count as wrong.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from etils import epath
+
+from mpii_pose import files, workplace
+from mpii_pose.person import UNKNOWN, PersonAnnotation
+from mpii_pose.release import split
+from mpii_pose.skeleton import MPII, Skeleton, Visibility
+
+DATASET_FILE = "mpii_pose.yaml"
+# YOLO's name of a split -> ours.
+SPLITS: Mapping[str, tuple[str, ...]] = {
+    "train": (split.TRAIN,),
+    "val": (split.VALIDATION, split.VALIDATION_OTHERS),
+}
+# On each side of the box, in head sizes.
+MARGIN = 0.5
+
+
+def yolo_line(
+    person: PersonAnnotation,
+    image_size: tuple[int, int],
+    *,
+    margin: float = MARGIN,
+) -> str | None:
+    """Returns the label of a person, or None without a keypoint in the image.
+
+    Args:
+        person: The person.
+        image_size: (height, width) of the image in px.
+        margin: Of the box on each side, in head sizes.
+    """
+    size = np.array(image_size[::-1], np.float64)
+    points = (person.keypoints + 0.5) / size
+    outside = ((points < 0) | (points > 1)).any(axis=1)
+    state = np.where(outside, Visibility.MISSING, person.visibility)
+    labelled = state != Visibility.MISSING
+    if not labelled.any():
+        return None
+    corners = points[labelled]
+    if (person.head_box != UNKNOWN).any():
+        head = (person.head_box.reshape(2, 2) + 0.5) / size
+        corners = np.concatenate([corners, head])
+    around = margin * person.head_size / size
+    low = np.clip(corners.min(axis=0) - around, 0, 1)
+    high = np.clip(corners.max(axis=0) + around, 0, 1)
+    points = np.where(labelled[:, np.newaxis], points, 0)
+    box = [*(low + high) / 2, *(high - low)]
+    words = [f"{value:.6f}" for value in box]
+    for (x, y), visibility in zip(points, state, strict=True):
+        words += [f"{x:.6f}", f"{y:.6f}", str(int(visibility))]
+    return " ".join(["0", *words])
+
+
+def dataset_yaml(splits: Iterable[str], *, skeleton: Skeleton = MPII) -> str:
+    """Returns the file that describes the dataset.
+
+    It names no folder of its own, so that the folder may be moved: Ultralytics takes
+    the one the file is in.
+
+    Args:
+        splits: Those there are, of `SPLITS`.
+        skeleton: Which keypoints the people have.
+    """
+    lines = [
+        "# MPII Human Pose as YOLO-pose labels. People without labels are negatives.",
+        "# MPII's licence covers research; images are YouTube's.",
+        *(f"{name}: images/{name}" for name in splits),
+        f"kpt_shape: [{skeleton.num_keypoints}, 3]",
+        f"flip_idx: {list(skeleton.mirrored)}",
+        "names:",
+        "  0: person",
+        "kpt_names:",
+        f"  0: {json.dumps(list(skeleton.keypoints))}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def write_yolo(
+    folder: epath.PathLike,
+    people: Mapping[str, Sequence[PersonAnnotation]],
+    *,
+    image_folder: epath.PathLike,
+    image_sizes: Mapping[str, tuple[int, int]],
+    copy: bool = False,
+    margin: float = MARGIN,
+    skeleton: Skeleton = MPII,
+) -> dict[str, tuple[int, int]]:
+    """Writes a folder of images and labels, which appears once it is whole.
+
+    Args:
+        folder: The folder. It must not exist.
+        people: The people of each split, as `read_people` returns them.
+        image_folder: The folder with the images.
+        image_sizes: (height, width) in px of each image, by name.
+        copy: Copy the images instead of linking to them.
+        margin: Of boxes, in head sizes.
+        skeleton: Which keypoints the people have.
+
+    Returns:
+        (images, people with a label) of each split that was written.
+
+    Raises:
+        FileExistsError: The folder exists.
+        FileNotFoundError: An image is missing or cannot be read, or nobody is labelled.
+        ValueError: The margin is negative.
+    """
+    folder, image_folder = files.user_path(folder), files.user_path(image_folder)
+    if not 0 <= margin < np.inf:
+        raise ValueError(f"margin must be 0 or more head sizes, got {margin}")
+    if folder.exists():
+        raise FileExistsError(
+            f"{folder} exists; name a folder that is not there yet, or remove this one"
+        )
+    images = {
+        name: _by_image(person for own in ours for person in people.get(own, ()))
+        for name, ours in SPLITS.items()
+    }
+    images = {name: group for name, group in images.items() if group}
+    if not images:
+        raise FileNotFoundError("nobody is labelled: there is no train or validation")
+    names = [name for group in images.values() for name in group]
+    if missing := [name for name in names if name not in image_sizes]:
+        raise FileNotFoundError(
+            f"{len(missing):,} of {len(names):,} images are missing in {image_folder} "
+            f"or cannot be read, the first being {', '.join(missing[:5])}; nothing was "
+            "written"
+        )
+    counts: dict[str, tuple[int, int]] = {}
+
+    def write(unfinished: epath.Path) -> None:
+        for name, group in images.items():
+            pictures = unfinished / "images" / name
+            labels = unfinished / "labels" / name
+            pictures.mkdir(parents=True)
+            labels.mkdir(parents=True)
+            num_people = 0
+            for image_name, group_people in group.items():
+                source = image_folder.resolve() / image_name
+                if copy:
+                    shutil.copyfile(source, pictures / image_name)
+                else:
+                    os.symlink(source, pictures / image_name)
+                size = image_sizes[image_name]
+                lines = [yolo_line(p, size, margin=margin) for p in group_people]
+                written = [line for line in lines if line]
+                stem = image_name.rpartition(".")[0] or image_name
+                text = "".join(f"{line}\n" for line in written)
+                (labels / f"{stem}.txt").write_text(text)
+                num_people += len(written)
+            counts[name] = len(group), num_people
+        (unfinished / DATASET_FILE).write_text(dataset_yaml(images, skeleton=skeleton))
+
+    workplace.make_once(folder, write)
+    if not counts:
+        raise FileExistsError(f"{folder} was made by somebody else meanwhile")
+    return counts
+
+
+def _by_image(
+    people: Iterable[PersonAnnotation],
+) -> dict[str, list[PersonAnnotation]]:
+    images: dict[str, list[PersonAnnotation]] = {}
+    for person in people:
+        images.setdefault(person.image_name, []).append(person)
+    return images

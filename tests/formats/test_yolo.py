@@ -1,0 +1,220 @@
+"""YOLO-pose labels hold what Ultralytics' documentation asks for."""
+
+import dataclasses
+import os
+
+import numpy as np
+import PIL.Image
+import pytest
+
+import mpii_pose
+from mpii_pose.formats import yolo
+from mpii_pose.release.release import read_sized_people
+from mpii_pose.skeleton import MPII, Visibility
+from mpii_pose.tools.main import main
+
+
+@pytest.fixture(scope="module")
+def release(drawn_release):
+    return read_sized_people(drawn_release)
+
+
+@pytest.fixture(scope="module")
+def exported(drawn_release, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("yolo") / "out"
+    assert main(["export", "yolo", str(drawn_release), str(folder)]) == 0
+    return folder
+
+
+def read_labels(folder):
+    """{(split, image): (boxes [P, 4], keypoints [P, 16, 3])} in px, by the format.
+
+    https://docs.ultralytics.com/datasets/pose: lines of class, box, keypoints; files
+    are found from the image's path by /labels/ for /images/. Pixels from the outer
+    edge, as the reader scales by width and height alone.
+    """
+    found = {}
+    for path in (folder / "images").glob("*/*"):
+        label = folder / "labels" / path.parent.name / f"{path.stem}.txt"
+        size = np.array(PIL.Image.open(path).size)
+        rows = [
+            np.array(line.split(), float) for line in label.read_text().splitlines()
+        ]
+        rows = np.reshape(rows, (-1, 5 + 48))
+        assert (rows[:, 0] == 0).all()
+        assert ((rows[:, 1:5] >= 0) & (rows[:, 1:5] <= 1)).all()
+        middle, extent = rows[:, 1:3] * size, rows[:, 3:5] * size
+        points = rows[:, 5:].reshape(-1, 16, 3)
+        assert ((points[..., :2] >= 0) & (points[..., :2] <= 1)).all()
+        points[..., :2] *= size
+        boxes = np.concatenate([middle - extent / 2, middle + extent / 2], axis=1)
+        found[path.parent.name, path.name] = boxes, points
+    return found
+
+
+def test_labels_read_back_are_the_people_of_tompsons_split(exported, release):
+    found = read_labels(exported)
+
+    for name, splits in {
+        "train": ["train"],
+        "val": ["validation", "validation_others"],
+    }.items():
+        people = [p for split in splits for p in release.people[split]]
+        assert {image for split, image in found if split == name} == {
+            person.image_name for person in people
+        }
+        for image in {person.image_name for person in people}:
+            group = [person for person in people if person.image_name == image]
+            boxes, points = found[name, image]
+            assert len(points) == len(group)
+            size = np.array(release.image_sizes[image][::-1])
+            for person, box, pose in zip(group, boxes, points, strict=True):
+                inside = ((person.keypoints >= -0.5) & (person.keypoints < size)).all(1)
+                state = np.where(inside, person.visibility, 0)
+                np.testing.assert_array_equal(pose[:, 2], state)
+                np.testing.assert_allclose(
+                    pose[state > 0, :2], person.keypoints[state > 0] + 0.5, atol=2e-3
+                )
+                assert (pose[state == 0, :2] == 0).all()
+                assert (pose[state > 0, :2] >= box[:2] - 2e-3).all()
+                assert (pose[state > 0, :2] <= box[2:] + 2e-3).all()
+    assert len(found) > 20
+
+
+def test_ultralytics_own_reader_takes_every_label(exported):
+    utils = pytest.importorskip(
+        "ultralytics.data.utils", reason="needs ultralytics", exc_type=ImportError
+    )
+    from ultralytics.data.utils import img2label_paths
+
+    plain = read_labels(exported)
+    described = utils.check_det_dataset(str(exported / yolo.DATASET_FILE))
+    assert described["kpt_shape"] == [16, 3]
+    assert described["flip_idx"] == list(MPII.mirrored)
+    for split in ("train", "val"):
+        assert described[split] == str(exported / "images" / split)
+        paths = [
+            os.path.join(described[split], n) for n in os.listdir(described[split])
+        ]
+        for path, label in zip(paths, img2label_paths(paths), strict=True):
+            _, boxes, shape, _, keypoints, missing, found, *_, corrupt, message = (
+                utils.verify_image_label((path, label, "", True, 1, 16, 3, False))
+            )
+            assert (missing, found, corrupt, message) == (0, 1, 0, "")
+            points = keypoints * [shape[1], shape[0], 1]
+            expected = plain[split, os.path.basename(path)][1]
+            # It sorts and drops rows only where some are alike.
+            np.testing.assert_allclose(points, expected, atol=0.01)
+            assert len(boxes) == len(expected)
+
+
+def test_a_box_is_cut_to_the_image_and_keeps_its_margin(release):
+    person = release.people["train"][0]
+    points = np.full((16, 2), 50, np.float32)
+    points[0] = 40, 30
+    person = dataclasses.replace(
+        person,
+        keypoints=points,
+        visibility=np.full(16, 2, np.int8),
+        head_box=np.full(4, -1, np.float32),
+        head_size=20.0,
+    )
+
+    words = [float(word) for word in yolo.yolo_line(person, (100, 55)).split()]
+
+    x, y, width, height = np.array(words[1:5]) * [55, 100, 55, 100]
+    assert x - width / 2 == pytest.approx(40.5 - 10, abs=1e-3)
+    assert y - height / 2 == pytest.approx(30.5 - 10, abs=1e-3)
+    assert x + width / 2 == pytest.approx(55, abs=1e-3)
+    assert y + height / 2 == pytest.approx(50.5 + 10, abs=1e-3)
+
+
+def test_a_keypoint_outside_the_image_is_missing(release):
+    person = dataclasses.replace(
+        release.people["train"][0],
+        keypoints=np.full((16, 2), 30, np.float32),
+        visibility=np.full(16, 2, np.int8),
+    )
+    person.keypoints[9] = 30, -4
+
+    words = yolo.yolo_line(person, (100, 100)).split()
+
+    assert words[5 + 3 * 9 : 5 + 3 * 10] == ["0.000000", "0.000000", "0"]
+    assert words[5 + 2 :: 3].count("2") == 15
+
+
+def test_a_person_without_keypoints_in_the_image_gets_no_line(release):
+    person = release.people["test"][0]
+    assert (person.visibility == Visibility.MISSING).all()
+
+    assert yolo.yolo_line(person, (100, 100)) is None
+
+
+@pytest.mark.parametrize("copy", [False, True])
+def test_images_are_links_unless_copies_are_asked_for(drawn_release, tmp_path, copy):
+    options = ["--copy"] if copy else []
+
+    main(["export", "yolo", str(drawn_release), str(tmp_path / "out"), *options])
+
+    images = list((tmp_path / "out" / "images").glob("*/*"))
+    assert images
+    for path in images:
+        assert path.is_symlink() is not copy
+        original = drawn_release / "images" / path.name
+        assert path.read_bytes() == original.read_bytes()
+
+
+def test_a_folder_that_exists_is_left_as_it_is(drawn_release, tmp_path, capsys):
+    (tmp_path / "mine.txt").write_text("mine")
+
+    assert main(["export", "yolo", str(drawn_release), str(tmp_path)]) == 1
+
+    assert f"{tmp_path} exists" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_missing_images_are_named_before_anything_is_written(release, tmp_path):
+    first = release.people["train"][0].image_name
+    sizes = {k: v for k, v in release.image_sizes.items() if k != first}
+
+    with pytest.raises(FileNotFoundError, match=rf"1 of .* missing in .*{first}"):
+        yolo.write_yolo(
+            tmp_path / "out",
+            release.people,
+            image_folder=release.image_folder,
+            image_sizes=sizes,
+        )
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_that_breaks_off_leaves_nothing(release, tmp_path, monkeypatch):
+    def fail(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutil.copyfile", fail)
+
+    with pytest.raises(OSError, match="No space"):
+        yolo.write_yolo(
+            tmp_path / "out",
+            release.people,
+            image_folder=release.image_folder,
+            image_sizes=release.image_sizes,
+            copy=True,
+        )
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_source_without_the_other_people_of_validation_images_says_so(
+    drawn_release, tmp_path, capsys
+):
+    from tests import releases
+
+    people = mpii_pose.read_people(drawn_release)
+    releases.write_cpm(tmp_path / "mpii_annotations.json", people)
+    (tmp_path / "images").symlink_to(drawn_release / "images")
+
+    assert main(["export", "yolo", str(tmp_path), str(tmp_path / "out")]) == 0
+
+    assert "has no validation_others" in capsys.readouterr().out
