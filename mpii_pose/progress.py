@@ -14,12 +14,12 @@ _LOG_INTERVAL_S = 30
 
 def bar(**options: Any) -> Any:
     """Returns a progress bar with speed and the time left; `options` are tqdm's."""
-    options = {"leave": False} | options
+    where: dict[str, Any] = {"leave": False}
     # A notebook has no terminal, but draws bars.
     if not (sys.stderr.isatty() or "ipykernel" in sys.modules):
         interval = {"mininterval": _LOG_INTERVAL_S, "maxinterval": _LOG_INTERVAL_S}
-        options |= {"file": _LogFile(), "ncols": 0, **interval}
-    return tfds_private.tqdm(**options)
+        where = {"file": _LogFile(), "ncols": 0, **interval}
+    return tfds_private.tqdm(**where, **options)
 
 
 class _LogFile(io.StringIO):
