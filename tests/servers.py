@@ -99,7 +99,9 @@ def serving(server: Server) -> Iterator[Server]:
             pass
 
     with http.server.ThreadingHTTPServer(("localhost", 0), Handler) as running:
-        thread = threading.Thread(target=running.serve_forever, daemon=True)
+        thread = threading.Thread(
+            target=running.serve_forever, args=(0.01,), daemon=True
+        )
         thread.start()
         server.url = f"http://localhost:{running.server_port}/"
         try:
