@@ -36,6 +36,8 @@ class PoseConfig(tfds.core.BuilderConfig):
             doctor does; a build takes about three times as long then.
         num_threads: How many threads read, crop and encode images in this process; None
             for as many as there are cores. Workers elsewhere use one each.
+        mirror: Address of a folder to download the official archives from, which is
+            not the authors'; None for that of MPII_POSE_MIRROR, if there is one.
     """
 
     num_people: int | None = None
@@ -43,6 +45,7 @@ class PoseConfig(tfds.core.BuilderConfig):
     layout: FullFrame = dataclasses.field(default_factory=FullFrame)
     check_pixels: bool = False
     num_threads: int | None = None
+    mirror: str | None = None
 
     def __post_init__(self) -> None:
         self.layout = layout_from(self.layout)
@@ -121,7 +124,9 @@ class Builder(PlannedShardsBuilder):
             )
             release = read_release(find.find(folder))
         else:
-            release = download.obtain_release(dl_manager, manual_dir=self._manual_dir)
+            release = download.obtain_release(
+                dl_manager, manual_dir=self._manual_dir, mirror=config.mirror
+            )
         _log_differences(release)
         # From here on, what is written.
         splits = {

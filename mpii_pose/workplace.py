@@ -110,10 +110,20 @@ def lock(folder: epath.PathLike) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def signed(temporary_folder: epath.PathLike) -> Iterator[None]:
-    """Keeps a note beside a temporary folder that says whose it is."""
-    path = epath.Path(temporary_folder)
+def signed(temporary: epath.PathLike) -> Iterator[None]:
+    """Keeps a note beside a temporary folder or file that says whose it is.
+
+    Raises:
+        BlockingIOError: The note of another process is there, which may be running.
+    """
+    path = epath.Path(temporary)
     note = path.with_name(path.name + _NOTE)
+    owner = Owner.read(note)
+    if note.exists() and not (owner and owner.is_gone()):
+        raise BlockingIOError(
+            f"{owner or 'A process of an unknown host'} may be writing {path}. If it "
+            f"is not running any more, go on there: rm {note}"
+        )
     note.write_text(Owner.this_process().to_json())
     try:
         yield

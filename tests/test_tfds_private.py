@@ -56,6 +56,15 @@ def test_folder_for_extracted_archives_is_known(tmp_path):
     assert tfds_private.extract_dir(manager) == tmp_path / "b"
 
 
+def test_manager_takes_a_downloader(tmp_path):
+    manager = tfds.download.DownloadManager(download_dir=tmp_path)
+    downloader = object()
+
+    tfds_private.use_downloader(manager, downloader)
+
+    assert manager._downloader is downloader
+
+
 def test_temporary_folders_are_named_as_workplace_looks_for_them(tmp_path):
     with tfds_private.incomplete_dir(tmp_path / "1.0.0") as folder:
         (found,) = tmp_path.glob(workplace.TEMPORARY_FOLDERS)

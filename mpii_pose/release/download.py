@@ -1,5 +1,8 @@
 """Gets hold of a release for a build: in the user's folder, or downloaded."""
 
+import contextlib
+import os
+import pathlib
 from typing import Any, Final
 
 import requests
@@ -7,14 +10,14 @@ import tensorflow_datasets as tfds
 from absl import logging
 from etils import epath
 
-from mpii_pose import tfds_private
+from mpii_pose import tfds_private, workplace
 from mpii_pose.person import AnnotationError
-from mpii_pose.release import find, official
+from mpii_pose.release import fetch, find, official
 from mpii_pose.release.archives import ArchiveError
 from mpii_pose.release.release import Release, read_release
 
-# How long a server may take to answer at all.
-_PATIENCE_S: Final = 30
+# The environment variable that names another place to download from.
+MIRROR: Final = "MPII_POSE_MIRROR"
 _NETWORK_ERRORS: Final = (
     *(requests.RequestException, tfds.download.DownloadError),
     *(ConnectionError, TimeoutError),
@@ -22,7 +25,10 @@ _NETWORK_ERRORS: Final = (
 
 
 def obtain_release(
-    dl_manager: Any, *, manual_dir: epath.PathLike | None = None
+    dl_manager: Any,
+    *,
+    manual_dir: epath.PathLike | None = None,
+    mirror: str | None = None,
 ) -> Release:
     """Reads the release in the user's folder, or downloads it.
 
@@ -30,6 +36,8 @@ def obtain_release(
         dl_manager: A `tfds.download.DownloadManager`.
         manual_dir: The folder that the user named. TFDS's default, which all datasets
             share, is used only if there is a release in it.
+        mirror: Address of a folder with the archives, to download them from; None for
+            that of the environment variable MPII_POSE_MIRROR, or else the authors'.
 
     Raises:
         FileNotFoundError: There is no release in `manual_dir`.
@@ -37,7 +45,7 @@ def obtain_release(
     """
     found = find.find(manual_dir) if manual_dir else _find_in_default(dl_manager)
     if found is None:
-        found = download_release(dl_manager)
+        found = download_release(dl_manager, mirror=mirror)
     extract_dir = tfds_private.extract_dir(dl_manager) / "mpii_pose"
     return read_release(found, extract_dir=extract_dir)
 
@@ -60,19 +68,30 @@ def _find_in_default(dl_manager: Any) -> find.Found | None:
     return None
 
 
-def download_release(dl_manager: Any) -> find.Found:
+def download_release(dl_manager: Any, *, mirror: str | None = None) -> find.Found:
     """Downloads the two archives and compares them with what is published.
 
     Raises:
         ConnectionError: The files cannot be had.
         ValueError: A file is not the published one.
     """
+    mirror = mirror or os.environ.get(MIRROR)
+    if mirror and not mirror.startswith(("http://", "https://")):
+        raise ValueError(
+            f"A mirror is the http address of a folder, not {mirror!r}; name a folder "
+            "on a disk with --manual_dir"
+        )
+    download_dir = epath.Path(dl_manager.download_dir)
+    if "://" not in os.fspath(download_dir):  # Of `gs://`, TFDS takes care.
+        tfds_private.use_downloader(dl_manager, _Downloader(mirror))
     try:
-        _check_reachable(epath.Path(dl_manager.download_dir))
-        archives = dl_manager.download(dict(official.URLS))
+        # One at a time: the second finds what the first has downloaded.
+        with workplace.lock(download_dir):
+            archives = dl_manager.download(dict(official.URLS))
     except _NETWORK_ERRORS as error:
         raise ConnectionError(
-            f"Cannot download MPII Human Pose ({error}).\n{find.HOW_TO_GET_IT}"
+            f"Cannot download MPII Human Pose ({error}).\n{find.HOW_TO_GET_IT}\n"
+            f"If others have the two archives on the web: {MIRROR}=https://..."
         ) from error
     images = archives[official.IMAGES_ARCHIVE]
     _check_identity(images, "MD5", official.md5(images), official.IMAGES_MD5)
@@ -83,21 +102,46 @@ def download_release(dl_manager: Any) -> find.Found:
     return find.Found(images.parent, [source], images, [])
 
 
+class _Downloader:
+    """Downloads for TFDS's manager, which keeps, names and checks the files.
+
+    Args:
+        mirror: Address of a folder to take the files from; None for the one they have.
+    """
+
+    def __init__(self, mirror: str | None):
+        self._mirror = mirror
+
+    def tqdm(self) -> contextlib.AbstractContextManager[None]:
+        """Shows nothing: each file has a bar of its own."""
+        return contextlib.nullcontext()
+
+    def increase_tqdm(self, url_info: Any) -> None:
+        """Hears of a file that was downloaded before."""
+
+    def download(self, url: str, folder: epath.Path, verify: bool = True) -> Any:
+        """Downloads a file into a temporary folder of TFDS's manager.
+
+        The part that has arrived is beside the folder, where the next call finds it.
+        """
+        folder, name = pathlib.Path(folder), url.rpartition("/")[2]
+        part = folder.with_name(f"{name}.part")
+        source = f"{self._mirror.rstrip('/')}/{name}" if self._mirror else url
+        try:
+            with workplace.signed(part):
+                logging.info("Downloading %s to %s", source, part)
+                fetch.fetch(source, part, verify=verify)
+                part.rename(folder / name)
+                part.with_name(f"{part.name}.json").unlink()
+        finally:
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # If nothing came into it.
+        return tfds_private.downloaded(epath.Path(folder / name))
+
+
 def _check_identity(path: Any, kind: str, found: str, expected: str) -> None:
     if found != expected:
         raise ValueError(
             f"{path}: expected {kind} {expected}, found {found}; the download is "
             "damaged: remove the file and try again"
         )
-
-
-def _check_reachable(download_dir: epath.Path) -> None:
-    """Asks for each file that is still to be downloaded.
-
-    TFDS itself tries for more than ten minutes where there is no network.
-    """
-    for url in official.URLS.values():
-        name = tfds_private.get_dl_fname(url)
-        folders = (download_dir, download_dir / "mpii_pose")
-        if not any((folder / name).exists() for folder in folders):
-            requests.head(url, timeout=_PATIENCE_S).raise_for_status()

@@ -1,9 +1,7 @@
 """A TFDS builder that plans its shards and then writes each in one go."""
 
 import contextlib
-import io
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -12,12 +10,9 @@ import tensorflow_datasets as tfds
 from absl import logging
 from etils import epath
 
-from mpii_pose import tfds_private, workplace
+from mpii_pose import progress, tfds_private, workplace
 from mpii_pose.shards.encoding import ExampleEncoder
 from mpii_pose.shards.plan import Shard, plan_split
-
-# How often progress is logged where there is no terminal.
-_LOG_INTERVAL_S = 30
 
 
 class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
@@ -150,13 +145,8 @@ def _progress(shards: Sequence[Shard]) -> Iterator[Callable[[int], None]]:
     """Shows images/s, MB/s and the time left; yields a function to call per record."""
     total, written = sum(len(shard.examples) for shard in shards), 0
     start = time.monotonic()
-    options: dict[str, Any] = {"leave": False}
-    # A notebook has no terminal, but draws bars.
-    if not (sys.stderr.isatty() or "ipykernel" in sys.modules):
-        interval = {"mininterval": _LOG_INTERVAL_S, "maxinterval": _LOG_INTERVAL_S}
-        options = {"file": _LogFile(), "ncols": 0, **interval}
-    with tfds_private.tqdm(
-        total=total, desc=f"Writing {len(shards)} shards", unit=" images", **options
+    with progress.bar(
+        total=total, desc=f"Writing {len(shards)} shards", unit=" images"
     ) as bar:
 
         def on_written(num_bytes: int) -> None:
@@ -167,15 +157,6 @@ def _progress(shards: Sequence[Shard]) -> Iterator[Callable[[int], None]]:
             bar.update()
 
         yield on_written
-
-
-class _LogFile(io.StringIO):
-    """Logs what a progress bar prints."""
-
-    def write(self, text: str) -> int:
-        if text.strip():
-            logging.info("%s", text.strip())
-        return len(text)
 
 
 def _num_bytes(split: tfds.core.SplitInfo) -> int:

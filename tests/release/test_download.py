@@ -1,6 +1,7 @@
 """A release is taken from the folder of the user or downloaded, and nothing else."""
 
 import errno
+import hashlib
 import json
 import os
 import pathlib
@@ -12,8 +13,10 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 import mpii_pose
+from mpii_pose import tfds_private, workplace
 from mpii_pose.release import archives, download, official
 from tests import releases
+from tests.servers import Server, serving
 
 ANNOTATIONS = "mpii_human_pose_v1_u12_2"
 
@@ -46,9 +49,6 @@ def downloads(release, tmp_path, monkeypatch):
     """Downloads of the drawn release, which pass for the published ones."""
     pack(release, tmp_path / "downloads")
     manager = Downloads(tmp_path / "downloads")
-    answer = requests.Response()
-    answer.status_code = 200
-    monkeypatch.setattr(requests, "head", lambda url, timeout: answer)
     md5 = official.md5(manager.download_dir / official.IMAGES_ARCHIVE)
     monkeypatch.setattr(official, "IMAGES_MD5", md5)
     (matlab_file,) = release.rglob("*.mat")
@@ -207,3 +207,120 @@ def test_other_errors_while_downloading_are_not_the_networks(
         download.obtain_release(downloads)
 
     assert caught.value is error
+
+
+@pytest.fixture
+def server(downloads):
+    """A mirror of the drawn release, whose files pass for the published ones."""
+    archives = {name: downloads.download_dir / name for name in official.URLS}
+    with serving(
+        Server({f"/mpii/{n}": p.read_bytes() for n, p in archives.items()})
+    ) as s:
+        yield s
+
+
+@pytest.fixture
+def manager(tmp_path):
+    return tfds.download.DownloadManager(
+        download_dir=tmp_path / "cache", dataset_name="mpii_pose"
+    )
+
+
+@pytest.mark.parametrize("by", ["option", "environment"])
+def test_mirror_is_downloaded_from_and_cuts_cost_nothing(
+    server, manager, tmp_path, monkeypatch, by
+):
+    size = len(server.content[f"/mpii/{official.IMAGES_ARCHIVE}"])
+    server.cuts = [size // 3, size // 2]
+    mirror = f"{server.url}mpii"
+    if by == "environment":
+        monkeypatch.setenv("MPII_POSE_MIRROR", f"{mirror}/")
+        mirror = None
+
+    release = download.obtain_release(manager, mirror=mirror)
+
+    assert_whole(release)
+    assert sum(server.sent) <= sum(map(len, server.content.values())) + (2 << 20)
+    left = [p.name for p in (tmp_path / "cache" / "mpii_pose").iterdir()]
+    # Files as TFDS names them, each with its note.
+    assert sorted(left) == sorted(
+        name + suffix
+        for name in map(tfds_private.get_dl_fname, official.URLS.values())
+        for suffix in ("", ".INFO")
+    )
+
+
+def test_what_was_downloaded_is_not_asked_for_again(server, manager, tmp_path):
+    download.obtain_release(manager, mirror=f"{server.url}mpii")
+    again = tfds.download.DownloadManager(
+        download_dir=tmp_path / "cache", dataset_name="mpii_pose"
+    )
+
+    assert_whole(download.obtain_release(again, mirror=f"{server.url}mpii"))
+
+    assert len(server.asked) == 2
+
+
+def test_checksums_are_registered_and_checked_as_tfds_does(server, tmp_path):
+    checksums = tmp_path / "checksums.tsv"
+    checksums.touch()
+    options = {"download_dir": tmp_path / "cache", "dataset_name": "mpii_pose"}
+    mirror = f"{server.url}mpii"
+    registering = tfds.download.DownloadManager(
+        **options, register_checksums=True, register_checksums_path=checksums
+    )
+
+    download.obtain_release(registering, mirror=mirror)
+
+    rows = [line.split("\t") for line in checksums.read_text().splitlines()]
+    assert sorted(row[0] for row in rows) == sorted(official.URLS.values())
+    for url, size, sha256, name in rows:
+        content = server.content[f"/mpii/{name}"]
+        assert url.endswith(name)
+        assert int(size) == len(content)
+        assert sha256 == hashlib.sha256(content).hexdigest()
+    checking = tfds.download.DownloadManager(**options, force_checksums_validation=True)
+    with pytest.raises(ValueError, match="Missing checksums url"):
+        download.obtain_release(checking, mirror=mirror)
+
+
+def test_stopped_download_keeps_what_it_has(server, manager, tmp_path, monkeypatch):
+    size = len(server.content[f"/mpii/{official.IMAGES_ARCHIVE}"])
+    server.cuts = [size // 2]
+    server.on_cut = lambda: server.statuses.extend([404])
+    with pytest.raises(ConnectionError, match=r"404 .*are kept in .*\.part") as caught:
+        download.obtain_release(manager, mirror=f"{server.url}mpii")
+    assert "MPII_POSE_MIRROR" in str(caught.value)
+    folder = tmp_path / "cache" / "mpii_pose"
+    assert sorted(path.suffix for path in folder.iterdir()) == [".json", ".part"]
+    again = tfds.download.DownloadManager(
+        download_dir=tmp_path / "cache", dataset_name="mpii_pose"
+    )
+
+    assert_whole(download.obtain_release(again, mirror=f"{server.url}mpii"))
+
+    assert sum(server.sent) <= sum(map(len, server.content.values())) + (1 << 20)
+
+
+def test_download_that_another_host_may_be_writing_is_left_alone(
+    server, manager, tmp_path
+):
+    folder = tmp_path / "cache" / "mpii_pose"
+    folder.mkdir()
+    part = folder / f"{official.IMAGES_ARCHIVE}.part"
+    part.write_bytes(b"theirs")
+    note = folder / f"{part.name}.owner"
+    note.write_text(workplace.Owner("elsewhere", 1, 0.0).to_json())
+
+    with pytest.raises(BlockingIOError, match="process 1 on host elsewhere") as caught:
+        download.obtain_release(manager, mirror=f"{server.url}mpii")
+
+    assert part.read_bytes() == b"theirs"
+    assert f"rm {note}" in str(caught.value)
+    note.unlink()
+    assert_whole(download.obtain_release(manager, mirror=f"{server.url}mpii"))
+
+
+def test_mirror_that_is_no_web_address_is_refused(manager):
+    with pytest.raises(ValueError, match=r"http address.*--manual_dir"):
+        download.obtain_release(manager, mirror="/mnt/mpii")

@@ -1,0 +1,31 @@
+"""Progress bars: on terminals and in notebooks drawn, elsewhere a line in the log."""
+
+import io
+import sys
+from typing import Any
+
+from absl import logging
+
+from mpii_pose import tfds_private
+
+# How often progress is logged where there is no terminal.
+_LOG_INTERVAL_S = 30
+
+
+def bar(**options: Any) -> Any:
+    """Returns a progress bar with speed and the time left; `options` are tqdm's."""
+    where: dict[str, Any] = {"leave": False}
+    # A notebook has no terminal, but draws bars.
+    if not (sys.stderr.isatty() or "ipykernel" in sys.modules):
+        interval = {"mininterval": _LOG_INTERVAL_S, "maxinterval": _LOG_INTERVAL_S}
+        where = {"file": _LogFile(), "ncols": 0, **interval}
+    return tfds_private.tqdm(**where, **options)
+
+
+class _LogFile(io.StringIO):
+    """Logs what a progress bar prints."""
+
+    def write(self, text: str) -> int:
+        if text.strip():
+            logging.info("%s", text.strip())
+        return len(text)
