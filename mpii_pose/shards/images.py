@@ -2,20 +2,18 @@
 
 import abc
 import concurrent.futures
-import contextlib
 import dataclasses
 import io
 import os
-import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import PIL.Image
-import PIL.ImageFile
 import simplejpeg
 from etils import epath
 
 from mpii_pose.files import JPEG_END
+from mpii_pose.pillow_flag import refusing_truncated_images
 
 # What a file that is no whole RGB JPEG is converted to.
 JPEG_QUALITY = 95
@@ -33,8 +31,6 @@ _CHECK_FACTOR = 8
 
 # Asking a remote file system for sizes is all waiting.
 _STAT_THREADS = 16
-
-_PILLOWS_FLAG = threading.Lock()
 
 
 class ImageError(ValueError):
@@ -107,7 +103,7 @@ class ImageFile(StoredImage):
                     and data.endswith(JPEG_END)
                 ):
                     return data
-                with _refusing_truncated_files():
+                with refusing_truncated_images():
                     return _encode_jpeg(image)
         except _UNDECODABLE as error:
             raise ImageError(
@@ -145,18 +141,6 @@ def check_pixels(data: bytes, mode: str = "RGB") -> None:
             min_width=1,
             min_factor=_CHECK_FACTOR,
         )
-
-
-@contextlib.contextmanager
-def _refusing_truncated_files() -> Iterator[None]:
-    """Undoes what TFDS does to all of Pillow once it has shown an image."""
-    with _PILLOWS_FLAG:
-        before = PIL.ImageFile.LOAD_TRUNCATED_IMAGES
-        PIL.ImageFile.LOAD_TRUNCATED_IMAGES = False
-        try:
-            yield
-        finally:
-            PIL.ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
 def _encode_jpeg(image: PIL.Image.Image) -> bytes:
