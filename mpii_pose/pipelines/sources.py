@@ -1,6 +1,7 @@
 """Examples by number, without TensorFlow: for PyTorch, JAX, grain and plain loops."""
 
 import dataclasses
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, overload
 
@@ -8,6 +9,10 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 Key = int | tuple[int, int]
+
+# Whether this process has read, and whether it was forked from one that had: the threads
+# of ArrayRecord, which are one pool for all files, are not taken along.
+_state = {"read": False, "forked_after_reading": False}
 
 _BUILD = "tfds build {name} --config {config} --file_format array_record"
 
@@ -41,7 +46,7 @@ def data_source(
 
     Returns:
         A sequence: it has a length, `[number]`, slices, can be iterated, pickled, read
-        in threads, and in processes however they are started. `[epoch, number]` is the
+        in threads, and in processes: spawned, or forked before anything was read. `[epoch, number]` is the
         example with a feature `epoch`, by which a transform with a seed changes it in
         each epoch in another way. `sampler` gives such pairs epoch by epoch, to
         PyTorch's workers too, persistent or not.
@@ -49,6 +54,8 @@ def data_source(
     Raises:
         ValueError: There is no such split, or the dataset is not built, or not so that
             its examples can be read by number; the message has the command.
+        RuntimeError: When read in a process that was forked from one that had read:
+            ArrayRecord would hang in it or end it.
     """
     if isinstance(dataset, str):
         dataset = tfds.builder(dataset, data_dir=data_dir)
@@ -84,6 +91,7 @@ class DataSource(Sequence):
         if isinstance(key, slice):
             return dataclasses.replace(self, numbers=self.numbers[key])
         epoch, number = key if isinstance(key, tuple) else (None, key)
+        _check_process()
         example = dict(self.examples[self.numbers[number]])
         if epoch is not None:
             example["epoch"] = np.int64(epoch)
@@ -175,3 +183,22 @@ def _check_is_built(builder: tfds.core.DatasetBuilder) -> None:
         f"--data_dir FOLDER, or in place of these with {command} --overwrite "
         f"--data_dir {folder}"
     )
+
+
+def _check_process() -> None:
+    """Raises RuntimeError where ArrayRecord cannot read; notes that it reads."""
+    if _state["forked_after_reading"]:
+        raise RuntimeError(
+            f"process {os.getpid()} was forked from one that had read examples, and "
+            "ArrayRecord cannot read in it. Start workers by "
+            '"spawn" instead: DataLoader(..., multiprocessing_context="spawn") or '
+            'multiprocessing.get_context("spawn")'
+        )
+    _state["read"] = True
+
+
+def _note_fork() -> None:
+    _state["forked_after_reading"] = _state["read"]
+
+
+os.register_at_fork(after_in_child=_note_fork)
