@@ -81,7 +81,7 @@ def _check_feature(
     known = library.with_shape(value, shape) if right_dtype else None
     if known is None:
         raise ValueError(
-            f"{name} must be {dtype} {shape}, got {dtype_name(value)} {value.shape}; "
+            f"{name} must be {dtype} {shape}, got {_dtype(value)} {value.shape}; "
             "map single examples, before batching"
         )
     return known
@@ -98,10 +98,16 @@ def _check_image(library: Any, image: Any) -> Any:
     if known is None:
         raise ValueError(
             "image must be the bytes of a JPEG, string [], or its pixels, uint8 "
-            f"[H, W, 3], got {dtype_name(image)} {image.shape}; map single examples, "
+            f"[H, W, 3], got {_dtype(image)} {image.shape}; map single examples, "
             "before batching"
         )
     return known
+
+
+def _dtype(value: Any) -> str:
+    """Names a dtype as in `SPECS`."""
+    name = dtype_name(value)
+    return "string" if name.startswith(("str", "bytes")) else name
 
 
 def _checks(

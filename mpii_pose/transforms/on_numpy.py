@@ -129,7 +129,8 @@ def read_resized(
 ) -> np.ndarray:
     """Returns a box of the image, resized, float32 [height, width, 3] in levels."""
     with _naming(example):
-        return np.float32(pillow.read_resized(example["image"], box, size))
+        resized = pillow.read_resized(example["image"], box, size)
+    return resized.astype(np.float32)
 
 
 def render(
@@ -159,7 +160,7 @@ def render(
 def _where(example: Mapping[str, Any]) -> str:
     name = example["image_name"].item()
     name = name.decode(errors="replace") if isinstance(name, bytes) else name
-    return f"of image {name} index [{example['index']}]"
+    return f"of image {name} index {example['index']}"
 
 
 @contextlib.contextmanager

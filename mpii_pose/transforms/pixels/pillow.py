@@ -5,7 +5,6 @@ rounds the levels between pixels down.
 """
 
 import io
-from collections.abc import Sequence
 
 import numpy as np
 import PIL.Image
@@ -55,13 +54,13 @@ def read_crop(
 
 
 def read_resized(
-    image: bytes | np.ndarray, box: Sequence[int], size: tuple[int, int]
+    image: bytes | np.ndarray, box: np.ndarray, size: tuple[int, int]
 ) -> np.ndarray:
     """Reads a box of an image and resizes it, as `tf.image.resize` does.
 
     Args:
         image: JPEG bytes; or decoded pixels, uint8 [H, W, 3].
-        box: Top, left, height and width, inside the image.
+        box: integer [4], top, left, height and width, inside the image.
         size: Height and width of the result.
 
     Returns:
@@ -95,7 +94,7 @@ def _read_window(
     if isinstance(frame, PIL.Image.Image):
         # Pillow rounds the wanted size's ratio down: fractions give it exactly.
         wanted = frame.width / ratio, frame.height / ratio
-        frame.draft("RGB", wanted)  # type: ignore[arg-type]
+        frame.draft("RGB", wanted)
         with refusing_truncated_images():
             frame.load()
         image = _rgb(frame)
