@@ -147,12 +147,14 @@ class EpochSampler:
         return len(self._part(range(self._length)))
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
+        # Counted once the first key is taken: PyTorch makes iterators it never uses.
         epoch, self.epoch = self.epoch, self.epoch + 1
         order: Sequence[int] = range(self._length)
         if self._shuffle:
             seed = [self._seed & 0xFFFFFFFFFFFFFFFF, epoch]
             order = np.random.default_rng(seed).permutation(self._length).tolist()
-        return ((epoch, number) for number in self._part(order))
+        for number in self._part(order):
+            yield epoch, number
 
     def set_epoch(self, epoch: int) -> None:
         """Sets which epoch comes next, as PyTorch's trainers do."""
