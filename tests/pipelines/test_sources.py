@@ -131,9 +131,7 @@ def test_replicas_share_an_epoch(built, shuffle):
 
 def test_without_a_build_the_message_has_the_command(tmp_path):
     with pytest.raises(ValueError, match="is not built in") as said:
-        mpii_pose.data_source(
-            "train", dataset="mpii_pose/synthetic", data_dir=tmp_path
-        )
+        mpii_pose.data_source("train", dataset="mpii_pose/synthetic", data_dir=tmp_path)
 
     command = "tfds build mpii_pose --config synthetic --file_format array_record"
     assert f"{command} --data_dir {tmp_path}" in str(said.value)
@@ -184,12 +182,8 @@ def test_spawned_processes_read_the_same_without_tensorflow(built, expected):
 @needs_torch
 @pytest.mark.slow
 @pytest.mark.parametrize("persistent", [True, False])
-@pytest.mark.parametrize(
-    ("start", "workers"), [(None, 0), ("spawn", 2), ("fork", 1)]
-)
-def test_torch_workers_give_the_same_bytes(
-    built, expected, start, workers, persistent
-):
+@pytest.mark.parametrize(("start", "workers"), [(None, 0), ("spawn", 2), ("fork", 1)])
+def test_torch_workers_give_the_same_bytes(built, expected, start, workers, persistent):
     if persistent and not workers:
         pytest.skip("no workers that persist")
 
