@@ -27,6 +27,8 @@ SPECS: dict[str, tuple[tuple[int | str, ...], str]] = {
 }
 # Features that are used where they are there, see `random_seed`.
 OPTIONAL = ("epoch", "draw_seed")
+# From pixels of `image` to those of the release's frame; without it they are the same.
+IMAGE_TO_FRAME = "image_to_frame"
 
 PNG_START = b"\x89PNG"
 
@@ -47,9 +49,9 @@ def checked(
         skeleton: Which keypoints there are.
 
     Returns:
-        `image`, the features of `SPECS` and those of `OPTIONAL` that are there:
-        tensors where one was a tensor of TensorFlow, else arrays; the image's bytes
-        remain bytes then.
+        `image`, the features of `SPECS`, those of `OPTIONAL` and `IMAGE_TO_FRAME` that
+        are there: tensors where one was a tensor of TensorFlow, else arrays; the
+        image's bytes remain bytes then.
 
     Raises:
         ValueError: A feature is absent, or its dtype or shape is wrong. Of arrays,
@@ -69,6 +71,10 @@ def checked(
     for name, (axes, dtype) in SPECS.items():
         shape = [skeleton.num_keypoints if axis == "K" else axis for axis in axes]
         features[name] = _check_feature(library, name, example[name], shape, dtype)
+    if IMAGE_TO_FRAME in example:
+        features[IMAGE_TO_FRAME] = _check_feature(
+            library, IMAGE_TO_FRAME, example[IMAGE_TO_FRAME], [2, 3], "float32"
+        )
     return library.verified(features, _checks(library, features))
 
 

@@ -107,8 +107,9 @@ class PoseTransform:
             heatmap_to_crop: float32 [2, 3], from heatmap cells to crop pixels.
             keypoints: float32 [K, 2] in crop pixels, (-1, -1) where missing.
             visibility: integer [K], swapped with the keypoints on a flip.
-            crop_to_image: float32 [2, 3], from crop pixels to image pixels.
-            head_size: float32 [], in image pixels.
+            crop_to_image: float32 [2, 3], from crop pixels to pixels of the release's
+                frame, also where a part of it is stored (`image_to_frame`).
+            head_size: float32 [], in pixels of that frame.
             index: integer [].
 
         Raises:
@@ -205,14 +206,19 @@ class PoseTransform:
         features = library.render(example, crop_to_image, draw, look)
         if self.spec.heatmap_size is not None:
             features["heatmap_to_crop"] = library.constant(self.spec.heatmap_to_crop)
+        head_size = example["head_size"]
+        if examples.IMAGE_TO_FRAME in example:
+            to_frame = example[examples.IMAGE_TO_FRAME]
+            crop_to_image = geometry.compose_affine(to_frame, crop_to_image)
+            head_size = head_size * to_frame[0, 0]  # One scale, and nothing turned.
         return features | {
             "crop_to_image": crop_to_image,
-            "head_size": example["head_size"],
+            "head_size": head_size,
             "index": example["index"],
         }
 
     def crop_to_image(self, example: Features, draw: Draw) -> Any:
-        """Returns float32 [2, 3], from crop pixels to image pixels, as was drawn."""
+        """Returns float32 [2, 3], from crop pixels to `image`'s, as was drawn."""
         center, side = person_square(example["center"], example["scale"])
         center, side = apply_to_square(
             draw,

@@ -577,3 +577,28 @@ def test_transforms_that_compute_the_same_share_what_is_compiled(monkeypatch):
         PoseTransform(**sizes, augmentation=Augmentation.hrnet(), seed=seed)(example)
 
     assert len(traced) == 1
+
+
+def test_stored_part_of_a_frame_gives_results_in_pixels_of_the_frame():
+    stored = scenes.example(scenes.noise(90, 120), scale=0.3)
+    ratio, corner = 0.4, [35.0, 12.5]
+    image_to_frame = np.array(
+        [[1 / ratio, 0, corner[0]], [0, 1 / ratio, corner[1]]], np.float32
+    )
+    transform = PoseTransform(augmentation=ALL_CHANGES, seed=3, heatmap_size=None)
+
+    alone = transform(tensors(stored))
+    found = transform(
+        {**tensors(stored), "image_to_frame": tf.constant(image_to_frame)}
+    )
+
+    np.testing.assert_array_equal(found["image"], alone["image"])
+    np.testing.assert_array_equal(found["keypoints"], alone["keypoints"])
+    np.testing.assert_allclose(found["head_size"], alone["head_size"] / ratio, 1e-6)
+    corners = np.array([[0, 0], [255, 0], [255, 255]], np.float32)
+    in_image = geometry.apply_affine(alone["crop_to_image"].numpy(), corners)
+    np.testing.assert_allclose(
+        geometry.apply_affine(found["crop_to_image"].numpy(), corners),
+        in_image / ratio + corner,
+        atol=1e-3,
+    )
