@@ -35,7 +35,7 @@ def parse(
 
 
 def sources(options: argparse.Namespace) -> tuple[Any, Any]:
-    """Returns people to train on and people to score, the dataset built if it is not."""
+    """Returns people to train on and to score, the dataset built if it is not."""
     builder = tfds.builder(
         f"mpii_pose/{options.config}",
         data_dir=options.data_dir,

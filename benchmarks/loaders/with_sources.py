@@ -1,6 +1,6 @@
-"""`data_source` in PyTorch's DataLoader, as `with_torch` has HRNet's loader, and in grain.
+"""`data_source` in PyTorch's DataLoader, and in grain, from ArrayRecord files.
 
-Read from ArrayRecord files; TensorFlow is not imported by the workers.
+PyTorch's has two workers, as HRNet's loader in `with_torch`; TensorFlow is not imported by the workers.
 """
 
 from collections.abc import Iterable

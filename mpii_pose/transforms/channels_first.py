@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-# Of ImageNet's images in [0, 1], red, green and blue: what torchvision's networks, HRNet
+# Of ImageNet's images in [0, 1], red, green, blue: what torchvision's networks, HRNet
 # and ViTPose were trained with.
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
@@ -29,11 +29,11 @@ def imagenet_image(image: np.ndarray) -> np.ndarray:
 def hrnet(features: Example) -> tuple[np.ndarray, np.ndarray, np.ndarray, Any]:
     """Returns input, target, target_weight and meta, see `PoseTransform.hrnet`."""
     matrix = np.asarray(features["crop_to_image"])
-    size = np.asarray(features["image"]).shape[1::-1]
+    size = np.array(np.shape(features["image"])[1::-1], np.float32)
     pixel = np.sqrt(np.abs(np.linalg.det(matrix[:, :2])))
     meta = {
-        "center": matrix[:, :2] @ (np.float32(size) / 2) + matrix[:, 2],
-        "scale": np.float32(size) * np.float32(pixel / 200),
+        "center": matrix[:, :2] @ (size / 2) + matrix[:, 2],
+        "scale": size * np.float32(pixel / 200),
         "score": np.float32(1),
         "joints": features["keypoints"],
         "joints_vis": np.float32(np.asarray(features["visibility"]) > 0)[:, None],

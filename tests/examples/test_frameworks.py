@@ -34,5 +34,4 @@ def test_example_learns_without_tensorflow(framework, tmp_path):
     )
 
     assert run.returncode == 0, run.stderr
-    # A network that has learnt nothing reaches 5.
     assert float(run.stdout.rpartition("total:")[2]) > 15

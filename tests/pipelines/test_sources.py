@@ -204,7 +204,7 @@ def test_torch_worker_that_dies_is_an_error(built):
         multiprocessing_context="spawn",
     )
 
-    with pytest.raises(RuntimeError, match="worker .* exited unexpectedly"):
+    with pytest.raises(RuntimeError, match=r"worker .* exited unexpectedly"):
         next(iter(loader))
 
 

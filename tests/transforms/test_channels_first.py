@@ -93,7 +93,7 @@ def test_batch_trains_a_network_written_for_hrnet():
     losses = []
 
     for _ in range(30):
-        for images, target, target_weight, meta in loader:
+        for images, target, target_weight, _ in loader:
             # As HRNet's JointsMSELoss.
             error = (network(images) - target).flatten(2) * target_weight
             loss = 0.5 * error.square().mean()
@@ -103,4 +103,4 @@ def test_batch_trains_a_network_written_for_hrnet():
             losses.append(loss.item())
 
     assert losses[-1] < 0.7 * losses[0]
-    assert meta["center"].shape == (4, 2)
+    assert next(iter(loader))[3]["center"].shape == (4, 2)
