@@ -2,8 +2,9 @@
 
 A network takes images float [-1, 1] [B, H, W, 3] and returns heatmaps
 [B, H / 4, W / 4, 16]. Each heatmap is a probability distribution over its cells: the
-network says where one keypoint is, and cannot say that it is nowhere. Networks and loss run on
-any backend of Keras: a network is a `torch.nn.Module` on PyTorch's, a pure function on JAX's.
+network says where one keypoint is, and cannot say that it is nowhere. Networks and loss
+run on any backend of Keras: a network is a `torch.nn.Module` on PyTorch's, and a pure
+function on JAX's.
 """
 
 from typing import Any

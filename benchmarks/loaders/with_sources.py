@@ -1,6 +1,7 @@
 """`data_source` in PyTorch's DataLoader, and in grain, from ArrayRecord files.
 
-PyTorch's has two workers, as HRNet's loader in `with_torch`; TensorFlow is not imported by the workers.
+PyTorch's has two workers, as HRNet's loader in `with_torch`; they do not import
+TensorFlow.
 """
 
 from collections.abc import Iterable

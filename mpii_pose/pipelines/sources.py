@@ -10,8 +10,8 @@ import tensorflow_datasets as tfds
 
 Key = int | tuple[int, int]
 
-# Whether this process has read, and whether it was forked from one that had: ArrayRecord
-# has one pool of threads for all files, and a fork does not take it along.
+# Whether this process has read, and whether it was forked from one that had: the
+# threads of ArrayRecord, one pool for all files, are not taken along.
 _state = {"read": False, "forked_after_reading": False}
 
 _BUILD = "tfds build {name} --config {config} --file_format array_record"
@@ -47,9 +47,9 @@ def data_source(
     Returns:
         A sequence: it has a length, `[number]`, slices, can be iterated, pickled, read
         in threads, and in processes: spawned, or forked before anything was read.
-        `[epoch, number]` is the example with a feature `epoch`, by which a transform with a seed changes it in
-        each epoch in another way. `sampler` gives such pairs epoch by epoch, to
-        PyTorch's workers too, persistent or not.
+        `[epoch, number]` is the example with a feature `epoch`, by which a transform
+        with a seed changes it in each epoch in another way. `sampler` gives such pairs
+        epoch by epoch, to PyTorch's workers too, persistent or not.
 
     Raises:
         ValueError: There is no such split, or the dataset is not built, or not so that

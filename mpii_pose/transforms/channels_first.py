@@ -28,15 +28,16 @@ def imagenet_image(image: np.ndarray) -> np.ndarray:
 
 def hrnet(features: Example) -> tuple[np.ndarray, np.ndarray, np.ndarray, Any]:
     """Returns input, target, target_weight and meta, see `PoseTransform.hrnet`."""
-    matrix = np.asarray(features["crop_to_image"])
+    matrix: np.ndarray = np.asarray(features["crop_to_image"])
     size = np.array(np.shape(features["image"])[1::-1], np.float32)
+    visible = np.asarray(features["visibility"]) > 0
     pixel = np.sqrt(np.abs(np.linalg.det(matrix[:, :2])))
     meta = {
         "center": matrix[:, :2] @ (size / 2) + matrix[:, 2],
         "scale": size * np.float32(pixel / 200),
         "score": np.float32(1),
         "joints": features["keypoints"],
-        "joints_vis": np.float32(np.asarray(features["visibility"]) > 0)[:, None],
+        "joints_vis": visible.astype(np.float32)[:, None],
         **{name: features[name] for name in ("crop_to_image", "head_size", "index")},
     }
     return (
