@@ -67,10 +67,14 @@ setuptools.setup(
     ],
     extras_require={
         "plot": ["matplotlib"],
+        # What reads a `data_source`.
+        "jax": ["grain", "jax"],
+        "torch": ["torch"],
         # Engines that the tests in tests/clusters run on, where they are installed.
         "clusters": ["distributed", "pyspark>=3.5,<4"],
         "test": [
             "dill",  # tfds.testing
+            "grain",  # one of those that read a `data_source`
             "hypothesis",
             "ipykernel",
             "jax",  # one of the array libraries that the formulas run on

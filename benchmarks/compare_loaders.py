@@ -47,6 +47,9 @@ CONTESTANTS = {
         "cv2, 2 workers": "with_opencv.training_from_files",
         "HRNet's, PyTorch": "with_torch.training_from_files",
         "mpii_pose.input_pipeline": "with_mpii_pose.training_from_files",
+        "mpii_pose.data_source, PyTorch": "with_sources.training_in_torch",
+        "mpii_pose.data_source, grain": "with_sources.training_in_grain",
+        "grain + cv2, from memory": "with_opencv.training_with_grain",
     },
     "evaluation, from memory": {
         "cv2, 2 workers": "with_opencv.evaluation_in_memory",
@@ -155,7 +158,7 @@ def compare(
     contestants = {
         name: Contestant.start(function, corpus)
         for name, function in functions.items()
-        if HAS_TORCH or not function.startswith("with_torch")
+        if HAS_TORCH or "torch" not in function
     }
     for number in range(rounds):
         order = list(contestants.values())

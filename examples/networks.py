@@ -2,12 +2,15 @@
 
 A network takes images float [-1, 1] [B, H, W, 3] and returns heatmaps
 [B, H / 4, W / 4, 16]. Each heatmap is a probability distribution over its cells: the
-network says where one keypoint is, and cannot say that it is nowhere.
+network says where one keypoint is, and cannot say that it is nowhere. Networks and loss
+run on any backend of Keras: a network is a `torch.nn.Module` on PyTorch's, and a pure
+function on JAX's.
 """
 
+from typing import Any
+
 import keras
-import tensorflow as tf
-from keras import layers
+from keras import layers, ops
 
 from mpii_pose.skeleton import NUM_KEYPOINTS
 
@@ -74,14 +77,14 @@ class HeatmapDivergence(keras.losses.Loss):
     keypoint by keypoint.
     """
 
-    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
+    def call(self, y_true: Any, y_pred: Any) -> Any:
         """Returns the divergence of each map [B, 16] of [B, h, w, 16]."""
-        y_true = tf.cast(y_true, y_pred.dtype)
-        total = tf.reduce_sum(y_true, axis=(1, 2), keepdims=True)
-        truth = tf.math.divide_no_nan(y_true, total)
+        y_true = ops.cast(y_true, y_pred.dtype)
+        total = ops.sum(y_true, axis=(1, 2), keepdims=True)
+        truth = ops.divide_no_nan(y_true, total)
         floor = keras.backend.epsilon()
-        ratio = tf.maximum(truth, floor) / tf.maximum(y_pred, floor)
-        return tf.reduce_sum(truth * tf.math.log(ratio), axis=(1, 2))
+        ratio = ops.maximum(truth, floor) / ops.maximum(y_pred, floor)
+        return ops.sum(truth * ops.log(ratio), axis=(1, 2))
 
 
 def _convolve(

@@ -41,6 +41,7 @@ with epy.lazy_api_imports(globals()):
     from mpii_pose.keras.pckh import PCKh
     from mpii_pose.mpii_pose_dataset_builder import Builder
     from mpii_pose.person import AnnotationError, PersonAnnotation
+    from mpii_pose.pipelines.sources import data_source
     from mpii_pose.pipelines.tf_data import input_pipeline
     from mpii_pose.release.release import read_people
     from mpii_pose.transforms.augmentation import Augmentation
@@ -70,6 +71,7 @@ __all__ = [
     "contact_sheet",
     "convert_keypoints",
     "crop_to_frame",
+    "data_source",
     "decode_heatmaps",
     "draw_example",
     "draw_heatmaps",

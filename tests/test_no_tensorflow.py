@@ -67,3 +67,25 @@ def test_users_load_no_tensorflow(drawn_release, tmp_path):
     found = loaded("import mpii_pose\n" + _WORK, drawn_release, tmp_path)
 
     assert found in ("loaded:", "loaded: tensorflow_datasets")
+
+
+_TRANSFORM = """
+import sys, mpii_pose, tensorflow_datasets as tfds
+from mpii_pose.mpii_pose_dataset_builder import PoseConfig
+
+config = PoseConfig(name="few", num_people=12)
+builder = mpii_pose.Builder(
+    data_dir=sys.argv[1], config=config, file_format="array_record"
+)
+builder.download_and_prepare()
+transform = mpii_pose.PoseTransform(
+    augmentation=mpii_pose.Augmentation.hrnet(), seed=0
+)
+for method in (transform, transform.supervised, transform.hrnet):
+    assert mpii_pose.data_source("train", dataset=builder, transform=method)[0]
+print("loaded:", *{"tensorflow", "keras"} & set(sys.modules))
+"""
+
+
+def test_building_reading_and_transforming_load_no_tensorflow(tmp_path):
+    assert loaded(_TRANSFORM, tmp_path) == "loaded:"

@@ -66,9 +66,10 @@ class Corpus:
         examples = int(0.8 * self.num_people)
         return f"train[:{examples // BATCH_SIZE * BATCH_SIZE}]"
 
-    def builder(self) -> tfds.core.DatasetBuilder:
+    def builder(self, file_format: str = "tfrecord") -> tfds.core.DatasetBuilder:
         """Returns the builder of the dataset, which is prepared if it is not yet."""
-        builder = mpii_pose.Builder(data_dir=self.folder / "data")
+        data_dir = self.folder / ("data" if file_format == "tfrecord" else file_format)
+        builder = mpii_pose.Builder(data_dir=data_dir, file_format=file_format)
         config = tfds.download.DownloadConfig(manual_dir=self.folder / "release")
         builder.download_and_prepare(download_config=config)
         return builder

@@ -132,7 +132,7 @@ class PCKh(keras.metrics.Metric):
         difference = ops.subtract(predicted, truth)
         error = ops.sqrt(ops.sum(ops.square(difference), axis=-1))
         error = error / ops.where(has_size, head_size[:, None], 1)
-        limits = np.array(self._thresholds, dtype)[:, None, None]
+        limits = ops.convert_to_tensor(np.array(self._thresholds, dtype)[:, None, None])
         within = error < limits if DIALECTS[self.dialect].strict else error <= limits
         found = ops.cast(ops.logical_and(within, labelled), self.dtype)
         self.correct.assign_add(ops.sum(found, axis=1))

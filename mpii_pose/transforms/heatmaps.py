@@ -53,7 +53,7 @@ def encode_heatmaps(
     cells = spec.crop_to_heatmap(xp.array(keypoints, dtype="float32"))
     if spec.encoding == "msra":
         cells = xp.floor(cells + 0.5)
-    last_cell = np.array(size[::-1], np.float32) - 1.0
+    last_cell = xp.array(np.array(size[::-1], np.float32) - 1.0)
     reach = BLOB_RADIUS * spec.sigma
     on_map = xp.all((cells >= -reach) & (cells <= last_cell + reach), axis=-1)
     drawn = on_map & is_labelled(visibility)

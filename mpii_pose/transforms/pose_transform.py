@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 from mpii_pose.person import person_square
-from mpii_pose.transforms import examples, geometry
+from mpii_pose.transforms import channels_first, examples, geometry
 from mpii_pose.transforms.augmentation import (
     Augmentation,
     Draw,
@@ -136,6 +136,38 @@ class PoseTransform:
             raise ValueError("supervised needs a heatmap_size, got None")
         features = self(example)
         return features["image"], features["heatmaps"], features["weights"]
+
+    def hrnet(self, example: Features) -> tuple[Any, Any, Any, dict[str, Any]]:
+        """Transforms one example, of arrays, to what HRNet's PyTorch code takes.
+
+        Args:
+            example: As for `__call__`, with NumPy arrays or bytes.
+
+        Returns:
+            input: float32 [3, height, width], normalized as ImageNet's images.
+            target: float32 [K, height, width].
+            target_weight: float32 [K, 1].
+            meta: `center` float32 [2] and `scale` float32 [2], in image pixels and in
+                200 of them, by which HRNet takes predictions to the image if
+                `alignment` is "legacy"; `joints`, `joints_vis`, `score`; and
+                `crop_to_image`, `head_size` and `index` as of `__call__`.
+        """
+        self.spec.known_heatmap_size()
+        return channels_first.hrnet(self(example))
+
+    def hugging_face(self, example: Features) -> dict[str, Any]:
+        """Transforms one example, of arrays, to the inputs of Hugging Face's models.
+
+        Args:
+            example: As for `__call__`, with NumPy arrays or bytes.
+
+        Returns:
+            pixel_values: float32 [3, height, width], normalized as ImageNet's images.
+            labels: float32 [K, height, width], the heatmaps.
+            target_weights: float32 [K].
+        """
+        self.spec.known_heatmap_size()
+        return channels_first.hugging_face(self(example))
 
     @in_its_library
     def draw(self, example: Features) -> Draw:

@@ -1,4 +1,4 @@
-"""Models with our layer, loss and metric are saved, loaded, cloned; on two backends."""
+"""Models with our layer, loss and metric are saved, loaded, cloned; on each backend."""
 
 import importlib.util
 
@@ -29,16 +29,19 @@ assert result["pckh"] == 100, result
 """
 
 _METRIC = """
+import sys
 import keras
 import numpy as np
 import mpii_pose
+from mpii_pose.evaluation.scores import DIALECTS
 from tests.keras import programs
 
 keypoints, visibility = programs.arrows()
 maps, weights = mpii_pose.HeatmapEncoder(spec=programs.SPEC)(keypoints, visibility)
 expected = mpii_pose.encode_heatmaps(keypoints, visibility, spec=programs.SPEC)
-np.testing.assert_allclose(np.asarray(maps), expected[0], atol=1e-6)
-np.testing.assert_array_equal(np.asarray(weights), expected[1])
+to_numpy = keras.ops.convert_to_numpy
+np.testing.assert_allclose(to_numpy(maps), expected[0], atol=1e-6)
+np.testing.assert_array_equal(to_numpy(weights), expected[1])
 metric = mpii_pose.PCKh(spec=programs.SPEC, threshold=0.05)
 truth = {"keypoints": keypoints, "visibility": visibility, "head_size": np.ones(4)}
 metric.update_state(truth, maps)
@@ -47,6 +50,29 @@ model = keras.Sequential([keras.layers.Conv2D(3, 1)])
 model.compile("adam", mpii_pose.HeatmapLoss(), metrics=[metric])
 images, (truths, weights) = np.ones((4, 16, 12, 3)), expected
 model.fit(images, truths, sample_weight=weights, verbose=0)
+random = np.random.default_rng(1)
+places = random.integers(0, 500, (50, 3, 2)).astype(np.float32)
+shifts = random.choice([[3, 4], [4, 3], [2, 2], [6, 8], [0, 0]], (50, 3))
+people = places + shifts.astype(np.float32), places, np.ones((50, 3))
+sizes = np.full(50, 10, np.float32)  # [3, 4] is an error of 0.5 exactly.
+for dialect in DIALECTS:
+    for threshold in (0.5, 0.1, 0.3):
+        options = {"threshold": threshold, "dialect": dialect}
+        counted = mpii_pose.PCKh(**options, skeleton=programs.ARROW)
+        counted.update_state(
+            {"keypoints": places, "visibility": people[2], "head_size": sizes},
+            people[0],
+        )
+        plain = mpii_pose.pckh(*people, sizes, **options, skeleton=programs.ARROW)
+        np.testing.assert_array_equal(
+            counted.scores().per_keypoint, plain.per_keypoint, err_msg=str(options)
+        )
+model.save(sys.argv[1])
+again = keras.models.load_model(sys.argv[1])
+np.testing.assert_allclose(
+    *(to_numpy(m(images)) for m in (again, model)), atol=1e-5
+)
+assert isinstance(again.loss, mpii_pose.HeatmapLoss)
 try:
     metric.update_state(truth | {"head_size": -np.ones(4)}, maps)
 except ValueError as error:
@@ -84,8 +110,12 @@ def test_saved_model_is_loaded(saved):
 
 
 @pytest.mark.slow
-def test_saved_model_is_loaded_in_a_fresh_process(saved):
-    programs.run(_LOAD, saved / "model.keras", saved / "maps.npy")
+@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+def test_saved_model_is_loaded_in_a_fresh_process(saved, backend):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"needs {backend}")
+
+    programs.run(_LOAD, saved / "model.keras", saved / "maps.npy", backend=backend)
 
 
 def test_model_is_cloned():
@@ -98,13 +128,14 @@ def test_model_is_cloned():
 
 
 @pytest.mark.slow
-def test_layer_loss_and_metric_run_on_jax():
-    if importlib.util.find_spec("jax") is None:
-        pytest.skip("needs jax")
+@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+def test_layer_loss_and_metric_run_on_every_backend(backend, tmp_path):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"needs {backend}")
 
-    said = programs.run(_METRIC, backend="jax")
+    said = programs.run(_METRIC, tmp_path / "model.keras", backend=backend)
 
-    assert said.startswith("jax head_size must be a positive number of pixels")
+    assert said.startswith(f"{backend} head_size must be a positive number of pixels")
     assert "person 0 of the batch has -1.0" in said
 
 

@@ -1,0 +1,60 @@
+"""`data_source` in PyTorch's DataLoader, and in grain, from ArrayRecord files.
+
+PyTorch's has two workers, as HRNet's loader in `with_torch`; they do not import
+TensorFlow.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import mpii_pose
+from loaders.corpus import BATCH_SIZE, EPOCHS, Corpus
+
+# As of `with_opencv`, which imports OpenCV.
+NUM_WORKERS = 2
+
+TRAINING = mpii_pose.PoseTransform(augmentation=mpii_pose.Augmentation.hrnet(), seed=0)
+EVALUATION = mpii_pose.PoseTransform()
+
+
+def training_in_torch(corpus: Corpus) -> Iterable[Any]:
+    """What HRNet's code takes, by two spawned workers."""
+    return _loader(corpus, TRAINING)
+
+
+def evaluation_in_torch(corpus: Corpus) -> Iterable[Any]:
+    """The same without augmentation."""
+    return _loader(corpus, EVALUATION)
+
+
+def training_in_grain(corpus: Corpus) -> Iterable[Any]:
+    """Crops in grain's threads."""
+    import grain
+
+    people = _people(corpus, TRAINING)
+    keys = grain.MapDataset.range(len(people)).repeat(EPOCHS)
+    dataset = keys.map_with_index(
+        lambda position, number: people[position // len(people), number]
+    )
+    return dataset.batch(BATCH_SIZE).to_iter_dataset()
+
+
+def _loader(corpus: Corpus, transform: mpii_pose.PoseTransform) -> Iterable[Any]:
+    from torch.utils.data import DataLoader
+
+    people = _people(corpus, transform.hrnet)
+    # All epochs as one, as `with_torch` has them.
+    keys = [(epoch, i) for epoch in range(EPOCHS) for i in range(len(people))]
+    return DataLoader(
+        people,
+        batch_size=BATCH_SIZE,
+        sampler=keys,
+        num_workers=NUM_WORKERS,
+        persistent_workers=True,
+        multiprocessing_context="spawn",
+    )
+
+
+def _people(corpus: Corpus, transform: Any) -> Any:
+    builder = corpus.builder(file_format="array_record")
+    return mpii_pose.data_source(corpus.split, dataset=builder, transform=transform)

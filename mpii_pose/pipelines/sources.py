@@ -1,0 +1,206 @@
+"""Examples by number, without TensorFlow: for PyTorch, JAX, grain and plain loops."""
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, overload
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+Key = int | tuple[int, int]
+
+# Whether this process has read, and whether it was forked from one that had: the
+# threads of ArrayRecord, one pool for all files, are not taken along.
+_state = {"read": False, "forked_after_reading": False}
+
+_BUILD = "tfds build {name} --config {config} --file_format array_record"
+
+
+def data_source(
+    split: str,
+    *,
+    dataset: str | tfds.core.DatasetBuilder = "mpii_pose",
+    data_dir: str | None = None,
+    transform: Callable[[dict[str, Any]], Any] | None = None,
+) -> "DataSource":
+    """Opens a split as a sequence, which reads an example when it is asked for it.
+
+    TensorFlow is not imported. The dataset must be built with
+    `--file_format array_record`, whose examples can be read in any order.
+
+        transform = PoseTransform(augmentation=Augmentation.hrnet(), seed=0)
+        train = data_source("train", transform=transform)
+        loader = torch.utils.data.DataLoader(
+            train, 32, sampler=train.sampler(seed=0), num_workers=2)
+
+    Args:
+        split: A split of the dataset, a part such as "train[:90%]", or a sum such as
+            "train+validation".
+        dataset: Name of the dataset, perhaps with config ("mpii_pose/synthetic"), or
+            a builder.
+        data_dir: Where TFDS keeps its datasets, if `dataset` is a name.
+        transform: Function of single examples, such as a `PoseTransform`; one that can
+            be pickled, if workers are spawned. None for the examples as they are
+            stored: NumPy arrays and numbers, `image` and other strings as bytes.
+
+    Returns:
+        A sequence: it has a length, `[number]`, slices, can be iterated, pickled, read
+        in threads, and in processes: spawned, or forked before anything was read.
+        `[epoch, number]` is the example with a feature `epoch`, by which a transform
+        with a seed changes it in each epoch in another way. `sampler` gives such pairs
+        epoch by epoch, to PyTorch's workers too, persistent or not.
+
+    Raises:
+        ValueError: There is no such split, or the dataset is not built, or not so that
+            its examples can be read by number; the message has the command.
+        RuntimeError: When read in a process that was forked from one that had read:
+            ArrayRecord would hang in it or end it.
+    """
+    if isinstance(dataset, str):
+        dataset = tfds.builder(dataset, data_dir=data_dir)
+    _check_is_built(dataset)
+    examples = dataset.as_data_source(
+        split, decoders={"image": tfds.decode.SkipDecoding()}
+    )
+    return DataSource(examples, range(len(examples)), transform)
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class DataSource(Sequence):
+    """The sequence that `data_source` returns.
+
+    Attributes:
+        examples: All examples of the split as they are stored.
+        numbers: Which of them are in this sequence.
+        transform: What makes an item of an example; None for nothing.
+    """
+
+    examples: Sequence[dict[str, Any]]
+    numbers: range
+    transform: Callable[[dict[str, Any]], Any] | None = None
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    @overload
+    def __getitem__(self, key: Key) -> Any: ...
+    @overload
+    def __getitem__(self, key: slice) -> "DataSource": ...
+    def __getitem__(self, key: Key | slice) -> Any:
+        if isinstance(key, slice):
+            return dataclasses.replace(self, numbers=self.numbers[key])
+        epoch, number = key if isinstance(key, tuple) else (None, key)
+        _check_process()
+        example = dict(self.examples[self.numbers[number]])
+        if epoch is not None:
+            example["epoch"] = np.int64(epoch)
+        return example if self.transform is None else self.transform(example)
+
+    def __repr__(self) -> str:
+        return f"DataSource of {len(self)} examples, transform {self.transform!r}"
+
+    def sampler(
+        self,
+        *,
+        shuffle: bool = True,
+        seed: int = 0,
+        rank: int = 0,
+        num_replicas: int = 1,
+    ) -> "EpochSampler":
+        """Returns the keys of this sequence, in another order in each epoch.
+
+        Args:
+            shuffle: Whether to; if not, keys come in the order of the split.
+            seed: Of the order: the same seed gives the same orders.
+            rank: Which of several training processes reads, from 0.
+            num_replicas: How many there are. Each key goes to one of them. If shuffled,
+                each gets as many, and what is left over changes with the epoch.
+        """
+        return EpochSampler(
+            len(self), shuffle=shuffle, seed=seed, rank=rank, num_replicas=num_replicas
+        )
+
+
+class EpochSampler:
+    """Pairs of epoch and number, to be read epoch by epoch.
+
+    Each time it is iterated, the next epoch begins: the training process alone counts
+    them, and so workers need not be told. It is what PyTorch takes as a sampler.
+
+    Attributes:
+        epoch: That which the next iteration gives; to go on after a checkpoint, set it.
+    """
+
+    def __init__(
+        self, length: int, *, shuffle: bool, seed: int, rank: int, num_replicas: int
+    ) -> None:
+        if not 0 <= rank < num_replicas:
+            raise ValueError(
+                f"rank must be 0 to num_replicas - 1, got {rank} of {num_replicas}"
+            )
+        self.epoch = 0
+        self._length, self._shuffle, self._seed = length, shuffle, seed
+        self._rank, self._num_replicas = rank, num_replicas
+
+    def __len__(self) -> int:
+        return len(self._part(range(self._length)))
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        # Counted once the first key is taken: PyTorch makes iterators it never uses.
+        epoch, self.epoch = self.epoch, self.epoch + 1
+        order: Sequence[int] = range(self._length)
+        if self._shuffle:
+            seed = [self._seed & 0xFFFFFFFFFFFFFFFF, epoch]
+            order = np.random.default_rng(seed).permutation(self._length).tolist()
+        for number in self._part(order):
+            yield epoch, number
+
+    def set_epoch(self, epoch: int) -> None:
+        """Sets which epoch comes next, as PyTorch's trainers do."""
+        self.epoch = epoch
+
+    def _part(self, order: Sequence[int]) -> Sequence[int]:
+        if self._shuffle:
+            order = order[: self._length // self._num_replicas * self._num_replicas]
+        return order[self._rank :: self._num_replicas]
+
+
+def _check_is_built(builder: tfds.core.DatasetBuilder) -> None:
+    """Raises ValueError unless examples can be read by number."""
+    formats = builder.info.available_file_formats() if builder.info.splits else set()
+    if formats & set(tfds.core.FileFormat.with_random_access()):
+        return
+    command = _BUILD.format(name=builder.name, config=builder.builder_config.name)
+    name = f"{builder.name}/{builder.builder_config.name}"
+    folder = builder.data_path.parents[2]
+    if not builder.info.splits:
+        raise ValueError(
+            f"{name} is not built in {folder}. Build it: {command} --data_dir {folder}"
+        )
+    found = ", ".join(sorted(each.value for each in formats))
+    raise ValueError(
+        f"{builder.data_path} has {found} files, whose examples cannot be read by "
+        f"number. Build them so that they can, in another folder with {command} "
+        f"--data_dir FOLDER, or in place of these with {command} --overwrite "
+        f"--data_dir {folder}"
+    )
+
+
+def _check_process() -> None:
+    """Raises RuntimeError where ArrayRecord cannot read; notes that it reads."""
+    if _state["forked_after_reading"]:
+        raise RuntimeError(
+            f"process {os.getpid()} was forked from one that had read examples, and "
+            "ArrayRecord cannot read in it. Start workers by "
+            '"spawn" instead: DataLoader(..., multiprocessing_context="spawn") or '
+            'multiprocessing.get_context("spawn")'
+        )
+    _state["read"] = True
+
+
+def _note_fork() -> None:
+    _state["forked_after_reading"] = _state["read"]
+
+
+os.register_at_fork(after_in_child=_note_fork)

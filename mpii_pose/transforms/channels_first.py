@@ -1,0 +1,61 @@
+"""Examples as PyTorch's pose trainers take them: channels first, ImageNet's colors."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+# Of ImageNet's images in [0, 1], red, green, blue: what torchvision's networks, HRNet
+# and ViTPose were trained with.
+IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
+
+Example = Mapping[str, np.ndarray]
+
+
+def imagenet_image(image: np.ndarray) -> np.ndarray:
+    """Returns float32 [3, H, W], less ImageNet's mean, over its deviation.
+
+    Args:
+        image: [H, W, 3], uint8, or float32 in [-1, 1] as `PoseTransform` makes it.
+    """
+    image = np.asarray(image)
+    unit, zero = (255.0, 0.0) if image.dtype == np.uint8 else (2.0, 0.5)
+    gain = np.float32(1 / unit) / IMAGENET_STD
+    shift = (np.float32(zero) - IMAGENET_MEAN) / IMAGENET_STD
+    return np.ascontiguousarray(np.moveaxis(image * gain + shift, -1, 0))
+
+
+def hrnet(features: Example) -> tuple[np.ndarray, np.ndarray, np.ndarray, Any]:
+    """Returns input, target, target_weight and meta, see `PoseTransform.hrnet`."""
+    matrix: np.ndarray = np.asarray(features["crop_to_image"])
+    size = np.array(np.shape(features["image"])[1::-1], np.float32)
+    visible = np.asarray(features["visibility"]) > 0
+    pixel = np.sqrt(np.abs(np.linalg.det(matrix[:, :2])))
+    meta = {
+        "center": matrix[:, :2] @ (size / 2) + matrix[:, 2],
+        "scale": size * np.float32(pixel / 200),
+        "score": np.float32(1),
+        "joints": features["keypoints"],
+        "joints_vis": visible.astype(np.float32)[:, None],
+        **{name: features[name] for name in ("crop_to_image", "head_size", "index")},
+    }
+    return (
+        imagenet_image(features["image"]),
+        _maps_first(features["heatmaps"]),
+        np.asarray(features["weights"])[:, None],
+        meta,
+    )
+
+
+def hugging_face(features: Example) -> dict[str, np.ndarray]:
+    """Returns what `PoseTransform.hugging_face` does."""
+    return {
+        "pixel_values": imagenet_image(features["image"]),
+        "labels": _maps_first(features["heatmaps"]),
+        "target_weights": np.asarray(features["weights"]),
+    }
+
+
+def _maps_first(heatmaps: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(np.moveaxis(np.asarray(heatmaps), -1, 0))

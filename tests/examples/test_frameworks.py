@@ -1,0 +1,37 @@
+"""The examples for other frameworks train, without TensorFlow; JAX's always."""
+
+import importlib.util
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
+_RUN = """
+import sys
+sys.path.insert(0, {folder!r})
+import {name}
+if __name__ == "__main__":
+    scores = {name}.main(sys.argv[1:])
+    assert "tensorflow" not in sys.modules
+    print("total:", scores.total)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("framework", ["jax", "torch"])
+def test_example_learns_without_tensorflow(framework, tmp_path):
+    if importlib.util.find_spec(framework) is None:
+        pytest.skip(f"needs {framework}")
+    name = {"jax": "train_jax", "torch": "train_pytorch"}[framework]
+    program = tmp_path / "program.py"
+    program.write_text(_RUN.format(folder=str(EXAMPLES), name=name))
+
+    options = ["--epochs", "3", "--width", "12", "--data_dir", str(tmp_path)]
+    run = subprocess.run(
+        [sys.executable, program, *options], capture_output=True, text=True, check=False
+    )
+
+    assert run.returncode == 0, run.stderr
+    assert float(run.stdout.rpartition("total:")[2]) > 15

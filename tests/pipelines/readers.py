@@ -1,0 +1,54 @@
+"""What tests let other processes read."""
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from mpii_pose.pipelines.sources import DataSource
+
+
+def digest(items: Iterable[Mapping[str, Any]]) -> str:
+    """Returns a digest of all values of all items."""
+    found = hashlib.sha256()
+    for item in items:
+        for name in sorted(item):
+            found.update(np.asarray(item[name]).tobytes())
+    return found.hexdigest()
+
+
+def digests(source: DataSource) -> list[str]:
+    """Returns the digest of each of two epochs, in the order of the source."""
+    sampler = source.sampler(shuffle=False)
+    return [digest(source[key] for key in sampler) for _ in range(2)]
+
+
+def torch_digests(
+    answer: Any, source: DataSource, start: str | None, workers: int, persistent: bool
+) -> None:
+    """Sends what `digests` returns, read by PyTorch's DataLoader."""
+    from torch.utils.data import DataLoader
+
+    loader = DataLoader(
+        source,
+        batch_size=None,
+        sampler=source.sampler(shuffle=False),
+        num_workers=workers,
+        persistent_workers=persistent,
+        multiprocessing_context=start,
+    )
+    answer.send([digest(loader) for _ in range(2)])
+
+
+def modules_after_reading(source: DataSource) -> set[str]:
+    """Returns which modules are there after an example was read."""
+    assert source[0]
+    return set(sys.modules)
+
+
+def die(example: Mapping[str, Any]) -> None:
+    """Ends the process, as the system ends one that takes too much memory."""
+    os._exit(9)

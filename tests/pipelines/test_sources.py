@@ -1,0 +1,245 @@
+import importlib.util
+import multiprocessing
+import pickle
+
+import numpy as np
+import pytest
+
+import mpii_pose
+from mpii_pose.mpii_pose_dataset_builder import PoseConfig
+from tests import builds
+from tests.pipelines import readers
+from tests.transforms import processes
+
+FEW = PoseConfig(name="few", num_people=40)
+TRANSFORM = mpii_pose.PoseTransform(
+    image_size=(64, 64),
+    heatmap_size=(16, 16),
+    augmentation=mpii_pose.Augmentation.hrnet(),
+    seed=3,
+)
+needs_torch = pytest.mark.skipif(
+    importlib.util.find_spec("torch") is None, reason="needs torch"
+)
+needs_grain = pytest.mark.skipif(
+    importlib.util.find_spec("grain") is None, reason="needs grain"
+)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("built")
+    return builds.build(folder, config=FEW, file_format="array_record")
+
+
+@pytest.fixture(scope="module")
+def expected(built):
+    """Digests of two epochs, read one by one in a fresh process."""
+    return in_spawned(readers.digests, source(built))
+
+
+def source(builder, transform=TRANSFORM, split="train[:8]"):
+    return mpii_pose.data_source(split, dataset=builder, transform=transform)
+
+
+def in_spawned(function, *arguments):
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(function, arguments)
+
+
+def test_items_are_the_stored_examples_with_images_as_bytes(built):
+    examples = source(built, transform=None, split="validation")
+
+    stored = range(built.info.splits["validation"].num_examples)
+    assert len(examples) == len(stored)
+    assert sorted(example["index"] for example in examples) == list(stored)
+    for example in examples:
+        assert example["image"].startswith(b"\xff\xd8")
+        assert example["keypoints"].shape == (16, 2)
+
+
+def test_numbers_count_from_the_end_and_slices_are_sequences(built):
+    examples = source(built, transform=None)
+
+    part = examples[2:7][::2]
+
+    assert len(part) == 3
+    assert [e["index"] for e in part] == [examples[i]["index"] for i in (2, 4, 6)]
+    assert examples[-1]["index"] == examples[7]["index"]
+    assert examples[np.int64(2)]["index"] == part[0]["index"]
+    with pytest.raises(IndexError):
+        examples[8]
+
+
+def test_item_is_what_the_transform_makes_of_the_example(built):
+    found = source(built)[1]
+
+    example = source(built, transform=None)[1]
+    for name, value in TRANSFORM(example).items():
+        np.testing.assert_array_equal(found[name], value)
+
+
+def test_source_is_pickled(built):
+    examples = source(built)[2:]
+
+    again = pickle.loads(pickle.dumps(examples))
+
+    assert len(again) == 6
+    np.testing.assert_array_equal(again[0]["image"], examples[0]["image"])
+
+
+def test_two_epochs_differ_and_the_same_seed_gives_the_same(built):
+    examples = source(built)
+    sampler = examples.sampler(seed=1)
+
+    first, second = list(sampler), list(sampler)
+
+    assert first != second
+    assert sorted(first) == [(0, i) for i in range(8)]
+    assert sorted(second) == [(1, i) for i in range(8)]
+    again = examples.sampler(seed=1)
+    again.set_epoch(1)
+    assert list(again) == second
+    images = [examples[epoch, 0]["image"] for epoch in (0, 1, 0)]
+    np.testing.assert_array_equal(images[0], images[2])
+    assert np.abs(images[0] - images[1]).mean() > 0.01
+    np.testing.assert_array_equal(images[0], examples[0]["image"])
+
+
+def test_iterator_that_is_not_used_begins_no_epoch(built):
+    sampler = source(built).sampler()
+
+    iter(sampler)
+
+    assert next(iter(sampler))[0] == 0
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_replicas_share_an_epoch(built, shuffle):
+    examples = source(built)[:7]
+    options = {"shuffle": shuffle, "num_replicas": 3}
+
+    parts = [list(examples.sampler(rank=rank, **options)) for rank in range(3)]
+
+    numbers = [number for part in parts for _, number in part]
+    assert len(set(numbers)) == len(numbers) == (6 if shuffle else 7)
+    lengths = [len(examples.sampler(rank=rank, **options)) for rank in range(3)]
+    assert lengths == [len(part) for part in parts]
+    with pytest.raises(ValueError, match="rank must be 0 to num_replicas - 1, got 3"):
+        examples.sampler(rank=3, num_replicas=3)
+
+
+def test_without_a_build_the_message_has_the_command(tmp_path):
+    with pytest.raises(ValueError, match="is not built in") as said:
+        mpii_pose.data_source("train", dataset="mpii_pose/synthetic", data_dir=tmp_path)
+
+    command = "tfds build mpii_pose --config synthetic --file_format array_record"
+    assert f"{command} --data_dir {tmp_path}" in str(said.value)
+
+
+def test_where_only_tfrecords_are_the_message_has_the_command(tmp_path):
+    builder = builds.build(tmp_path, config=PoseConfig(name="tiny", num_people=12))
+
+    with pytest.raises(ValueError, match="has tfrecord files") as said:
+        mpii_pose.data_source("train", dataset=builder)
+
+    command = "tfds build mpii_pose --config tiny --file_format array_record"
+    assert f"{command} --overwrite --data_dir {tmp_path}" in str(said.value)
+
+
+def test_unknown_split_names_those_there_are(built):
+    with pytest.raises(ValueError, match=r"'trian'.*'train', 'validation'"):
+        mpii_pose.data_source("trian", dataset=built)
+
+
+def test_damaged_image_is_named(built):
+    def damage(example):
+        return TRANSFORM({**example, "image": example["image"][:99]})
+
+    with pytest.raises(ValueError, match=r"of image \d+.jpg index \d+"):
+        source(built, transform=damage)[0]
+
+
+def test_reading_in_a_process_forked_after_reading_is_refused(built):
+    examples = source(built)
+    assert examples[0]
+
+    said = processes.in_fork(lambda: examples[0])
+
+    assert said.startswith("RuntimeError: process")
+    assert 'multiprocessing_context="spawn"' in said
+
+
+@pytest.mark.slow
+def test_spawned_processes_read_the_same_without_tensorflow(built, expected):
+    modules = in_spawned(readers.modules_after_reading, source(built))
+
+    assert not modules & {"tensorflow", "keras"}
+    assert in_spawned(readers.digests, source(built)) == expected
+    assert readers.digests(source(built)) == expected
+
+
+@needs_torch
+@pytest.mark.slow
+@pytest.mark.parametrize("persistent", [True, False])
+@pytest.mark.parametrize(("start", "workers"), [(None, 0), ("spawn", 2), ("fork", 1)])
+def test_torch_workers_give_the_same_bytes(built, expected, start, workers, persistent):
+    if persistent and not workers:
+        pytest.skip("no workers that persist")
+
+    found = in_spawned_torch(source(built), start, workers, persistent)
+
+    assert found == expected
+    assert found[0] != found[1]
+
+
+@needs_torch
+@pytest.mark.slow
+def test_torch_worker_that_dies_is_an_error(built):
+    from torch.utils.data import DataLoader
+
+    loader = DataLoader(
+        source(built, transform=readers.die),
+        num_workers=1,
+        multiprocessing_context="spawn",
+    )
+
+    with pytest.raises(RuntimeError, match=r"worker .* exited unexpectedly"):
+        next(iter(loader))
+
+
+@needs_grain
+@pytest.mark.slow
+def test_grain_reads_the_same_in_processes_and_threads(built, expected):
+    import grain
+
+    examples = source(built)
+    keys = grain.MapDataset.source(list(examples.sampler(seed=1, shuffle=False)))
+    dataset = keys.map(examples.__getitem__).to_iter_dataset()
+
+    first = readers.digest(dataset)
+
+    assert first == expected[0]
+    whole = grain.MapDataset.source(examples).batch(4)
+    np.testing.assert_array_equal(whole[1]["image"][3], examples[7]["image"])
+
+
+def in_spawned_torch(examples, start, workers, persistent):
+    # A process that has read nothing, so that forks of it can.
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(
+        target=readers.torch_digests,
+        args=(sender, examples, start, workers, persistent),
+    )
+    process.start()
+    assert receiver.poll(90), "no answer"
+    found = receiver.recv()
+    process.join()
+    return found
+
+
+def test_digest_sees_a_change():
+    before, after = ({"image": np.full(3, value)} for value in (0.0, 1.0))
+
+    assert readers.digest([before]) != readers.digest([after])

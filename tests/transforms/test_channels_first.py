@@ -1,0 +1,106 @@
+"""What HRNet's PyTorch code and Hugging Face's models take."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+import mpii_pose
+from mpii_pose.person import person_square
+from mpii_pose.transforms import channels_first
+from tests.transforms import scenes
+
+SIZES = {"image_size": (64, 48), "heatmap_size": (16, 12)}
+
+
+def people(count=3):
+    return [
+        scenes.encoded(scenes.example(scenes.noise(120, 90, seed=k), index=k))
+        for k in range(count)
+    ]
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("uint8", 0.01), ("float32", 1e-5)])
+def test_images_are_normalized_as_imagenets(dtype, tolerance):
+    example = people()[0]
+    image = mpii_pose.PoseTransform(**SIZES)(example)["image"]
+    expected = ((image + 1) / 2 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    transform = mpii_pose.PoseTransform(**SIZES, image_dtype=dtype)
+
+    found = channels_first.imagenet_image(transform(example)["image"])
+
+    assert (found.dtype, found.shape) == (np.float32, (3, 64, 48))
+    assert found.flags.c_contiguous
+    np.testing.assert_allclose(np.moveaxis(found, 0, -1), expected, atol=tolerance)
+
+
+def test_hrnet_takes_input_target_weight_and_meta():
+    transform = mpii_pose.PoseTransform(**SIZES, alignment="legacy")
+    example = people()[1]
+    features = transform(example)
+
+    image, target, weight, meta = transform.hrnet(example)
+
+    expected = channels_first.imagenet_image(features["image"])
+    np.testing.assert_array_equal(image, expected)
+    for k in range(16):
+        np.testing.assert_array_equal(target[k], features["heatmaps"][..., k])
+    np.testing.assert_array_equal(weight[:, 0], features["weights"])
+    # From these HRNet makes the matrix that takes predictions to the image.
+    center, side = person_square(example["center"], example["scale"])
+    np.testing.assert_allclose(meta["center"], center, atol=1e-3)
+    np.testing.assert_allclose(meta["scale"] * 200, [side, side * 64 / 48], rtol=1e-4)
+    assert meta["index"] == 1
+
+
+def test_hugging_face_takes_pixel_values_labels_and_weights():
+    transform = mpii_pose.PoseTransform(**SIZES)
+    example = people()[0]
+    image, target, weight, _ = transform.hrnet(example)
+
+    found = transform.hugging_face(example)
+
+    assert list(found) == ["pixel_values", "labels", "target_weights"]
+    np.testing.assert_array_equal(found["pixel_values"], image)
+    np.testing.assert_array_equal(found["labels"], target)
+    np.testing.assert_array_equal(found["target_weights"], weight[:, 0])
+
+
+@pytest.mark.parametrize("method", ["hrnet", "hugging_face"])
+def test_without_heatmaps_there_is_nothing_to_train_on(method):
+    transform = mpii_pose.PoseTransform(heatmap_size=None)
+
+    with pytest.raises(ValueError, match="heatmap_size must be"):
+        getattr(transform, method)(people()[0])
+
+
+@pytest.mark.slow
+def test_batch_trains_a_network_written_for_hrnet():
+    if importlib.util.find_spec("torch") is None:
+        pytest.skip("needs torch")
+    import torch
+
+    transform = mpii_pose.PoseTransform(**SIZES, alignment="legacy")
+    dataset = [transform.hrnet(example) for example in people(4)]
+    loader = torch.utils.data.DataLoader(dataset, batch_size=4)
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 16, 5, stride=4, padding=2),
+        torch.nn.ReLU(),
+        torch.nn.Conv2d(16, 16, 1),
+    )
+    optimizer = torch.optim.Adam(network.parameters(), 0.01)
+    losses = []
+
+    for _ in range(30):
+        for images, target, target_weight, _ in loader:
+            # As HRNet's JointsMSELoss.
+            error = (network(images) - target).flatten(2) * target_weight
+            loss = 0.5 * error.square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+
+    assert losses[-1] < 0.7 * losses[0]
+    assert next(iter(loader))[3]["center"].shape == (4, 2)
