@@ -64,9 +64,13 @@ setuptools.setup(
         "mlcroissant",
     ],
     extras_require={
+        # Curves: `plot_pckh`.
         "plot": ["matplotlib"],
+        # The site: `scripts/docs`.
+        "docs": ["furo", "myst-parser", "sphinx"],
         # Engines that the tests in tests/clusters run on, where they are installed.
         "clusters": ["distributed", "pyspark>=3.5,<4"],
+        # What `scripts/test` and the linters need.
         "test": [
             "dill",  # tfds.testing
             "hypothesis",
@@ -82,6 +86,7 @@ setuptools.setup(
             "pytest",
             "pytest-xdist",
             "ruff",
+            "sybil",  # runs the code blocks of README and guides
             "tensorboard",  # examples/train.py --tensorboard
         ],
     },
