@@ -68,6 +68,8 @@ setuptools.setup(
         "plot": ["matplotlib"],
         # The site: `scripts/docs`.
         "docs": ["furo", "myst-parser", "sphinx"],
+        # Wheel and sdist: `scripts/package`.
+        "release": ["build", "twine"],
         # Engines that the tests in tests/clusters run on, where they are installed.
         "clusters": ["distributed", "pyspark>=3.5,<4"],
         # What `scripts/test` and the linters need.

@@ -12,7 +12,7 @@ from typing import Any
 ROOT = pathlib.Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-import mpii_pose
+import mpii_pose  # noqa: E402
 
 project = "mpii_pose"
 version = release = mpii_pose.__version__
