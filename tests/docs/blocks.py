@@ -18,28 +18,10 @@ ROOT = pathlib.Path(__file__).parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 
 # Others' programs, which need not be here.
-FOREIGN = {
-    "cd",
-    "curl",
-    "dask",
-    "docker",
-    "export",
-    "git",
-    "go",
-    "java",
-    "mvn",
-    "prism",
-}
-FOREIGN |= {
-    "flink",
-    "mkdir",
-    "rm",
-    "source",
-    "spark-submit",
-    "wget",
-    "pre-commit",
-    "df",
-}
+FOREIGN = set(
+    "cd curl dask df docker export flink git go java mkdir mvn pre-commit prism rm "
+    "source spark-submit wget".split()
+)
 
 
 class BadCommandError(Exception):
