@@ -50,16 +50,12 @@ def to_rest(
     app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]
 ) -> None:
     """Turns a docstring, in place, to what napoleon reads as meant."""
-    for i in range(1, len(lines) - 1):
+    for i in reversed(range(1, len(lines) - 1)):
         before, after = lines[i - 1], lines[i + 1]
         indent = len(before) - len(before.lstrip())
-        # An indented block after a colon is code.
-        if (
-            not lines[i]
-            and before.endswith(":")
-            and after.startswith(" " * (indent + 4))
-        ):
-            lines[i - 1] += ":"
+        # An indented block is code.
+        if not lines[i] and before and after.startswith(" " * (indent + 4)):
+            lines[i : i + 1] = ["", " " * indent + "::", ""]
     # An underscore at the end of a word is no link, save in quotes of code.
     lines[:] = [re.sub(r"(?<=\w)_(?=[\s\"',.;)]|$)", r"\\_", line) for line in lines]
     for i, line in enumerate(lines[:-1]):

@@ -18,10 +18,8 @@ ROOT = pathlib.Path(__file__).parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 
 # Others' programs, which need not be here.
-FOREIGN = set(
-    "cd curl dask df docker export flink git go java mkdir mvn pre-commit prism rm "
-    "source spark-submit wget".split()
-)
+FOREIGN = {"cd", "curl", "dask", "df", "docker", "export", "git", "go", "java", "mkdir"}
+FOREIGN |= {"mvn", "pre-commit", "prism", "rm", "source", "spark-submit", "wget"}
 
 
 class BadCommandError(Exception):
