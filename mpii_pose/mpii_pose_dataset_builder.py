@@ -10,12 +10,11 @@ from etils import epath
 
 import mpii_pose
 from mpii_pose import workplace
-from mpii_pose.person import PersonAnnotation
 from mpii_pose.release import download, find, official
 from mpii_pose.release.release import Release, read_release
 from mpii_pose.shards.builder import PlannedShardsBuilder
 from mpii_pose.shards.images import ImageError, ImageFile, find_image_files
-from mpii_pose.shards.layouts import FullFrame
+from mpii_pose.shards.layouts import FullFrame, PersonCrop, WholeImage, layout_from
 
 LICENSE = (
     "Simplified BSD License, (c) 2015 Max Planck Institute for Informatics. The "
@@ -31,15 +30,43 @@ class PoseConfig(tfds.core.BuilderConfig):
     Attributes:
         num_people: Draw a release with that many labelled people; None to read MPII's.
         seed: Seed of the drawn release.
-        layout: The features, the examples and their keys.
+        layout: The features, the examples and their keys: a `PersonCrop(pixels=256)`,
+            say, or {"name": "person_crop", "pixels": 256}.
         check_pixels: Whether each JPEG is decoded to find damage in its middle, as the
             doctor does; a build takes about three times as long then.
+        num_threads: How many threads read, crop and encode images in this process; None
+            for as many as there are cores. Workers elsewhere use one each.
     """
 
     num_people: int | None = None
     seed: int = 0
     layout: FullFrame = dataclasses.field(default_factory=FullFrame)
     check_pixels: bool = False
+    num_threads: int | None = None
+
+    def __post_init__(self) -> None:
+        self.layout = layout_from(self.layout)
+        if self.num_threads is not None and self.num_threads < 1:
+            raise ValueError(
+                f"num_threads must be None, or 1 or more, got {self.num_threads}"
+            )
+
+
+# Found by name, and not built by `tfds build mpii_pose` without a --config, which makes
+# each of `BUILDER_CONFIGS`.
+BY_NAME_ONLY = [
+    PoseConfig(
+        name="person_crop",
+        description="Each person of MPII Human Pose, with a reduced crop around them: "
+        "a fifth of the disk and of the time to load.",
+        layout=PersonCrop(),
+    ),
+    PoseConfig(
+        name="image",
+        description="Each image of MPII Human Pose once, with all of its people.",
+        layout=WholeImage(),
+    ),
+]
 
 
 class Builder(PlannedShardsBuilder):
@@ -59,16 +86,17 @@ class Builder(PlannedShardsBuilder):
             num_people=1000,
         ),
     ]
+    builder_configs = {c.name: c for c in BUILDER_CONFIGS + BY_NAME_ONLY}
 
     # What the user asks for: the folder (TFDS's default is shared by all datasets), and
-    # how many people of each split.
+    # how many examples of each split.
     _manual_dir: epath.PathLike | None = None
-    _max_people: int | None = None
+    _max_examples: int | None = None
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(
             features=tfds.features.FeaturesDict(self.builder_config.layout.features()),
-            supervised_keys=("image", "keypoints"),
+            supervised_keys=self.builder_config.layout.supervised_keys,
             homepage="http://human-pose.mpi-inf.mpg.de",
             license=LICENSE,
             metadata=tfds.core.MetadataDict(),
@@ -80,7 +108,7 @@ class Builder(PlannedShardsBuilder):
         download_config: tfds.download.DownloadConfig,
     ) -> Sequence[tfds.core.SplitInfo]:
         self._manual_dir = download_config.manual_dir
-        self._max_people = download_config.max_examples_per_split
+        self._max_examples = download_config.max_examples_per_split
         return super()._generate_splits(dl_manager, download_config)
 
     def _split_generators(
@@ -96,19 +124,29 @@ class Builder(PlannedShardsBuilder):
             release = download.obtain_release(dl_manager, manual_dir=self._manual_dir)
         _log_differences(release)
         # From here on, what is written.
-        people = {s: p[: self._max_people] for s, p in release.people.items()}
+        splits = {
+            split: items[: self._max_examples]
+            for split, items in config.layout.splits(release.people).items()
+        }
+        people = {
+            split: [person for item in items for person in config.layout.people(item)]
+            for split, items in splits.items()
+        }
         release = dataclasses.replace(release, people=people)
         images = _image_files(release, config)
-        self.info.metadata.update(_metadata(release))
+        self.info.metadata.update(_metadata(release) | config.layout.metadata())
         return {
-            split: self._generate_examples(split_people, images)
-            for split, split_people in people.items()
+            split: self._generate_examples(items, images)
+            for split, items in splits.items()
         }
 
     def _generate_examples(
-        self, people: Sequence[PersonAnnotation], images: Mapping[str, ImageFile]
+        self, items: Sequence[Any], images: Mapping[str, ImageFile]
     ) -> Sequence[tuple[str, dict[str, Any]]]:
-        return self.builder_config.layout.examples(people, images)
+        return self.builder_config.layout.examples(items, images)
+
+    def _num_threads(self) -> int:
+        return self.builder_config.num_threads or super()._num_threads()
 
 
 def _drawn_release(
@@ -131,11 +169,14 @@ def _image_files(release: Release, config: PoseConfig) -> Mapping[str, ImageFile
     """Finds all images before the first is read; none may be missing."""
     names = release.image_names
     files = find_image_files(
-        release.image_folder, names, check_pixels=config.check_pixels
+        release.image_folder,
+        names,
+        check_pixels=config.check_pixels,
+        with_sizes=config.layout.needs_image_sizes,
     )
     people = (person for split in release.people.values() for person in split)
     keys = [
-        config.layout.key(person) for person in people if person.image_name not in files
+        FullFrame().key(person) for person in people if person.image_name not in files
     ]
     if keys:
         raise ImageError(

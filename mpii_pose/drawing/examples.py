@@ -22,6 +22,8 @@ _CROP = PoseTransform(image_size=(256, 256), heatmap_size=None, image_dtype="uin
 def draw_example(example: Mapping[str, Any]) -> dict[str, Any]:
     """Replaces the image of an example by its person, close up, with the skeleton.
 
+    An example of the layout `image` keeps its image, and gets all skeletons.
+
         tfds.show_examples(ds.map(mpii_pose.draw_example), info)
         tfds.as_dataframe(ds.take(4).map(mpii_pose.draw_example), info)
 
@@ -30,8 +32,15 @@ def draw_example(example: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         The same features, but for `image`, uint8 [256, 256, 3], the crop that
-        `PoseTransform` makes.
+        `PoseTransform` makes; of a whole image, uint8 [H, W, 3].
     """
+    if "people" in example:
+        image = example["image"]
+        if image.dtype == tf.string:
+            image = tf.io.decode_jpeg(image, channels=3)
+        people = [example["people"][name] for name in ("keypoints", "visibility")]
+        drawn = tf.numpy_function(_draw_all, [image, *people], tf.uint8)
+        return {**example, "image": tf.ensure_shape(drawn, [None, None, 3])}
     crop = _CROP(example)
     image = tf.numpy_function(
         _draw, [crop[name] for name in ("image", "keypoints", "visibility")], tf.uint8
@@ -43,3 +52,12 @@ def _draw(
     image: np.ndarray, keypoints: np.ndarray, visibility: np.ndarray
 ) -> np.ndarray:
     return np.asarray(draw_pose(image, keypoints, visibility, line_width=_LINE_WIDTH))
+
+
+def _draw_all(
+    image: np.ndarray, keypoints: np.ndarray, visibility: np.ndarray
+) -> np.ndarray:
+    drawn: Any = image
+    for person in zip(keypoints, visibility, strict=True):
+        drawn = draw_pose(drawn, *person)
+    return np.asarray(drawn)

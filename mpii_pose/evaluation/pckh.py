@@ -117,6 +117,7 @@ def pckh_slices(
     head_size: npt.ArrayLike,
     *,
     head_size_edges: Sequence[float] = (50.0, 100.0),
+    where: npt.ArrayLike | None = None,
     **options: Any,
 ) -> dict[str, PCKhScores]:
     """Scores everything, visible and occluded keypoints, and people by head size.
@@ -128,23 +129,28 @@ def pckh_slices(
         head_size: See `pckh`.
         head_size_edges: Rising, in pixels. The default splits MPII's validation people
             in about 1 : 2 : 1.
+        where: bool [N] or [N, K], the people or keypoints to score; default all.
         **options: `threshold`, `dialect` and `skeleton` of `pckh`.
 
     Returns:
         Name of the slice -> scores; print it with `pckh_table`.
     """
     state, size = np.asarray(visibility), np.asarray(head_size)
+    chosen = np.ones(state.shape, bool)
+    if where is not None:
+        chosen &= np.reshape(where, (*np.shape(where), 1)[:2])
     slices = {
-        "all": None,
-        "visible": state == Visibility.VISIBLE,
-        "occluded": state == Visibility.OCCLUDED,
+        "all": where,
+        "visible": chosen & (state == Visibility.VISIBLE),
+        "occluded": chosen & (state == Visibility.OCCLUDED),
     }
     for low, high in itertools.pairwise((0.0, *head_size_edges, np.inf)):
         name = f"head {low:g} to {high:g} px" if high < np.inf else f"head {low:g}+ px"
-        slices[name] = (low <= size) & (size < high)
+        within = (low <= size) & (size < high)
+        slices[name] = within if where is None else chosen & within[:, np.newaxis]
     return {
-        name: pckh(predicted, truth, visibility, head_size, where=where, **options)
-        for name, where in slices.items()
+        name: pckh(predicted, truth, visibility, head_size, where=scored, **options)
+        for name, scored in slices.items()
     }
 
 

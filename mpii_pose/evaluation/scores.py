@@ -178,7 +178,7 @@ def pckh_table(rows: Mapping[str, Scores]) -> str:
 
 def _cell(scores: Scores, column: str) -> str:
     score = scores.total if column == "total" else scores.groups[column]
-    if scores.intervals is None:
+    if scores.intervals is None or np.isnan(score):
         return f"{score:.2f}"
     low, high = scores.intervals[column]
     return f"{score:.2f} \u00b1 {(high - low) / 2:.2f}"

@@ -7,6 +7,7 @@ in its split.
 
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -71,31 +72,48 @@ def read_predictions(
     """
     path = files.user_path(path)
     preds = structs.load_variable(path, "preds", squeeze=False)
+    return of_people(path, preds, skeleton=skeleton) - 1
+
+
+def of_people(
+    path: epath.PathLike, preds: Any, *, skeleton: Skeleton = MPII
+) -> npt.NDArray[np.float64]:
+    """Returns what a file holds as predictions [N, K, 2], pixels counted as there.
+
+    Args:
+        path: The file, for messages.
+        preds: [N, K, 2] or [2, K, N]; a third number, the score, is left out.
+        skeleton: Which K keypoints there are.
+
+    Raises:
+        AnnotationError: It is something else.
+    """
     if not isinstance(preds, np.ndarray) or preds.dtype.kind not in "iuf":
         raise AnnotationError(f"{path}: expected an array of numbers named preds")
-    of_person, turned = (skeleton.num_keypoints, 2), (2, skeleton.num_keypoints)
-    if preds.ndim == 3 and preds.shape[1:] == of_person:
-        if preds.shape[:2] == turned:
+    count = skeleton.num_keypoints
+    turned = preds.shape[:2] == (2, count) and preds.shape[2:] != (2,)
+    if preds.ndim == 3 and preds.shape[1:] in ((count, 2), (count, 3)) and not turned:
+        if preds.shape[:2] == (2, count):
             warnings.warn(
                 f"{path}: preds {list(preds.shape)} is read as [people, keypoints, x "
                 "and y]; turn it if it is [x and y, keypoints, people]",
-                stacklevel=2,
+                stacklevel=3,
             )
-    elif preds.ndim == 3 and preds.shape[:2] == turned:
+    elif preds.ndim == 3 and turned:
         preds = preds.transpose(2, 1, 0)
     else:
-        count = skeleton.num_keypoints
         raise AnnotationError(
             f"{path}: expected preds [N, {count}, 2], or [2, {count}, N] as in old .h5 "
             f"files, got {preds.shape}"
         )
-    return checked_predictions(preds, skeleton) - 1
+    return checked_predictions(preds[..., :2], skeleton)
 
 
 def check_predictions(
     predicted: npt.ArrayLike,
     people: Sequence[PersonAnnotation],
     *,
+    where: npt.ArrayLike | None = None,
     skeleton: Skeleton = MPII,
 ) -> list[str]:
     """Looks for the usual mistakes in predictions.
@@ -103,6 +121,7 @@ def check_predictions(
     Args:
         predicted: float [N, K, 2], (x, y) in pixels of the full image, 0-based.
         people: The people of the split, in `index` order, labelled or not.
+        where: bool [K], the keypoints that are to be predicted; default all.
         skeleton: Which K keypoints there are.
 
     Returns:
@@ -120,15 +139,16 @@ def check_predictions(
     problems = []
     missing = ~np.all(np.isfinite(points), axis=2)
     points = np.where(missing[..., np.newaxis], np.nan, points)
-    if count := np.sum(missing):
-        people_with = np.sum(np.any(missing, axis=1))
+    asked = missing if where is None else missing & np.asarray(where, bool)
+    if count := np.sum(asked):
+        people_with = np.sum(np.any(asked, axis=1))
         problems.append(
             f"{count} keypoints of {people_with} people are not finite; each is "
             "counted as a miss."
         )
     centers = np.array([person.center for person in people], np.float64).reshape(-1, 2)
     known = ~np.all(missing, axis=1)
-    problems += _far_from_people(points[known], centers[known])
+    problems += far_from_people(points[known], centers[known])
     return problems + _off_by_one(points, people)
 
 
@@ -149,9 +169,10 @@ def checked_predictions(
     return points
 
 
-def _far_from_people(
+def far_from_people(
     points: npt.NDArray[np.float64], centers: npt.NDArray[np.float64]
 ) -> list[str]:
+    """Says in a sentence if points [N, M, 2] do not follow their centers [N, 2]."""
     if len(points) < _MIN_PEOPLE:
         return []
     middles = np.nanmedian(points, axis=1)

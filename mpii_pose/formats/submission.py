@@ -28,7 +28,7 @@ from mpii_pose.release.matlab import read_matlab
 with epy.lazy_imports():  # SciPy takes longer to import than the whole package.
     import scipy.io
 
-_EMPTY = np.zeros((0, 0))  # MATLAB's [].
+EMPTY = np.zeros((0, 0))  # MATLAB's [].
 
 
 def write_submission(
@@ -73,28 +73,28 @@ def write_submission(
             f"{path} was not written, as these predictions would score badly; correct "
             "them, or force it (force=True, --force):\n  " + "\n  ".join(problems)
         )
-    pred = _test_images(matlab_file)
-    places = {_image_name(image): i for i, image in enumerate(pred)}
+    pred = images_of_test(matlab_file)
+    places = {image_name_of(image): i for i, image in enumerate(pred)}
     if len({(p.image_name, p.person_index) for p in people}) != len(people):
         raise AnnotationError(f"{matlab_file}: two test images have the same name")
     for person, pose in zip(people, points, strict=True):
         i = places[person.image_name]
         rects = _with_field(pred[i]["annorect"], "annopoints")
-        rects.flat[person.person_index]["annopoints"] = _annopoints(pose + 1)
+        rects.flat[person.person_index]["annopoints"] = annopoints(pose + 1)
         pred[i]["annorect"] = rects
     with files.whole_file(path) as file:
         scipy.io.savemat(file, {"pred": pred[np.newaxis]}, do_compression=True)
     return problems
 
 
-def _test_images(matlab_file: epath.PathLike) -> npt.NDArray[np.void]:
+def images_of_test(matlab_file: epath.PathLike) -> npt.NDArray[np.void]:
     """Returns annolist(RELEASE.img_train == 0) as a record array."""
     release = structs.load_variable(matlab_file, "RELEASE", squeeze=False)
     images, is_train = release["annolist"][0, 0], release["img_train"][0, 0]
     return images.ravel()[is_train.ravel() == 0]
 
 
-def _image_name(image: np.void) -> str:
+def image_name_of(image: np.void) -> str:
     """Returns the name of an image; "" where it has none, and so no people."""
     try:
         return str(image["image"]["name"][0, 0][0])
@@ -111,17 +111,28 @@ def _with_field(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
     for field in names:
         copy[field] = array[field]
     for struct in copy.flat:
-        struct[name] = _EMPTY
+        struct[name] = EMPTY
     return copy
 
 
-def _annopoints(pose: npt.NDArray[np.float64]) -> npt.NDArray[Any]:
-    """Returns the struct of a pose, 1-based; empty where it is all NaN."""
+def annopoints(
+    pose: npt.NDArray[np.float64], scores: npt.NDArray[np.float64] | None = None
+) -> npt.NDArray[Any]:
+    """Returns the struct of a pose, 1-based; empty where it is all NaN.
+
+    With scores [K], each point has one, and those that are NaN are left out.
+    """
     if np.isnan(pose).all():
-        return _EMPTY
-    points = np.empty((1, len(pose)), [(field, object) for field in ("x", "y", "id")])
-    for k, (x, y) in enumerate(pose):
-        points[0, k] = x, y, float(k)
-    annopoints = np.empty((1, 1), [("point", object)])
-    annopoints[0, 0]["point"] = points
-    return annopoints
+        return EMPTY
+    numbered = list(enumerate(pose))
+    names = ["x", "y", "id"]
+    if scores is not None:
+        numbered = [(k, point) for k, point in numbered if not np.isnan(point).any()]
+        names.append("score")
+    points = np.empty((1, len(numbered)), [(name, object) for name in names])
+    for column, (k, (x, y)) in enumerate(numbered):
+        score = () if scores is None else (float(scores[k]),)
+        points[0, column] = (x, y, float(k), *score)
+    struct = np.empty((1, 1), [("point", object)])
+    struct[0, 0]["point"] = points
+    return struct

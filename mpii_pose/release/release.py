@@ -3,6 +3,7 @@
 import concurrent.futures
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import PIL.Image
 from absl import logging
@@ -10,7 +11,7 @@ from etils import epath
 
 from mpii_pose.person import PersonAnnotation
 from mpii_pose.release import archives
-from mpii_pose.release.find import Found, Source, find
+from mpii_pose.release.find import Found, find
 
 # Reading the heads of thousands of files is all waiting.
 _THREADS = 16
@@ -26,14 +27,15 @@ class Release:
     """A release on disk.
 
     Attributes:
-        source: The annotation files that were read.
+        source: The annotation files that were read; or, of a dataset that was built,
+            what it is.
         people: The people of each split, in index order.
         image_folder: The folder with the images; None where there is none.
         image_sizes: (height, width) in px by image name, where they were asked for and
             are known.
     """
 
-    source: Source
+    source: Any
     people: Mapping[str, Sequence[PersonAnnotation]]
     image_folder: epath.Path | None
     image_sizes: Mapping[str, tuple[int, int]] = dataclasses.field(default_factory=dict)

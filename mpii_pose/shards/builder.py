@@ -116,7 +116,11 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
         writer = tfds_private.example_writer(self)
         with _progress(shards) as on_written:
             for shard in shards:
-                shard.write(encoder, writer, on_written)
+                shard.write(encoder, writer, on_written, self._num_threads())
+
+    def _num_threads(self) -> int:
+        """Returns how many threads read images in this process: one for each core."""
+        return max(2, len(os.sched_getaffinity(0)))
 
     def _write_on_beam(
         self, shards: Sequence[Shard], config: tfds.download.DownloadConfig

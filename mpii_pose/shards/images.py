@@ -6,17 +6,22 @@ import contextlib
 import dataclasses
 import io
 import os
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import PIL.Image
-import PIL.ImageFile
 import simplejpeg
 from etils import epath
 
 from mpii_pose.files import JPEG_END
+from mpii_pose.pillow_flag import refusing_truncated_images
+from mpii_pose.release.release import read_image_sizes
+from mpii_pose.shards.crop_box import CropBox
 
+# A JPEG is decoded at a part of its size if this many times the pixels that are needed
+# (a side) remain: Lanczos makes the rest.
+DRAFT_MARGIN = 2
 # What a file that is no whole RGB JPEG is converted to.
 JPEG_QUALITY = 95
 # MPII's largest images have 2 million; decoding this many takes some 700 MB.
@@ -34,7 +39,8 @@ _CHECK_FACTOR = 8
 # Asking a remote file system for sizes is all waiting.
 _STAT_THREADS = 16
 
-_PILLOWS_FLAG = threading.Lock()
+# Bytes a pixel of crops of MPII's images, by measurement on the five real ones.
+_CROP_BYTES_PER_PIXEL = 0.30
 
 
 class ImageError(ValueError):
@@ -69,11 +75,13 @@ class ImageFile(StoredImage):
         check_pixels: Whether a JPEG that is kept is decoded too. An image of MPII's
             size takes 3 to 4 ms, in which no other thread runs, as simplejpeg keeps
             Python's lock.
+        size: (height, width) in px; None where it was not asked for or cannot be read.
     """
 
     path: str
     num_bytes: int
     check_pixels: bool = False
+    size: tuple[int, int] | None = None
 
     def read(self) -> bytes:
         """Returns the image as an RGB JPEG.
@@ -87,6 +95,39 @@ class ImageFile(StoredImage):
             ImageError: The file is missing, damaged, no image, of a pixel type whose
                 levels are not known, or too large to decode.
         """
+        with self._opened() as (data, image):
+            if (
+                image.format == "JPEG"
+                and image.mode == "RGB"
+                and data.endswith(JPEG_END)
+            ):
+                return data
+            with refusing_truncated_images():
+                return encode_jpeg(_as_rgb(image), quality=JPEG_QUALITY)
+
+    def decode(self, *, reduction: float = 1.0) -> PIL.Image.Image:
+        """Returns the pixels, in RGB.
+
+        Args:
+            reduction: How many pixels will be made one; a JPEG is decoded at 1/2, 1/4
+                or 1/8 of its size (rounded up) if twice as many pixels as will be
+                needed remain.
+
+        Raises:
+            ImageError: As for `read`.
+        """
+        with self._opened() as (_, image), refusing_truncated_images():
+            factor = 1
+            while factor < 8 and reduction >= 2 * DRAFT_MARGIN * factor:
+                factor *= 2
+            if factor > 1 and image.format == "JPEG":
+                width, height = image.size
+                image.draft(None, (width // factor, height // factor))
+            return _as_rgb(image)
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[tuple[bytes, Any]]:
+        """Yields the bytes and Pillow's image; what is wrong becomes an ImageError."""
         try:
             data = epath.Path(self.path).read_bytes()
         except OSError as error:
@@ -101,19 +142,71 @@ class ImageFile(StoredImage):
                 _check_size(image)
                 if image.format == "JPEG" and self.check_pixels:
                     check_pixels(data, image.mode)
-                if (
-                    image.format == "JPEG"
-                    and image.mode == "RGB"
-                    and data.endswith(JPEG_END)
-                ):
-                    return data
-                with _refusing_truncated_files():
-                    return _encode_jpeg(image)
+                yield data, image
         except _UNDECODABLE as error:
             raise ImageError(
                 f"Image {self.path} cannot be decoded ({error}); fetch it again or "
                 "take its people out of the annotations"
             ) from error
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Crop(StoredImage):
+    """A part of an image file, reduced by one factor and encoded anew.
+
+    Attributes:
+        file: The file.
+        box: Where the part is, and how large it is stored.
+        quality: Of the JPEG, 1 to 100.
+        subsampling: Of its colors: "4:4:4", "4:2:2" or "4:2:0".
+    """
+
+    file: ImageFile
+    box: CropBox
+    quality: int
+    subsampling: str
+
+    @property
+    def num_bytes(self) -> int:
+        """A guess; an image of MPII takes 0.1 to 0.5 bytes a pixel."""
+        return 700 + int(_CROP_BYTES_PER_PIXEL * self.box.height * self.box.width)
+
+    def read(self) -> bytes:
+        """Returns the part as an RGB JPEG, the same bytes with the same Pillow.
+
+        Raises:
+            ImageError: As `ImageFile.read`, or the file is not of the planned size.
+        """
+        box, reduction = self.box, self.box.reduction
+        image: Any = self.file.decode(reduction=reduction)
+        planned = np.array(self.file.size)
+        # A JPEG may have been decoded at 1/2, 1/4 or 1/8 of its size, rounded up.
+        factor = next(
+            (
+                factor
+                for factor in (1, 2, 4, 8)
+                if image.size[::-1] == tuple(-(-planned // factor))
+            ),
+            None,
+        )
+        if factor is None:
+            raise ImageError(
+                f"Image {self.file.path} changed during the build: it had "
+                f"{self.file.size} (height, width) when the shards were planned and "
+                f"has {image.size[::-1]} now"
+            )
+        edges = [edge / factor for edge in (*box.start, *box.end)]
+        size = box.width, box.height
+        if reduction == factor and all(edge.is_integer() for edge in edges):
+            image = image.crop(tuple(map(int, edges)))
+        else:
+            # Sums of floats may lie beyond the image by their rounding.
+            limits = (*image.size, *image.size)
+            edges = [
+                min(edge, limit) for edge, limit in zip(edges, limits, strict=True)
+            ]
+            image = image.resize(size, PIL.Image.Resampling.LANCZOS, box=edges)
+        return encode_jpeg(image, quality=self.quality, subsampling=self.subsampling)
 
 
 def _check_size(image: PIL.Image.Image) -> None:
@@ -147,19 +240,7 @@ def check_pixels(data: bytes, mode: str = "RGB") -> None:
         )
 
 
-@contextlib.contextmanager
-def _refusing_truncated_files() -> Iterator[None]:
-    """Undoes what TFDS does to all of Pillow once it has shown an image."""
-    with _PILLOWS_FLAG:
-        before = PIL.ImageFile.LOAD_TRUNCATED_IMAGES
-        PIL.ImageFile.LOAD_TRUNCATED_IMAGES = False
-        try:
-            yield
-        finally:
-            PIL.ImageFile.LOAD_TRUNCATED_IMAGES = before
-
-
-def _encode_jpeg(image: PIL.Image.Image) -> bytes:
+def _as_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
     # Older Pillows open 16-bit PNGs as 32-bit ones.
     is_16_bit = image.mode.startswith("I;16") or image.format == "PNG"
     if image.mode == "F" or (image.mode == "I" and not is_16_bit):
@@ -169,13 +250,22 @@ def _encode_jpeg(image: PIL.Image.Image) -> bytes:
         )
     if is_16_bit and image.mode.startswith("I"):  # Pillow would clip, not scale.
         image = image.convert("I").point(lambda level: level / 257).convert("L")
+    return image.convert("RGB")
+
+
+def encode_jpeg(image: PIL.Image.Image, **options: Any) -> bytes:
+    """Returns an image as a JPEG; `options` are Pillow's."""
     output = io.BytesIO()
-    image.convert("RGB").save(output, "JPEG", quality=JPEG_QUALITY)
+    image.save(output, "JPEG", **options)
     return output.getvalue()
 
 
 def find_image_files(
-    folder: epath.PathLike, image_names: Iterable[str], *, check_pixels: bool = False
+    folder: epath.PathLike,
+    image_names: Iterable[str],
+    *,
+    check_pixels: bool = False,
+    with_sizes: bool = False,
 ) -> Mapping[str, ImageFile]:
     """Looks up the images of a release, all before the first is read.
 
@@ -183,20 +273,25 @@ def find_image_files(
         folder: The folder that holds them.
         image_names: Their names.
         check_pixels: See `ImageFile`.
+        with_sizes: Whether to read (height, width) from their heads.
 
     Returns:
         The files by image name; an image that is missing is absent.
     """
     folder = epath.Path(folder)
+    names = list(dict.fromkeys(image_names))
+    sizes = read_image_sizes(folder, names) if with_sizes else {}
 
     def find(image_name: str) -> tuple[str, ImageFile | None]:
         path = folder / image_name
         try:
             size = path.stat().length
-            return image_name, ImageFile(os.fspath(path), size, check_pixels)
+            return image_name, ImageFile(
+                os.fspath(path), size, check_pixels, sizes.get(image_name)
+            )
         except FileNotFoundError:
             return image_name, None
 
     with concurrent.futures.ThreadPoolExecutor(_STAT_THREADS) as pool:
-        files = pool.map(find, dict.fromkeys(image_names))
+        files = pool.map(find, names)
         return {name: file for name, file in files if file is not None}

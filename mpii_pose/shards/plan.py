@@ -35,9 +35,6 @@ SHARD_BYTES = 128 << 20
 # What an example takes besides its image: 16 keypoints, names, record framing.
 EXAMPLE_BYTES = 800
 
-# Threads only read: encoding on them as well would have them wait for each other.
-_READING_THREADS = 2
-
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
@@ -56,6 +53,7 @@ class Shard:
         encoder: ExampleEncoder,
         writer: Any,
         on_written: Callable[[int], None] = lambda num_bytes: None,
+        threads: int = 1,
     ) -> None:
         """Writes the shard; the file appears once it is whole.
 
@@ -63,13 +61,15 @@ class Shard:
             encoder: Makes records of examples.
             writer: The builder's `tfds.core.writer.ExampleWriter`.
             on_written: Called with the size of each record.
+            threads: How many read images, and crop them. They do not encode examples:
+                they would wait for each other.
 
         Raises:
             ImageError: An image cannot be read; the message names the example.
         """
 
         def encoded() -> Iterator[tuple[str, bytes]]:
-            for key, example in _map_ahead(_read_images, self.examples):
+            for key, example in _map_ahead(_read_images, self.examples, threads):
                 record = encoder(example)
                 on_written(len(record))
                 yield key, record
@@ -101,7 +101,7 @@ def _read_images(keyed: KeyExample) -> KeyExample:
 def _map_ahead(
     function: Callable[[Any], Any],
     items: Iterable[Any],
-    threads: int = _READING_THREADS,
+    threads: int = 2,
 ) -> Iterator[Any]:
     """Like `map`, but threads keep a few results ready."""
     with concurrent.futures.ThreadPoolExecutor(threads) as pool:

@@ -39,7 +39,12 @@ def add_parser(commands: Any) -> None:
         description=_COCO,
         formatter_class=raw,
     )
-    coco.add_argument("path", type=user_path, metavar="PATH", help="a copy of MPII")
+    coco.add_argument(
+        "path",
+        type=user_path,
+        metavar="PATH",
+        help="a copy of MPII, or a dataset's folder",
+    )
     coco.add_argument("folder", type=user_path, metavar="DIR", help="where to write")
     coco.set_defaults(run=run_coco)
     submission = formats.add_parser(
@@ -66,9 +71,9 @@ def add_parser(commands: Any) -> None:
 def run_coco(args: argparse.Namespace) -> int:
     """Writes a file for each split."""
     from mpii_pose.formats.coco import write_coco
-    from mpii_pose.release.release import read_sized_people
+    from mpii_pose.tools.people import read_people_of
 
-    release = read_sized_people(args.path)
+    release = read_people_of(args.path)
     args.folder.mkdir(parents=True, exist_ok=True)
     for split, people in release.people.items():
         path = args.folder / f"person_keypoints_{split}.json"

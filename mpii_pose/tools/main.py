@@ -10,17 +10,20 @@ import os
 import sys
 from collections.abc import Sequence
 
-from mpii_pose.tools import export
+from mpii_pose.tools import export, predict
 from mpii_pose.tools.audit import command as audit
 from mpii_pose.tools.doctor import command as doctor
+from mpii_pose.tools.evaluate import command as evaluate
 
-COMMANDS = (doctor, audit, export)
+COMMANDS = (doctor, audit, evaluate, predict, export)
 
 _EXAMPLES = """\
 examples:
   python -m mpii_pose doctor                  is everything installed?
   python -m mpii_pose doctor ~/mpii           is this copy of MPII whole, and MPII's?
   python -m mpii_pose audit ~/mpii            what is wrong with the annotations?
+  python -m mpii_pose evaluate pred.mat ~/mpii   how good are these predictions?
+  python -m mpii_pose predict model.keras photo.jpg  where are the keypoints?
   python -m mpii_pose export coco ~/mpii out  annotations as COCO keypoints JSON
 
 `python -m mpii_pose COMMAND --help` says more. Building the dataset is TFDS's own:

@@ -28,7 +28,7 @@ def namespace(*values: Any) -> Any:
     for value in values:
         library = type(value).__module__.partition(".")[0]
         if library in _NAMESPACES:
-            return _module(_NAMESPACES[library])
+            return load_module(_NAMESPACES[library])
     return np
 
 
@@ -69,7 +69,8 @@ def dtype_name(array: Any) -> str:
 
 # Cached, since AutoGraph warns of the imports it cannot convert unless they are.
 @functools.cache
-def _module(name: str) -> Any:
+def load_module(name: str) -> Any:
+    """Imports a module when it is first needed."""
     return importlib.import_module(name)
 
 

@@ -8,18 +8,20 @@ import dataclasses
 from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
 from mpii_pose.skeleton import MPII, Skeleton
 from mpii_pose.transforms.arrays import namespace
 from mpii_pose.transforms.half_body import half_body_square
+from mpii_pose.transforms.libraries import library_of
 
 SCALE_LAWS = ("linear", "exponential")
 MAX_LEVEL = 255.0
 
 
 class Draw(NamedTuple):
-    """What was decided for one example.
+    """What was decided for one example: tensors for tensors, else NumPy's.
+
+    What cannot change is a NumPy constant in both cases.
 
     Attributes:
         rotation: float32 [], angle of the square in radians.
@@ -32,27 +34,27 @@ class Draw(NamedTuple):
         shift: float32 [3], what is added to each channel then, in levels of 255.
     """
 
-    rotation: tf.Tensor
-    scale: tf.Tensor
-    translation: tf.Tensor
-    flip: tf.Tensor
-    half_body: tf.Tensor
-    upper_body: tf.Tensor
-    gain: tf.Tensor
-    shift: tf.Tensor
+    rotation: Any
+    scale: Any
+    translation: Any
+    flip: Any
+    half_body: Any
+    upper_body: Any
+    gain: Any
+    shift: Any
 
 
 def no_change() -> Draw:
     """Returns the draw that leaves an example as it is."""
     return Draw(
-        rotation=tf.constant(0.0),
-        scale=tf.constant(1.0),
-        translation=tf.zeros([2]),
-        flip=tf.constant(False),
-        half_body=tf.constant(False),
-        upper_body=tf.constant(False),
-        gain=tf.ones([3]),
-        shift=tf.zeros([3]),
+        rotation=np.float32(0.0),
+        scale=np.float32(1.0),
+        translation=np.zeros(2, np.float32),
+        flip=np.False_,
+        half_body=np.False_,
+        upper_body=np.False_,
+        gain=np.ones(3, np.float32),
+        shift=np.zeros(3, np.float32),
     )
 
 
@@ -132,27 +134,31 @@ class Augmentation:
         """Whether any color changes."""
         return bool(self.channel_gain or self.contrast or self.brightness)
 
-    def draw(self, *, seed: tf.Tensor) -> Draw:
+    def draw(self, *, seed: Any) -> Draw:
         """Makes all random decisions for one example.
 
         Each decision has its own place in the stream of the seed, so switching one
         change on or off leaves the others as they were.
 
         Args:
-            seed: integer [2], as of `tf.random.stateless_uniform`.
+            seed: integer [2], a tensor as of `tf.random.stateless_uniform`; or
+                integers of 0 and more, as of `np.random.SeedSequence`.
 
         Returns:
             The decisions; the same for the same seed and options.
         """
-        normal_seed, uniform_seed = tf.unstack(tf.random.split(seed))
-        normal = tf.random.stateless_normal([2], normal_seed)
-        uniform = tf.random.stateless_uniform([11], uniform_seed)
+        return self._decide(*library_of(seed).random_numbers(seed, 2, 11))
+
+    def _decide(self, normal: Any, uniform: Any) -> Draw:
+        """Makes the decisions from numbers of N(0, 1) [2] and of [0, 1) [11]."""
+        xp = namespace(normal)
         signed = 2.0 * uniform - 1.0
         draw = no_change()
         if self.rotation:
-            angle = np.float32(np.deg2rad(self.rotation)) * _clip(normal[0], 2.0)
+            limited = xp.clip(normal[0], -2.0, 2.0)
+            angle = np.float32(np.deg2rad(self.rotation)) * limited
             rotated = uniform[0] < self.rotation_probability
-            draw = draw._replace(rotation=tf.where(rotated, angle, 0.0))
+            draw = draw._replace(rotation=xp.where(rotated, angle, 0.0))
         if self.scale:
             draw = draw._replace(scale=self._scale_factor(normal[1]))
         if self.flip:
@@ -169,18 +175,16 @@ class Augmentation:
             middle = 0.5 * MAX_LEVEL * (1.0 - contrast)
             brightness = self.brightness * MAX_LEVEL * signed[10]
             draw = draw._replace(
-                gain=gain * contrast, shift=tf.fill([3], middle + brightness)
+                gain=gain * contrast,
+                shift=(middle + brightness) * np.ones(3, np.float32),
             )
         return draw
 
-    def _scale_factor(self, normal: tf.Tensor) -> tf.Tensor:
+    def _scale_factor(self, normal: Any) -> Any:
+        xp = namespace(normal)
         if self.scale_law == "linear":
-            return 1.0 + self.scale * _clip(normal, 1.0)
-        return tf.pow(2.0, self.scale * _clip(normal, 2.0))
-
-
-def _clip(value: tf.Tensor, limit: float) -> tf.Tensor:
-    return tf.clip_by_value(value, -limit, limit)
+            return 1.0 + self.scale * xp.clip(normal, -1.0, 1.0)
+        return 2.0 ** (self.scale * xp.clip(normal, -2.0, 2.0))
 
 
 def apply_to_square(
@@ -223,6 +227,4 @@ def apply_to_square(
 
 def _may_be_true(flag: Any) -> bool:
     """Returns False for a constant False, whose consequences need no operations."""
-    if tf.is_tensor(flag):
-        flag = tf.get_static_value(flag)
-    return flag is None or namespace(flag) is not np or bool(flag)
+    return namespace(flag) is not np or bool(flag)

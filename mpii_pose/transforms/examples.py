@@ -1,18 +1,18 @@
 """What the map functions need of an example, checked before anything is computed."""
 
 import numbers
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from mpii_pose import skeleton as skeleton_lib
-from mpii_pose.files import JPEG_END, JPEG_START
 from mpii_pose.skeleton import Skeleton
-from mpii_pose.transforms import forks, geometry
+from mpii_pose.transforms import geometry
+from mpii_pose.transforms.arrays import dtype_name, namespace
+from mpii_pose.transforms.libraries import library_of
 
-Features = Mapping[str, tf.Tensor]
+Features = Mapping[str, Any]
 
 # Feature: its shape and dtype; K is the number of keypoints. For `image` see
 # `_check_image`.
@@ -27,6 +27,8 @@ SPECS: dict[str, tuple[tuple[int | str, ...], str]] = {
 }
 # Features that are used where they are there, see `random_seed`.
 OPTIONAL = ("epoch", "draw_seed")
+# From pixels of `image` to those of the release's frame; without it they are the same.
+IMAGE_TO_FRAME = "image_to_frame"
 
 PNG_START = b"\x89PNG"
 
@@ -39,24 +41,25 @@ MAX_COORDINATE = 1e9
 
 def checked(
     example: Features, *, skeleton: Skeleton = skeleton_lib.MPII
-) -> dict[str, tf.Tensor]:
-    """Returns the features that are used, as tensors of known dtypes and shapes.
+) -> dict[str, Any]:
+    """Returns the features that are used, of known dtypes and shapes.
 
     Args:
         example: Features of one example, not of a batch: tensors, arrays or numbers.
         skeleton: Which keypoints there are.
 
     Returns:
-        `image`, the features of `SPECS` and those of `OPTIONAL` that are there.
+        `image`, the features of `SPECS`, those of `OPTIONAL` and `IMAGE_TO_FRAME` that
+        are there: tensors where one was a tensor of TensorFlow, else arrays; the
+        image's bytes remain bytes then.
 
     Raises:
-        ValueError: A feature is absent, or its dtype or shape is wrong.
-        RuntimeError: TensorFlow would hang in this process, see `forks`.
-        tf.errors.InvalidArgumentError: When run: center, scale or keypoints are no
-            usable numbers, or the image is empty or not a whole JPEG. Names image and
-            index.
+        ValueError: A feature is absent, or its dtype or shape is wrong. Of arrays,
+            also: center, scale or keypoints are no usable numbers, or the image is
+            empty or not a whole JPEG; names image and index.
+        tf.errors.InvalidArgumentError: The same of tensors, when run.
     """
-    forks.check()
+    library = library_of(*example.values())
     needed = ("image", *SPECS)
     absent = [name for name in needed if name not in example]
     if absent:
@@ -64,50 +67,62 @@ def checked(
             f"the example has no {', '.join(absent)}; it has {', '.join(example)}"
         )
     features = {name: example[name] for name in OPTIONAL if name in example}
-    features["image"] = _check_image(tf.convert_to_tensor(example["image"]))
+    features["image"] = _check_image(library, example["image"])
     for name, (axes, dtype) in SPECS.items():
         shape = [skeleton.num_keypoints if axis == "K" else axis for axis in axes]
-        features[name] = _check_feature(name, example[name], shape, dtype)
-    with tf.control_dependencies([_assertion(features)]):
-        for name in ("image", "center", "scale"):
-            features[name] = tf.identity(features[name])
-    return features
+        features[name] = _check_feature(library, name, example[name], shape, dtype)
+    if IMAGE_TO_FRAME in example:
+        features[IMAGE_TO_FRAME] = _check_feature(
+            library, IMAGE_TO_FRAME, example[IMAGE_TO_FRAME], [2, 3], "float32"
+        )
+    return library.verified(features, _checks(library, features))
 
 
 def _check_feature(
-    name: str, value: Any, shape: list[int | str], dtype: str
-) -> tf.Tensor:
+    library: Any, name: str, value: Any, shape: list[Any], dtype: str
+) -> Any:
     if dtype == "float32" and isinstance(value, numbers.Real):
         value = np.float32(value)
-    value = tf.convert_to_tensor(value)
-    right_dtype = value.dtype.is_integer if dtype == "integer" else value.dtype == dtype
-    if not right_dtype or not value.shape.is_compatible_with(shape):
+    value, right_dtype = library.as_feature(value, dtype)
+    known = library.with_shape(value, shape) if right_dtype else None
+    if known is None:
         raise ValueError(
-            f"{name} must be {dtype} {shape}, got {value.dtype.name} {value.shape}; "
+            f"{name} must be {dtype} {shape}, got {_dtype(value)} {value.shape}; "
             "map single examples, before batching"
         )
-    return tf.ensure_shape(value, shape)
+    return known
 
 
-def _check_image(image: tf.Tensor) -> tf.Tensor:
-    if image.dtype == tf.string and image.shape.is_compatible_with([]):
-        return tf.ensure_shape(image, [])
-    if image.dtype == tf.uint8 and image.shape.is_compatible_with([None, None, 3]):
-        return tf.ensure_shape(image, [None, None, 3])
-    raise ValueError(
-        "image must be the bytes of a JPEG, string [], or its pixels, uint8 "
-        f"[H, W, 3], got {image.dtype.name} {image.shape}; map single examples, "
-        "before batching"
-    )
+def _check_image(library: Any, image: Any) -> Any:
+    image = library.as_image(image)
+    if library.is_encoded(image):
+        known = library.with_shape(image, [])
+    elif dtype_name(image) == "uint8":
+        known = library.with_shape(image, [None, None, 3])
+    else:
+        known = None
+    if known is None:
+        raise ValueError(
+            "image must be the bytes of a JPEG, string [], or its pixels, uint8 "
+            f"[H, W, 3], got {_dtype(image)} {image.shape}; map single examples, "
+            "before batching"
+        )
+    return known
 
 
-def _assertion(features: Features) -> tf.Tensor:
-    """Returns one check of all that only shows when an example is read.
+def _dtype(value: Any) -> str:
+    """Names a dtype as in `SPECS`."""
+    name = dtype_name(value)
+    return "string" if name.startswith(("str", "bytes")) else name
 
-    What to say of a wrong one is found out when there is one.
-    """
+
+def _checks(
+    library: Any, features: Features
+) -> dict[str, tuple[Any, Callable[[], Any]]]:
+    """Returns what must hold of the values: message -> whether it does, and of what."""
     center, scale, image = features["center"], features["scale"], features["image"]
     keypoints = features["keypoints"]
+    xp = namespace(center)
     missing = ~geometry.is_labelled(features["visibility"])[:, None]
     checks = {
         f"scale must be {MIN_SCALE} to {MAX_SCALE} (person height / 200 px), got": (
@@ -115,58 +130,41 @@ def _assertion(features: Features) -> tf.Tensor:
             lambda: scale,
         ),
         f"center must be finite and at most {MAX_COORDINATE:g} px from 0, got": (
-            tf.reduce_all(tf.abs(center) <= MAX_COORDINATE),
+            xp.all(xp.abs(center) <= MAX_COORDINATE),
             lambda: center,
         ),
         "keypoints that are not missing must be finite and at most "
         f"{MAX_COORDINATE:g} px from 0, got": (
-            tf.reduce_all(missing | (tf.abs(keypoints) <= MAX_COORDINATE)),
+            xp.all(missing | (xp.abs(keypoints) <= MAX_COORDINATE)),
             lambda: keypoints,
         ),
     }
-    if image.dtype == tf.string:
+    if library.is_encoded(image):
         checks["the bytes do not start and end as those of a JPEG do, but are"] = (
-            _is_jpeg(image),
-            lambda: _describe(image),
+            library.is_jpeg(image),
+            lambda: library.described(_describe, image),
         )
     else:
-        size = tf.shape(image)
-        checks["image is empty: shape"] = tf.reduce_all(size > 0), lambda: size
-    where = ["of image", features["image_name"], "index", features["index"]]
-
-    def complain() -> tf.Tensor:
-        assertions = [
-            tf.debugging.Assert(good, [message, value(), *where])
-            for message, (good, value) in checks.items()
-        ]
-        with tf.control_dependencies([op for op in assertions if op is not None]):
-            return tf.constant(False)
-
-    all_good = tf.reduce_all(tf.stack([good for good, _ in checks.values()]))
-    return tf.cond(all_good, lambda: tf.constant(True), complain)
+        size = library.shape(image)
+        checks["image is empty: shape"] = xp.all(size > 0), lambda: size
+    return checks
 
 
-def _is_jpeg(image: tf.Tensor) -> tf.Tensor:
-    """Looks at both ends: a decoder that stops early misses the second."""
-    start = tf.strings.substr(image, 0, len(JPEG_START))
-    at = tf.maximum(tf.strings.length(image) - len(JPEG_END), 0)
-    end = tf.strings.substr(image, at, len(JPEG_END))
-    return (start == JPEG_START) & (end == JPEG_END)
-
-
-def _describe(image: tf.Tensor) -> tf.Tensor:
+def _describe(image: bytes) -> str:
     """Says what bytes are that are no JPEG, and what to do."""
-    found = tf.where(
-        tf.strings.substr(image, 0, len(PNG_START)) == PNG_START,
-        "a PNG, which is to be decoded before this map; or build the dataset again",
-        "truncated, or in another format: build the dataset again, or decode the "
-        "image before this map",
+    if not image:
+        return "empty: build the dataset again"
+    if image.startswith(PNG_START):
+        return (
+            "a PNG, which is to be decoded before this map; or build the dataset again"
+        )
+    return (
+        "truncated, or in another format: build the dataset again, or decode the image "
+        "before this map"
     )
-    is_empty = tf.strings.length(image) == 0
-    return tf.where(is_empty, "empty: build the dataset again", found)
 
 
-def random_seed(example: Features, seed: int | None) -> tf.Tensor:
+def random_seed(example: Features, seed: int | None) -> Any:
     """Returns the seed of what is random about one example.
 
     It depends on the user's seed, the example's `index` and its `epoch` (0 where it
@@ -177,15 +175,15 @@ def random_seed(example: Features, seed: int | None) -> tf.Tensor:
         example: Features of one example.
         seed: The user's seed; None for another result each time: the example's
             `draw_seed`, which `input_pipeline` gives it so that its iterators can be
-            saved, else from TensorFlow's own generator, whose state cannot be.
+            saved, else, of tensors, from TensorFlow's own generator, whose state
+            cannot be, and of arrays, from the operating system.
 
     Returns:
-        integer [2], as `tf.random.stateless_uniform` and its like take it.
+        What `Augmentation.draw` takes: integer [2] of tensors, uint32 [n] of arrays.
     """
-    if seed is None:
-        if "draw_seed" in example:
-            return tf.stack([example["draw_seed"], 0])
-        return tf.random.uniform([2], maxval=tf.int32.max, dtype=tf.int32)
-    base = tf.constant([seed & 0x7FFFFFFF, (seed >> 31) & 0x7FFFFFFF], tf.int32)
-    indexed = tf.random.fold_in(base, tf.cast(example["index"], tf.int32))
-    return tf.random.fold_in(indexed, tf.cast(example.get("epoch", 0), tf.int32))
+    return library_of(*example.values()).random_seed(
+        seed,
+        index=example.get("index", 0),
+        epoch=example.get("epoch", 0),
+        draw_seed=example.get("draw_seed"),
+    )

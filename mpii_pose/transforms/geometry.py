@@ -180,6 +180,14 @@ def invert_affine(matrix: Any) -> Any:
     return _affine(xp, linear, -_turn(linear, matrix[..., 2]))
 
 
+def compose_affine(outer: Any, inner: Any) -> Any:
+    """Returns the affine map float32 [..., 2, 3] that does `inner`, then `outer`."""
+    xp, outer, inner = as_floats(outer, inner)
+    columns = [_turn(outer, inner[..., i]) for i in range(3)]
+    columns[2] = columns[2] + outer[..., 2]
+    return xp.stack(columns, axis=-1)
+
+
 def apply_affine(matrix: Any, points: Any) -> Any:
     """Moves points by affine maps.
 

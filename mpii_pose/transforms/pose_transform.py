@@ -1,15 +1,11 @@
 """The map function from an example of the dataset to crop, heatmaps and weights."""
 
 import dataclasses
-import functools
 from typing import Any
-
-import tensorflow as tf
 
 from mpii_pose.person import person_square
 from mpii_pose.transforms import examples, geometry
 from mpii_pose.transforms.augmentation import (
-    MAX_LEVEL,
     Augmentation,
     Draw,
     apply_to_square,
@@ -17,9 +13,8 @@ from mpii_pose.transforms.augmentation import (
 )
 from mpii_pose.transforms.examples import Features
 from mpii_pose.transforms.geometry import Alignment
-from mpii_pose.transforms.heatmaps import encode_heatmaps
-from mpii_pose.transforms.pixels import warp
-from mpii_pose.transforms.pixels.decode_window import find_window, read_window
+from mpii_pose.transforms.libraries import in_its_library, library_of
+from mpii_pose.transforms.rendering import Look
 from mpii_pose.transforms.spec import CropSpec
 
 IMAGE_DTYPES = ("float32", "uint8")
@@ -36,6 +31,9 @@ class PoseTransform:
 
         ds = tfds.load(..., decoders={"image": tfds.decode.SkipDecoding()})
         ds = ds.map(PoseTransform(), num_parallel_calls=tf.data.AUTOTUNE)
+
+    Examples of NumPy arrays, as `as_data_source` gives them, are transformed without
+    TensorFlow, by NumPy and Pillow, and become arrays: the same for the same draw.
 
     A transform is a value: equal to one of the same options, and can be pickled.
 
@@ -92,28 +90,37 @@ class PoseTransform:
             return getattr(self.spec, name)
         raise AttributeError(f"PoseTransform has no attribute {name!r}")
 
-    @tf.autograph.experimental.do_not_convert
-    def __call__(self, example: Features) -> dict[str, tf.Tensor]:
+    @in_its_library
+    def __call__(self, example: Features) -> dict[str, Any]:
         """Transforms one example.
 
         Args:
             example: Features of the dataset; `image` uint8 [H, W, 3] or JPEG bytes.
+                All are arrays and Python's values, or some are TensorFlow's tensors.
 
         Returns:
+            Tensors for tensors, arrays for all else:
+
             image: float32 or uint8 [height, width, 3].
             heatmaps: float32 [height, width, K], peak 1.
             weights: float32 [K].
             heatmap_to_crop: float32 [2, 3], from heatmap cells to crop pixels.
             keypoints: float32 [K, 2] in crop pixels, (-1, -1) where missing.
             visibility: integer [K], swapped with the keypoints on a flip.
-            crop_to_image: float32 [2, 3], from crop pixels to image pixels.
-            head_size: float32 [], in image pixels.
+            crop_to_image: float32 [2, 3], from crop pixels to pixels of the release's
+                frame, also where a part of it is stored (`image_to_frame`).
+            head_size: float32 [], in pixels of that frame.
             index: integer [].
+
+        Raises:
+            ValueError: A feature is absent, or of a wrong dtype or shape; of an
+                example of arrays, a value that cannot be used too.
+            tf.errors.InvalidArgumentError: A tensor's value cannot be used.
         """
         example = examples.checked(example, skeleton=self.spec.skeleton)
-        return self.apply(example, self._draw(example))
+        return self._apply(example, self._draw(example))
 
-    def supervised(self, example: Features) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def supervised(self, example: Features) -> tuple[Any, Any, Any]:
         """Transforms one example to what `keras.Model.fit` takes.
 
         The weights suit a loss with one value per keypoint, such as `HeatmapLoss`:
@@ -130,41 +137,56 @@ class PoseTransform:
         features = self(example)
         return features["image"], features["heatmaps"], features["weights"]
 
-    def apply(self, example: Features, draw: Draw) -> dict[str, tf.Tensor]:
-        """Transforms one example as was drawn; returns what `__call__` does."""
-        spec = self.spec
+    @in_its_library
+    def draw(self, example: Features) -> Draw:
+        """Decides what changes of one example: that of its seed, or anew each time.
+
+        Args:
+            example: As for `__call__`.
+
+        Returns:
+            What `apply` takes.
+        """
+        return self._draw(examples.checked(example, skeleton=self.spec.skeleton))
+
+    @in_its_library
+    def apply(self, example: Features, draw: Draw) -> dict[str, Any]:
+        """Transforms one example as was drawn.
+
+        Args:
+            example: As for `__call__`.
+            draw: What `draw` returned, also that of another library, or of another
+                example; or a choice of one's own.
+
+        Returns:
+            What `__call__` does.
+        """
+        return self._apply(examples.checked(example, skeleton=self.spec.skeleton), draw)
+
+    def _apply(self, example: Features, draw: Draw) -> dict[str, Any]:
+        library = library_of(*example.values())
+        draw = library.as_draw(draw)
         crop_to_image = self.crop_to_image(example, draw)
-        window = find_window(
-            example["image"],
-            crop_to_image,
-            image_size=spec.image_size,
-            antialias=self.antialias,
-        )
-        pixels = read_window(example["image"], window)
-        compiled = warp.xla_works()
         changes_colors = self.augmentation is not None and (
             self.augmentation.changes_colors
         )
-        render = _renderer(spec, self.image_dtype, changes_colors, compiled)
-        features = render(
-            warp.flatten_pixels(pixels, pad=compiled),
-            tf.shape(pixels)[:2],
-            window.crop_to_window,
-            crop_to_image,
-            example["keypoints"],
-            example["visibility"],
-            draw,
-        )
-        if spec.heatmap_size is not None:
-            features["heatmap_to_crop"] = tf.constant(spec.heatmap_to_crop)
+        look = Look(self.spec, self.image_dtype, self.antialias, changes_colors)
+        features = library.render(example, crop_to_image, draw, look)
+        if self.spec.heatmap_size is not None:
+            features["heatmap_to_crop"] = library.constant(self.spec.heatmap_to_crop)
+        head_size = example["head_size"]
+        if examples.IMAGE_TO_FRAME in example:
+            to_frame = example[examples.IMAGE_TO_FRAME]
+            crop_to_image = geometry.compose_affine(to_frame, crop_to_image)
+            head_size = head_size * to_frame[0, 0]  # One scale, and nothing turned.
         return features | {
             "crop_to_image": crop_to_image,
-            "head_size": example["head_size"],
+            "head_size": head_size,
             "index": example["index"],
         }
 
-    def crop_to_image(self, example: Features, draw: Draw) -> tf.Tensor:
-        """Returns float32 [2, 3], from crop pixels to image pixels, as was drawn."""
+    def crop_to_image(self, example: Features, draw: Draw) -> Any:
+        """Returns float32 [2, 3], from crop pixels to `image`'s, as was drawn."""
         center, side = person_square(example["center"], example["scale"])
         center, side = apply_to_square(
             draw,
@@ -187,55 +209,3 @@ class PoseTransform:
         if self.augmentation is None:
             return no_change()
         return self.augmentation.draw(seed=examples.random_seed(example, self.seed))
-
-
-@functools.lru_cache(maxsize=32)
-def _renderer(
-    spec: CropSpec, image_dtype: str, changes_colors: bool, compiled: bool
-) -> tf.types.experimental.PolymorphicFunction:
-    """Returns the arithmetic: no random numbers and no files, so XLA compiles it.
-
-    Transforms that differ in nothing that matters here share what is compiled, which
-    stays outside of them, so that they can be pickled and copied.
-    """
-
-    @functools.partial(tf.function, jit_compile=compiled, autograph=False)
-    def render(
-        flat_pixels: tf.Tensor,
-        window_size: tf.Tensor,
-        crop_to_window: tf.Tensor,
-        crop_to_image: tf.Tensor,
-        keypoints: tf.Tensor,
-        visibility: tf.Tensor,
-        draw: Draw,
-    ) -> dict[str, tf.Tensor]:
-        image = warp.warp(
-            flat_pixels, window_size, crop_to_window, output_size=spec.image_size
-        )
-        if changes_colors:
-            image = image * draw.gain + draw.shift
-        keypoints = geometry.apply_affine(
-            geometry.invert_affine(crop_to_image), keypoints
-        )
-        swapped = geometry.swap_mirrored(keypoints, visibility, skeleton=spec.skeleton)
-        keypoints = tf.where(draw.flip, swapped[0], keypoints)
-        visibility = tf.where(draw.flip, swapped[1], visibility)
-        keypoints = geometry.mark_missing(keypoints, visibility)
-        features = {
-            "image": _finish_image(image, image_dtype),
-            "keypoints": keypoints,
-            "visibility": visibility,
-        }
-        if spec.heatmap_size is not None:
-            features["heatmaps"], features["weights"] = encode_heatmaps(
-                keypoints, visibility, spec=spec
-            )
-        return features
-
-    return render
-
-
-def _finish_image(image: tf.Tensor, dtype: str) -> tf.Tensor:
-    if dtype == "uint8":
-        return tf.cast(tf.clip_by_value(image, 0.0, MAX_LEVEL) + 0.5, tf.uint8)
-    return tf.clip_by_value(image / (0.5 * MAX_LEVEL) - 1.0, -1.0, 1.0)

@@ -6,15 +6,16 @@ peak 12. For code and weights that were made with it; `PoseTransform` does bette
 """
 
 import dataclasses
+from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from mpii_pose import skeleton
 from mpii_pose.transforms import examples, geometry
+from mpii_pose.transforms.arrays import namespace
 from mpii_pose.transforms.examples import Features
 from mpii_pose.transforms.heatmaps import encode_heatmaps
-from mpii_pose.transforms.pixels import decode_window
+from mpii_pose.transforms.libraries import in_its_library, library_of
 from mpii_pose.transforms.spec import check_size
 
 BODY_HEIGHT_PER_SCALE = 200.0
@@ -57,8 +58,8 @@ class Preprocessor:
                     f"{name} must be (height, width, {channels}), got {shape}"
                 )
 
-    @tf.autograph.experimental.do_not_convert
-    def __call__(self, example: Features) -> tuple[tf.Tensor, tf.Tensor]:
+    @in_its_library
+    def __call__(self, example: Features) -> tuple[Any, Any]:
         """Transforms one example.
 
         Args:
@@ -69,49 +70,49 @@ class Preprocessor:
             heatmaps: float32 [height, width, 16], peak 12.
         """
         example = examples.checked(example)
-        image = example["image"]
-        box = self._box(example, decode_window.size_of(image))
-        pixels = decode_window.read_box(image, box)
-        pixels = tf.image.resize(pixels, self.image_shape[:2])
+        library = library_of(*example.values())
+        box = self._box(example, library.size_of(example))
+        pixels = library.read_resized(example, box, self.image_shape[:2])
         heatmaps = self._heatmaps(example["keypoints"], example["visibility"], box)
-        return pixels / 127.5 - 1.0, heatmaps
+        return pixels / np.float32(127.5) - 1.0, heatmaps
 
-    def _box(self, example: Features, image_size: tf.Tensor) -> tf.Tensor:
+    def _box(self, example: Features, image_size: Any) -> Any:
         """Returns top, left, height and width of the crop, int32 [4]."""
         body_height = BODY_HEIGHT_PER_SCALE * example["scale"]
+        xp = namespace(example["center"])
         labelled = geometry.is_labelled(example["visibility"])[:, None]
         keypoints = example["keypoints"]
-        low = tf.reduce_min(tf.where(labelled, keypoints, np.inf), axis=0)
-        high = tf.reduce_max(tf.where(labelled, keypoints, -np.inf), axis=0)
-        anybody = tf.reduce_any(labelled)
-        low = tf.where(anybody, low, example["center"] - body_height / 2)
-        high = tf.where(anybody, high, example["center"] + body_height / 2)
+        low = xp.min(xp.where(labelled, keypoints, np.inf), axis=0)
+        high = xp.max(xp.where(labelled, keypoints, -np.inf), axis=0)
+        anybody = xp.any(labelled)
+        low = xp.where(anybody, low, example["center"] - body_height / 2)
+        high = xp.where(anybody, high, example["center"] + body_height / 2)
 
         # The tutorial's arithmetic is in whole pixels.
-        margin = tf.floor(body_height * self._margin(example))
-        start, end = tf.floor(low) - margin, tf.floor(high) + margin
-        limit = tf.cast(image_size[::-1], tf.float32)
-        start = tf.clip_by_value(start, 0.0, limit - 1.0)
-        end = tf.clip_by_value(end, start + 1.0, limit)
-        box = tf.concat([start[::-1], (end - start)[::-1]], axis=0)
-        return tf.cast(box, tf.int32)
+        margin = xp.floor(body_height * self._margin(example))
+        start, end = xp.floor(low) - margin, xp.floor(high) + margin
+        limit = xp.array(image_size, dtype="float32")[::-1]
+        start = xp.clip(start, 0.0, limit - 1.0)
+        end = xp.clip(end, start + 1.0, limit)
+        box = xp.concatenate([start[::-1], (end - start)[::-1]], axis=0)
+        return xp.array(box, dtype="int32")
 
-    def _margin(self, example: Features) -> tf.Tensor | float:
+    def _margin(self, example: Features) -> Any:
         if not self.is_train:
             return MARGIN
         seed = examples.random_seed(example, self.seed)
         low, high = TRAINING_MARGINS
-        return tf.random.stateless_uniform([], seed, minval=low, maxval=high)
+        _, uniform = library_of(seed).random_numbers(seed, 0, 1)
+        return low + (high - low) * uniform[0]
 
-    def _heatmaps(
-        self, keypoints: tf.Tensor, visibility: tf.Tensor, box: tf.Tensor
-    ) -> tf.Tensor:
+    def _heatmaps(self, keypoints: Any, visibility: Any, box: Any) -> Any:
         """Returns patches of 7 x 7 cells around the rounded positions."""
         size = self.heatmap_shape[:2]
-        box = tf.cast(box, tf.float32)
+        xp = namespace(keypoints)
+        box = xp.array(box, dtype="float32")
         cells = (keypoints - box[1::-1]) / box[:1:-1] * np.array(size[::-1], np.float32)
         heatmaps, _ = encode_heatmaps(
-            tf.round(cells),
+            library_of(cells).rounded(cells),
             visibility,
             image_size=size,
             heatmap_size=size,

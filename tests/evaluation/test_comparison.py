@@ -142,6 +142,7 @@ def test_group_that_nobody_has_has_no_interval():
 
     assert np.isnan(scores.intervals["ankle"]).all()
     assert not np.isnan(scores.intervals["total"]).any()
+    assert "nan ±" not in str(scores)
 
 
 def test_table_shows_intervals_where_there_are_any():

@@ -425,3 +425,21 @@ def test_area_needs_rising_thresholds():
         pckh_auc(curve[:1])
     with pytest.raises(ValueError, match="two or more rising thresholds"):
         pckh_auc(curve[::-1])
+
+
+def test_slices_can_be_of_some_people_and_keypoints_only():
+    predicted, truth, visibility, head_size = people(40)
+    visibility[::2] = skeleton.Visibility.OCCLUDED
+    wrists = np.zeros((40, 16), bool)
+    wrists[10:, WRIST] = True
+
+    slices = pckh_slices(predicted, truth, visibility, head_size, where=wrists)
+
+    chosen = (predicted, truth, visibility, head_size)
+    expected = pckh(*chosen, where=wrists & (visibility == 1))
+    assert slices["occluded"].total == expected.total
+    assert slices["all"].num_labelled.sum() == 30
+    assert "left_ankle" in slices["visible"].left_out
+    people_only = pckh_slices(*chosen, where=np.arange(40) >= 10)
+    assert people_only["visible"].num_labelled.sum() == 15 * 16
+    assert people_only["head 0 to 50 px"].num_labelled.sum() == 30 * 16

@@ -30,6 +30,16 @@ class MpiiPoseTest(tfds.testing.DatasetBuilderTestCase):
         super().setUpClass()
 
 
+class MpiiPosePersonCropTest(MpiiPoseTest):
+    BUILDER_CONFIG_NAMES_TO_TEST = ["person_crop"]
+
+
+class MpiiPoseImageTest(MpiiPoseTest):
+    BUILDER_CONFIG_NAMES_TO_TEST = ["image"]
+    SPLITS = {"train": 8, "validation": 2, "test": 4}
+    OVERLAPPING_SPLITS = []
+
+
 class MpiiPoseSyntheticTest(MpiiPoseTest):
     BUILDER_CONFIG_NAMES_TO_TEST = [
         mpii_pose.mpii_pose_dataset_builder.PoseConfig(

@@ -3,6 +3,8 @@
 import os
 import signal
 
+import numpy as np
+
 
 def in_fork(function):
     """Runs a function in a forked process; returns what it raised, as text."""
@@ -26,4 +28,11 @@ def in_fork(function):
 
 def result_of(transform, example, name):
     """One feature of what a transform makes; to be called in another process."""
-    return transform(example)[name].numpy()
+    return np.asarray(transform(example)[name])
+
+
+def bytes_of(transform, example):
+    """The bytes of all that a transform makes."""
+    return {
+        name: np.asarray(value).tobytes() for name, value in transform(example).items()
+    }

@@ -62,6 +62,13 @@ def example(image, *, keypoints=None, visibility=None, center=None, scale=1.0, i
     }
 
 
+def tensors(example):
+    """The same example as TensorFlow's tensors."""
+    import tensorflow as tf  # What tests without it import this module too.
+
+    return {name: tf.convert_to_tensor(value) for name, value in example.items()}
+
+
 def encoded(example):
     """The same example with the image as JPEG bytes."""
     return {**example, "image": jpeg(example["image"])}

@@ -13,7 +13,7 @@ from tests.transforms import processes, scenes
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.parametrize("transform", [PoseTransform(), Preprocessor()])
 def test_fork_of_a_process_that_used_tensorflow_is_told_to_spawn(transform):
-    example = scenes.encoded(scenes.example(scenes.noise(20, 30)))
+    example = scenes.tensors(scenes.encoded(scenes.example(scenes.noise(20, 30))))
     transform(example)
 
     found = processes.in_fork(lambda: transform(example))
@@ -24,13 +24,25 @@ def test_fork_of_a_process_that_used_tensorflow_is_told_to_spawn(transform):
     examples.checked(example)  # The parent goes on.
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("transform", [PoseTransform(), Preprocessor()])
+def test_fork_of_a_process_that_used_tensorflow_transforms_arrays(transform):
+    example = scenes.encoded(scenes.example(scenes.noise(20, 30)))
+    transform(scenes.tensors(example))
+
+    found = processes.in_fork(lambda: transform(example))
+
+    assert found == "nothing"
+
+
 @pytest.mark.slow
 def test_fork_of_a_process_that_only_imported_tensorflow_works():
     program = """
 from tests.transforms import processes, scenes
 from mpii_pose.transforms.pose_transform import PoseTransform
 example = scenes.encoded(scenes.example(scenes.noise(20, 30)))
-print("raised", processes.in_fork(lambda: PoseTransform()(example)))
+print("raised", processes.in_fork(
+    lambda: PoseTransform()(scenes.tensors(example))))
 """
     found = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=120

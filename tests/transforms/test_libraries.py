@@ -80,6 +80,7 @@ CASES = Cases(
     {
         "crop": (crop, (CENTER, SIDE, SIDE, SIDE > 300)),
         "invert": (geometry.invert_affine, (MATRIX,)),
+        "compose": (geometry.compose_affine, (MATRIX, MATRIX[::-1])),
         "apply": (geometry.apply_affine, (MATRIX, KEYPOINTS)),
         "to frame": (geometry.crop_to_frame, (KEYPOINTS, MATRIX)),
         "missing": (geometry.mark_missing, (KEYPOINTS, VISIBILITY)),

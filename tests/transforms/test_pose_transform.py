@@ -17,7 +17,7 @@ from mpii_pose.transforms.pixels import warp
 from mpii_pose.transforms.pose_transform import PoseTransform
 from mpii_pose.transforms.spec import CropSpec
 from tests.transforms import processes, scenes
-from tests.transforms.scenes import LEFT_WRIST, RIGHT_WRIST
+from tests.transforms.scenes import LEFT_WRIST, RIGHT_WRIST, tensors
 
 ALL_CHANGES = Augmentation(
     rotation=30.0,
@@ -48,7 +48,7 @@ def drawn(changes):
     neutral = augmentation.no_change()
     return neutral._replace(
         **{
-            name: tf.constant(value, getattr(neutral, name).dtype)
+            name: np.asarray(value, getattr(neutral, name).dtype)
             for name, value in changes.items()
         }
     )
@@ -72,27 +72,21 @@ def with_dots(background, scale):
 
 def dot_errors(transform, example, background, draw):
     """How far the dots are from their keypoints, in crop pixels and image pixels."""
-    found = transform.apply(tensors(example), draw)
-    blank = transform.apply(tensors({**example, "image": background}), draw)
-    difference = found["image"].numpy() - blank["image"].numpy()
+    found = transform.apply(example, draw)
+    blank = transform.apply({**example, "image": background}, draw)
+    difference = np.subtract(found["image"], blank["image"])
     red, blue = (scenes.centroid(difference[..., channel]) for channel in (0, 2))
     # In the mirrored image, what was the left wrist is the right one.
     order = [RIGHT_WRIST, LEFT_WRIST] if draw.flip else [LEFT_WRIST, RIGHT_WRIST]
-    in_crop = np.array([red, blue]) - found["keypoints"].numpy()[order]
-    back = geometry.apply_affine(
-        found["crop_to_image"], tf.constant([red, blue], tf.float32)
-    )
-    in_image = back - example["keypoints"][[LEFT_WRIST, RIGHT_WRIST]]
+    in_crop = np.array([red, blue]) - np.asarray(found["keypoints"])[order]
+    back = geometry.apply_affine(np.asarray(found["crop_to_image"]), [red, blue])
+    in_image = back - np.asarray(example["keypoints"])[[LEFT_WRIST, RIGHT_WRIST]]
     return np.abs(in_crop).max(), np.abs(in_image).max()
 
 
 @pytest.fixture
 def _without_xla(monkeypatch):
     monkeypatch.setattr("mpii_pose.transforms.pixels.warp.xla_works", lambda: False)
-
-
-def tensors(example):
-    return {name: tf.convert_to_tensor(value) for name, value in example.items()}
 
 
 def dataset_of(examples):
@@ -118,7 +112,7 @@ def people(count=6):
 @pytest.mark.parametrize("draw", DRAWS.values(), ids=DRAWS.keys())
 @pytest.mark.parametrize("scale", [0.8, 1.5, 3.0])
 @pytest.mark.parametrize("kind", ["pixels", "JPEG"])
-def test_drawn_dot_stays_on_its_keypoint(alignment, draw, scale, kind):
+def test_drawn_dot_stays_on_its_keypoint(given, alignment, draw, scale, kind):
     background = np.zeros((480, 640, 3), np.uint8)
     example = with_dots(background, scale)
     if kind == "JPEG":
@@ -126,7 +120,7 @@ def test_drawn_dot_stays_on_its_keypoint(alignment, draw, scale, kind):
 
     in_crop, in_image = dot_errors(
         PoseTransform(image_size=(128, 128), alignment=alignment),
-        example,
+        given(example),
         background,
         drawn(draw),
     )
@@ -138,7 +132,9 @@ def test_drawn_dot_stays_on_its_keypoint(alignment, draw, scale, kind):
 @pytest.mark.parametrize("alignment", geometry.ALIGNMENTS)
 @pytest.mark.parametrize("number", range(5))
 @pytest.mark.parametrize("kind", ["pixels", "JPEG"])
-def test_dot_on_a_real_image_stays_on_its_keypoint(real_mpii, alignment, number, kind):
+def test_dot_on_a_real_image_stays_on_its_keypoint(
+    real_mpii, given, alignment, number, kind
+):
     path = sorted((real_mpii / "images").glob("*.jpg"))[number]
     background = np.asarray(Image.open(path)) // 3
     example = with_dots(background, scale=background.shape[0] / 300)
@@ -146,26 +142,31 @@ def test_dot_on_a_real_image_stays_on_its_keypoint(real_mpii, alignment, number,
         example, background = scenes.encoded(example), scenes.jpeg(background)
 
     in_crop, _ = dot_errors(
-        PoseTransform(alignment=alignment), example, background, drawn(DRAWS["all"])
+        PoseTransform(alignment=alignment),
+        given(example),
+        background,
+        drawn(DRAWS["all"]),
     )
 
     assert in_crop < 0.05
 
 
 @pytest.mark.parametrize("draw", DRAWS.values(), ids=DRAWS.keys())
-def test_crop_at_ratio_one_equals_interpolation_pixel_by_pixel(draw):
+def test_crop_at_ratio_one_equals_interpolation_pixel_by_pixel(given, draw):
     example = scenes.example(scenes.noise(120, 150), scale=0.6)
     transform = PoseTransform(image_size=(64, 48), image_dtype="uint8", antialias=False)
 
-    found = transform.apply(tensors(example), drawn(draw))
+    found = transform.apply(given(example), drawn(draw))
 
-    expected = scenes.warped(example["image"], found["crop_to_image"].numpy(), (64, 48))
-    expected = np.floor(expected + 0.5)
-    assert np.abs(found["image"].numpy() - expected).mean() < 0.01
+    expected = scenes.warped(example["image"], found["crop_to_image"], (64, 48))
+    # Pillow rounds down, and float64 may end just below a whole level.
+    expected = np.floor(expected + (1e-6 if given is dict else 0.5))
+    assert np.abs(found["image"] - expected).mean() < 0.01
 
 
 def test_crop_without_xla_equals_the_compiled_one(monkeypatch):
     example = scenes.encoded(scenes.example(scenes.noise(120, 150), scale=0.6))
+    example = tensors(example)
     compiled = PoseTransform()(example)
 
     monkeypatch.setattr("mpii_pose.transforms.pixels.warp.xla_works", lambda: False)
@@ -198,9 +199,11 @@ def test_without_xla_a_map_function_works_though_it_asks_while_being_traced(
     assert found["image"].shape == (31, 33, 3)
 
 
-def test_example_becomes_what_is_documented():
-    found = PoseTransform()(people(1)[0])
+def test_example_becomes_what_is_documented(given):
+    found = PoseTransform()(given(people(1)[0]))
 
+    kind = np.ndarray | np.generic if given is dict else tf.Tensor
+    assert all(isinstance(value, kind) for value in found.values())
     shapes = {name: (value.dtype.name, value.shape) for name, value in found.items()}
     assert shapes == {
         "image": ("float32", (256, 256, 3)),
@@ -213,8 +216,8 @@ def test_example_becomes_what_is_documented():
         "head_size": ("float32", ()),
         "index": ("int64", ()),
     }
-    assert -1 <= float(tf.reduce_min(found["image"])) < -0.5
-    assert 0.5 < float(tf.reduce_max(found["image"])) <= 1
+    assert -1 <= np.min(found["image"]) < -0.5
+    assert 0.5 < np.max(found["image"]) <= 1
 
 
 def test_shapes_are_static_inside_tf_data():
@@ -226,35 +229,35 @@ def test_shapes_are_static_inside_tf_data():
 
 
 @pytest.mark.parametrize("antialias", [True, False])
-def test_decoded_and_encoded_images_give_the_same_crop(antialias):
+def test_decoded_and_encoded_images_give_the_same_crop(given, antialias):
     image = scenes.noise(300, 400)
     example = scenes.example(image, scale=1.5)
     transform = PoseTransform(
         image_size=(64, 64), image_dtype="uint8", antialias=antialias
     )
 
-    from_pixels = transform(example)["image"].numpy().astype(int)
-    from_jpeg = transform(scenes.encoded(example))["image"].numpy().astype(int)
+    from_pixels = transform(given(example))["image"]
+    from_jpeg = transform(given(scenes.encoded(example)))["image"]
 
-    assert np.abs(from_pixels - from_jpeg).mean() < 1.5
+    assert np.abs(np.subtract(from_pixels, from_jpeg, dtype=int)).mean() < 1.5
 
 
-def test_antialiasing_averages_what_plain_interpolation_skips():
+def test_antialiasing_averages_what_plain_interpolation_skips(given):
     image = np.zeros((400, 400, 3), np.uint8)
     image[::2] = 200  # interpolation sees stripes of any level; the mean is 100
     example = scenes.example(image, scale=1.6)
 
-    found = PoseTransform(image_size=(50, 50), image_dtype="uint8")(example)
+    found = PoseTransform(image_size=(50, 50), image_dtype="uint8")(given(example))
 
     np.testing.assert_allclose(found["image"], 100, atol=1)
 
 
-def test_heatmaps_are_those_of_the_keypoints_in_the_crop():
+def test_heatmaps_are_those_of_the_keypoints_in_the_crop(given):
     options = {"sigma": 1.5, "alignment": "udp", "encoding": "msra"}
     sizes = {"image_size": (96, 64), "heatmap_size": (33, 20)}
 
     found = PoseTransform(**options, **sizes, augmentation=ALL_CHANGES, seed=1)(
-        people(1)[0]
+        given(people(1)[0])
     )
 
     heatmaps, weights = encode_heatmaps(
@@ -264,17 +267,17 @@ def test_heatmaps_are_those_of_the_keypoints_in_the_crop():
     np.testing.assert_array_equal(found["weights"], weights)
 
 
-def test_heatmaps_can_be_left_to_the_model():
-    found = PoseTransform(heatmap_size=None)(people(1)[0])
+def test_heatmaps_can_be_left_to_the_model(given):
+    found = PoseTransform(heatmap_size=None)(given(people(1)[0]))
 
     assert not {"heatmaps", "weights"} & set(found)
     with pytest.raises(ValueError, match="supervised needs a heatmap_size"):
-        PoseTransform(heatmap_size=None).supervised(people(1)[0])
+        PoseTransform(heatmap_size=None).supervised(given(people(1)[0]))
 
 
-def test_supervised_gives_what_keras_takes():
+def test_supervised_gives_what_keras_takes(given):
     transform = PoseTransform()
-    example = people(1)[0]
+    example = given(people(1)[0])
 
     image, heatmaps, weights = transform.supervised(example)
 
@@ -284,14 +287,14 @@ def test_supervised_gives_what_keras_takes():
     np.testing.assert_array_equal(weights, features["weights"])
 
 
-def test_colors_change_as_drawn():
+def test_colors_change_as_drawn(given):
     example = scenes.example(np.full((50, 50, 3), 100, np.uint8), scale=0.1)
     draw = drawn({"gain": [1.0, 2.0, 3.0], "shift": [-20.0, 0.0, 0.0]})
     transform = PoseTransform(
         image_dtype="uint8", augmentation=Augmentation(channel_gain=0.5)
     )
 
-    found = transform.apply(tensors(example), draw)
+    found = transform.apply(given(example), draw)
 
     np.testing.assert_array_equal(found["image"][128, 128], [80, 200, 255])
 
@@ -316,12 +319,12 @@ def test_same_seed_gives_the_same_bytes_whatever_the_parallelism_and_order():
 
 
 @pytest.mark.usefixtures("_without_xla")
-def test_epochs_and_seeds_differ_and_no_seed_draws_anew():
+def test_epochs_and_seeds_differ_and_no_seed_draws_anew(given):
     example = people(1)[0]
 
     def matrix(seed, **features):
         transform = PoseTransform(augmentation=ALL_CHANGES, seed=seed)
-        return transform({**example, **features})["crop_to_image"].numpy()
+        return transform(given({**example, **features}))["crop_to_image"]
 
     assert np.array_equal(matrix(1), matrix(1))
     assert np.array_equal(matrix(1), matrix(1, epoch=np.int64(0)))
@@ -331,50 +334,50 @@ def test_epochs_and_seeds_differ_and_no_seed_draws_anew():
 
 
 @pytest.mark.parametrize("labels", [0, 1])
-def test_nobody_or_one_keypoint_labelled(labels):
+def test_nobody_or_one_keypoint_labelled(given, labels):
     keypoints = np.full((16, 2), -1, np.float32)
     keypoints[:labels] = 50.0
     example = scenes.example(scenes.noise(90, 120), keypoints=keypoints, scale=0.3)
 
-    found = PoseTransform(augmentation=ALL_CHANGES, seed=3)(example)
+    found = PoseTransform(augmentation=ALL_CHANGES, seed=3)(given(example))
 
-    assert float(tf.reduce_sum(found["weights"])) <= labels
-    missing = found["visibility"].numpy() == 0
+    assert np.sum(found["weights"]) <= labels
+    missing = np.equal(found["visibility"], 0)
     assert missing.sum() == 16 - labels
-    np.testing.assert_array_equal(found["keypoints"].numpy()[missing], -1)
-    np.testing.assert_array_equal(found["heatmaps"].numpy()[..., missing], 0)
+    np.testing.assert_array_equal(np.asarray(found["keypoints"])[missing], -1)
+    np.testing.assert_array_equal(np.asarray(found["heatmaps"])[..., missing], 0)
 
 
 @pytest.mark.parametrize("kind", ["pixels", "JPEG"])
 @pytest.mark.parametrize("center", [[-900.0, 40.0], [5e3, 5e3], [1e9, -1e9]])
-def test_person_wholly_outside_the_image_gives_black(kind, center):
+def test_person_wholly_outside_the_image_gives_black(given, kind, center):
     image = np.full((90, 120, 3), 255, np.uint8)
     example = scenes.example(image, center=center, scale=0.3)
     example = scenes.encoded(example) if kind == "JPEG" else example
 
-    found = PoseTransform(image_dtype="uint8")(example)
+    found = PoseTransform(image_dtype="uint8")(given(example))
 
     np.testing.assert_array_equal(found["image"], 0)
 
 
-def test_crop_reaching_outside_is_padded_and_not_shifted():
+def test_crop_reaching_outside_is_padded_and_not_shifted(given):
     image = np.full((100, 100, 3), 255, np.uint8)
     example = scenes.example(image, center=[-0.5, 49.5 - 15 * 0.4], scale=0.4)
 
-    found = PoseTransform(image_size=(100, 100), image_dtype="uint8")(example)
+    found = PoseTransform(image_size=(100, 100), image_dtype="uint8")(given(example))
 
-    crop = found["image"].numpy()
+    crop = np.asarray(found["image"])
     np.testing.assert_array_equal(crop[:, :49], 0)
     np.testing.assert_array_equal(crop[:, 51:], 255)
 
 
 @pytest.mark.parametrize("kind", ["pixels", "JPEG"])
 @pytest.mark.parametrize("scale", [0.001, 1.0, 50.0, 1000.0])
-def test_image_of_one_pixel(kind, scale):
+def test_image_of_one_pixel(given, kind, scale):
     example = scenes.example(np.full((1, 1, 3), 200, np.uint8), scale=scale)
     example = scenes.encoded(example) if kind == "JPEG" else example
 
-    found = PoseTransform(augmentation=ALL_CHANGES, seed=0)(example)
+    found = PoseTransform(augmentation=ALL_CHANGES, seed=0)(given(example))
 
     for name in ("image", "heatmaps", "keypoints", "crop_to_image"):
         assert np.isfinite(found[name]).all(), name
@@ -383,25 +386,27 @@ def test_image_of_one_pixel(kind, scale):
 @pytest.mark.parametrize(
     ("image_size", "heatmap_size"), [((255, 193), (63, 49)), ((7, 300), (1, 5))]
 )
-def test_odd_and_oblong_sizes(image_size, heatmap_size):
+def test_odd_and_oblong_sizes(given, image_size, heatmap_size):
     example = scenes.example(scenes.noise(90, 120), scale=0.3)
 
-    found = PoseTransform(image_size=image_size, heatmap_size=heatmap_size)(example)
+    transform = PoseTransform(image_size=image_size, heatmap_size=heatmap_size)
+
+    found = transform(given(example))
 
     assert found["image"].shape == (*image_size, 3)
     assert found["heatmaps"].shape == (*heatmap_size, 16)
 
 
-def test_image_of_30000_px_width_is_read_where_the_person_is():
+def test_image_of_30000_px_width_is_read_where_the_person_is(given):
     image = np.zeros((100, 30_000, 3), np.uint8)
     image[:, 20_000:] = 255
     example = scenes.encoded(
         scenes.example(image, center=[19_999.5, 49.5 - 15 * 0.3], scale=0.3)
     )
 
-    found = PoseTransform(image_size=(75, 75), image_dtype="uint8")(example)
+    found = PoseTransform(image_size=(75, 75), image_dtype="uint8")(given(example))
 
-    middle_row = found["image"].numpy()[37, :, 0]
+    middle_row = np.asarray(found["image"])[37, :, 0]
     np.testing.assert_array_equal(middle_row[:37], 0)
     np.testing.assert_array_equal(middle_row[38:], 255)
 
@@ -483,9 +488,9 @@ def test_other_options_make_another_transform():
     [copy.copy, copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))],
     ids=["copy", "deepcopy", "pickle"],
 )
-def test_used_transform_can_be_copied(duplicate):
+def test_used_transform_can_be_copied(given, duplicate):
     transform = PoseTransform(SPEC, augmentation=ALL_CHANGES, seed=1)
-    example = people(1)[0]
+    example = given(people(1)[0])
     found = transform(example)
 
     again = duplicate(transform)
@@ -496,9 +501,25 @@ def test_used_transform_can_be_copied(duplicate):
 
 
 @pytest.mark.slow
-def test_used_transform_runs_in_a_fresh_process():
+@pytest.mark.parametrize("start", ["spawn", "fork", "forkserver"])
+def test_numpy_gives_the_same_bytes_in_every_process(start):
     transform = PoseTransform(SPEC, augmentation=ALL_CHANGES, seed=1)
-    example = people(1)[0]
+    examples = [{**example, "epoch": 3} for example in people(4)]
+    found = [processes.bytes_of(transform, example) for example in examples]
+
+    for workers in (1, 2):
+        with multiprocessing.get_context(start).Pool(workers) as pool:
+            again = pool.starmap(
+                processes.bytes_of, [(transform, example) for example in examples]
+            )
+
+        assert again == found
+
+
+@pytest.mark.slow
+def test_used_transform_runs_in_a_fresh_process(given):
+    transform = PoseTransform(SPEC, augmentation=ALL_CHANGES, seed=1)
+    example = given(people(1)[0])
     found = transform(example)
 
     with multiprocessing.get_context("spawn").Pool(1) as pool:
@@ -508,10 +529,10 @@ def test_used_transform_runs_in_a_fresh_process():
 
 
 @pytest.mark.parametrize("alignment", geometry.ALIGNMENTS)
-def test_heatmap_to_crop_takes_cells_to_the_pixels_they_show(alignment):
+def test_heatmap_to_crop_takes_cells_to_the_pixels_they_show(given, alignment):
     transform = PoseTransform(SPEC, alignment=alignment)
 
-    found = transform(people(1)[0])
+    found = transform(given(people(1)[0]))
 
     cells = geometry.Alignment.named(alignment).crop_to_heatmap(
         found["keypoints"], image_size=(96, 64), heatmap_size=(24, 16)
@@ -520,20 +541,21 @@ def test_heatmap_to_crop_takes_cells_to_the_pixels_they_show(alignment):
     np.testing.assert_allclose(pixels, found["keypoints"], atol=1e-4)
 
 
-def test_skeleton_of_the_spec_says_what_an_example_holds():
+def test_skeleton_of_the_spec_says_what_an_example_holds(given):
     skeleton = Skeleton(
         name="arms", keypoints=("left_wrist", "right_wrist"), upper_body=()
     )
     example = people(1)[0]
     example |= {name: example[name][:2] for name in ("keypoints", "visibility")}
 
+    example = given(example)
     found = PoseTransform(SPEC, skeleton=skeleton)(example)
 
     assert found["heatmaps"].shape == (24, 16, 2)
     with pytest.raises(ValueError, match=r"keypoints must be float32 \[16, 2\]"):
         PoseTransform(SPEC)(example)
     mirrored = PoseTransform(SPEC, skeleton=skeleton).apply(
-        tensors(example), drawn({"flip": True})
+        example, drawn({"flip": True})
     )
     np.testing.assert_allclose(
         mirrored["keypoints"], (found["keypoints"] * [-1, 1] + [63, 0])[::-1], atol=1e-3
@@ -543,15 +565,40 @@ def test_skeleton_of_the_spec_says_what_an_example_holds():
 def test_transforms_that_compute_the_same_share_what_is_compiled(monkeypatch):
     traced = []
     monkeypatch.setattr(
-        "mpii_pose.transforms.pose_transform.warp.warp",
+        "mpii_pose.transforms.pixels.warp.warp",
         lambda *arguments, output_size: (
             traced.append(1) or tf.zeros([*output_size, 3], tf.float32)
         ),
     )
-    example = people(1)[0]
+    example = tensors(people(1)[0])
     sizes = {"image_size": (17, 19), "heatmap_size": (5, 4)}
 
     for seed in range(3):
         PoseTransform(**sizes, augmentation=Augmentation.hrnet(), seed=seed)(example)
 
     assert len(traced) == 1
+
+
+def test_stored_part_of_a_frame_gives_results_in_pixels_of_the_frame():
+    stored = scenes.example(scenes.noise(90, 120), scale=0.3)
+    ratio, corner = 0.4, [35.0, 12.5]
+    image_to_frame = np.array(
+        [[1 / ratio, 0, corner[0]], [0, 1 / ratio, corner[1]]], np.float32
+    )
+    transform = PoseTransform(augmentation=ALL_CHANGES, seed=3, heatmap_size=None)
+
+    alone = transform(tensors(stored))
+    found = transform(
+        {**tensors(stored), "image_to_frame": tf.constant(image_to_frame)}
+    )
+
+    np.testing.assert_array_equal(found["image"], alone["image"])
+    np.testing.assert_array_equal(found["keypoints"], alone["keypoints"])
+    np.testing.assert_allclose(found["head_size"], alone["head_size"] / ratio, 1e-6)
+    corners = np.array([[0, 0], [255, 0], [255, 255]], np.float32)
+    in_image = geometry.apply_affine(alone["crop_to_image"].numpy(), corners)
+    np.testing.assert_allclose(
+        geometry.apply_affine(found["crop_to_image"].numpy(), corners),
+        in_image / ratio + corner,
+        atol=1e-3,
+    )

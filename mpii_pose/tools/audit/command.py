@@ -12,7 +12,8 @@ examples:
   python -m mpii_pose audit mpii_annotations.json.gz --images ~/mpii/images
 
 PATH is a folder with a copy of MPII or a file of annotations: the official .mat,
-mpii_annotations.json (CPM, pytorch-pose), train.json or valid.json (HRNet, MMPose).
+mpii_annotations.json (CPM, pytorch-pose), train.json or valid.json (HRNet, MMPose),
+or the folder of a dataset that was built (tensorflow_datasets/mpii_pose/image/1.0.0).
 Images are looked for in the usual places there; without them the poses are drawn alone.
 Nothing is corrected: everybody evaluates on the labels as they are.
 """

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-import jinja2
 from etils import epath
 
 from mpii_pose import files
 from mpii_pose.drawing import poses
 from mpii_pose.skeleton import MPII
+from mpii_pose.tools import pages
 from mpii_pose.tools.audit import thumbnails
 from mpii_pose.tools.audit.report import Audit, Defect, Finding
 
@@ -40,15 +40,8 @@ def render_page(audit: Audit, *, max_examples: int = MAX_EXAMPLES) -> str:
     """
     if max_examples < 0:
         raise ValueError(f"max_examples must be 0 or more, got {max_examples}")
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("mpii_pose.tools.audit", ""),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["number"] = "{:,}".format
-    return environment.get_template("page.html.jinja").render(
+    return pages.render(
+        "audit/page.html.jinja",
         audit=audit,
         legend=_LEGEND,
         defects=[

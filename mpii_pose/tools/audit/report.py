@@ -8,9 +8,10 @@ from etils import epath
 
 from mpii_pose import files
 from mpii_pose.person import PersonAnnotation
-from mpii_pose.release.release import Release, read_sized_people
+from mpii_pose.release.release import Release
 from mpii_pose.skeleton import Visibility
 from mpii_pose.tools.audit.checks import CHECKS, Check, stack_poses
+from mpii_pose.tools.people import read_people_of
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -112,9 +113,9 @@ def audit_people(
 def audit_release(
     path: epath.PathLike, *, image_folder: epath.PathLike | None = None
 ) -> Audit:
-    """Reads annotations and looks for defects; see `read_sized_people`."""
+    """Reads annotations and looks for defects; see `read_people_of`."""
     folder = None if image_folder is None else files.user_path(image_folder)
-    release = read_sized_people(files.user_path(path), image_folder=folder)
+    release = read_people_of(files.user_path(path), image_folder=folder)
     return Audit(
         release=release,
         defects=audit_people(release.people, image_sizes=release.image_sizes),

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -56,20 +57,13 @@ def draw_finding(
             *([crop] if with_crop else []),
         ]
     )
-    side = max(np.ptp(shown, axis=0).max(), person.head_size) * (1 + 2 * _MARGIN)
-    # An edge: the first pixel's is at 0, and its center at 0.5.
-    start = (shown.min(axis=0) + shown.max(axis=0) + 1 - side) / 2
-
-    def place(points: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-        """Takes pixels of the image to pixels of the picture."""
-        return (points - start + 0.5) * (SIDE / side) - 0.5
-
+    picture, place = close_up(shown, person.head_size, image, image_size)
     points = np.where(labelled[:, np.newaxis], person.keypoints, np.nan)
     concerned = [k for k in finding.keypoints if labelled[k]]
     halos = [Stroke(at, at, _HALO_WIDTH, _HALO) for at in place(points[concerned])]
     (left, top), (right, bottom) = place(crop)
     return draw_pose(
-        draw_strokes(_background(image, image_size, start, side), halos),
+        draw_strokes(picture, halos),
         place(points),
         person.visibility,
         head_box=place(head).ravel() if has_head else None,
@@ -77,6 +71,34 @@ def draw_finding(
         crop_size=(round(bottom - top), round(right - left)),
         line_width=_LINE_WIDTH,
     )
+
+
+def close_up(
+    shown: npt.NDArray[np.floating],
+    least_side: float,
+    image: Image.Image | None,
+    image_size: tuple[int, int] | None,
+) -> tuple[Image.Image, Callable[[npt.ArrayLike], npt.NDArray[np.float64]]]:
+    """Returns a square window of an image, and where its points are in the window.
+
+    Args:
+        shown: float [N, 2], (x, y) in pixels of the image, what must be seen.
+        least_side: In pixels of the image, of the window without its margin.
+        image: The image; None leaves the window grey.
+        image_size: Its (height, width), known or not, to show its borders.
+
+    Returns:
+        An RGB image of `SIDE` x `SIDE` px, and a function from pixels of the image to
+        pixels of the window.
+    """
+    side = max(np.ptp(shown, axis=0).max(), least_side) * (1 + 2 * _MARGIN)
+    # An edge: the first pixel's is at 0, and its center at 0.5.
+    start = (shown.min(axis=0) + shown.max(axis=0) + 1 - side) / 2
+
+    def place(points: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        return (np.asarray(points) - start + 0.5) * (SIDE / side) - 0.5
+
+    return _background(image, image_size, start, side), place
 
 
 def data_uri(picture: Image.Image) -> str:

@@ -1,0 +1,1 @@
+"""Predictions scored: the whole report of one file, and of two compared."""

@@ -1,0 +1,220 @@
+"""`python -m mpii_pose predict`: the pose in an image of one's own."""
+
+import argparse
+from typing import Any
+
+import numpy as np
+
+from mpii_pose.files import user_path, whole_file
+
+_EXAMPLES = """\
+examples:
+  python -m mpii_pose predict model.keras photo.jpg
+  python -m mpii_pose predict model.keras photo.jpg --box 120,40,310,560
+  python -m mpii_pose predict model.keras photo.jpg --output pose.png --flip_test
+
+MODEL.keras takes crops float [-1, 1] [B, H, W, 3] to heatmaps [B, h, w, 16], as
+those of examples/networks.py do; of several outputs the last is taken. The box is
+around one person; without it the whole image is. IMAGE with the skeleton is written
+beside it, as IMAGE_pose.png.
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Adds the command."""
+    parser = commands.add_parser(
+        "predict",
+        help="draw the pose that a model finds in an image",
+        description="Crops a person as the model was trained to see it, predicts the "
+        "keypoints, prints them and draws them.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "model", type=user_path, metavar="MODEL.keras", help="a saved Keras model"
+    )
+    parser.add_argument("image", type=user_path, metavar="IMAGE", help="JPEG or PNG")
+    parser.add_argument(
+        "--box",
+        type=_box,
+        metavar="x1,y1,x2,y2",
+        help="corners around the person, in pixels from 0 (default: the whole image)",
+    )
+    parser.add_argument(
+        "--output", type=user_path, metavar="FILE", help="where to draw the pose"
+    )
+    parser.add_argument(
+        "--alignment",
+        choices=("half_pixel", "udp", "legacy"),
+        default="half_pixel",
+        help="of the crops that the model was trained on (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--flip_test", action="store_true", help="look at the mirror image too"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints the keypoints and writes the picture."""
+    from mpii_pose.drawing.poses import draw_pose
+    from mpii_pose.skeleton import KEYPOINTS
+
+    image = _load_image(args.image)
+    points, scores = predict(
+        _load_model(args.model),
+        np.asarray(image),
+        args.box,
+        alignment=args.alignment,
+        with_mirror=args.flip_test,
+    )
+    print(f"{'':15}{'x':>8}{'y':>8}{'score':>8}")
+    for name, (x, y), score in zip(KEYPOINTS, points, scores, strict=True):
+        print(f"{name:15}{x:8.1f}{y:8.1f}{score:8.3f}")
+    output = args.output or args.image.with_name(f"{args.image.stem}_pose.png")
+    kind = _picture_format(output)
+    with whole_file(output) as file:
+        draw_pose(image, points).save(file, kind)
+    print(f"Wrote {output}")
+    return 0
+
+
+def predict(
+    model: Any,
+    image: np.ndarray,
+    box: Any = None,
+    *,
+    alignment: str = "half_pixel",
+    with_mirror: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the pose of the person in a box.
+
+    Args:
+        model: A Keras model from crops [B, H, W, 3] to heatmaps [B, h, w, 16].
+        image: uint8 [height, width, 3].
+        box: [4], (x1, y1, x2, y2); by default the whole image.
+        alignment: Of the crops that the model was trained on.
+        with_mirror: Whether to take the mean with the mirror image's heatmaps.
+
+    Returns:
+        Keypoints float32 [16, 2], (x, y) in pixels of the image, NaN where there is
+        none, and scores float32 [16], the highest value of each heatmap.
+
+    Raises:
+        PredictionError: The box or the model does not fit.
+    """
+    from mpii_pose.formats.predictions import PredictionError
+    from mpii_pose.transforms.boxes import person_from_box
+    from mpii_pose.transforms.decoding import decode_heatmaps, flip_test
+    from mpii_pose.transforms.geometry import crop_to_frame
+    from mpii_pose.transforms.pose_transform import PoseTransform
+    from mpii_pose.transforms.spec import CropSpec
+
+    size = image.shape[:2]
+    image_size, heatmap_size = _sizes_of(model)
+    try:
+        person = person_from_box(
+            (0, 0, size[1] - 1, size[0] - 1) if box is None else box, image_size=size
+        )
+        spec = CropSpec(
+            image_size=image_size, heatmap_size=heatmap_size, alignment=alignment
+        )
+    except ValueError as error:
+        raise PredictionError(str(error)) from error
+    features = PoseTransform(spec)({"image": image, **person})
+    crops = np.asarray(features["image"])[np.newaxis]
+
+    def heatmaps_of(crops: Any) -> np.ndarray:
+        return np.asarray(_last(model(crops)), np.float32)
+
+    heatmaps = (
+        flip_test(heatmaps_of, crops, spec=spec) if with_mirror else heatmaps_of(crops)
+    )
+    keypoints, scores = decode_heatmaps(heatmaps, spec=spec)
+    points = crop_to_frame(
+        np.asarray(keypoints)[0], np.asarray(features["crop_to_image"])
+    )
+    return np.asarray(points), np.asarray(scores)[0]
+
+
+def _sizes_of(model: Any) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Returns height and width of the crops and heatmaps of a model."""
+    from mpii_pose.formats.predictions import PredictionError
+    from mpii_pose.skeleton import NUM_KEYPOINTS
+
+    images, heatmaps = model.input_shape, _last(model.output_shape)
+    if not _fits(images, 3):
+        raise PredictionError(
+            "the model must take images [batch, height, width, 3] of a fixed size, it "
+            f"takes {images}"
+        )
+    if not _fits(heatmaps, NUM_KEYPOINTS):
+        raise PredictionError(
+            f"the model must return heatmaps [batch, height, width, {NUM_KEYPOINTS}] "
+            f"of a fixed size, channels last, it returns {heatmaps}"
+        )
+    return tuple(images[1:3]), tuple(heatmaps[1:3])
+
+
+def _last(outputs: Any) -> Any:
+    """Returns the last of several outputs, such as those of stacked hourglasses."""
+    if isinstance(outputs, dict):
+        outputs = list(outputs.values())
+    if isinstance(outputs, list):
+        return outputs[-1]
+    nested = isinstance(outputs, tuple) and outputs and isinstance(outputs[0], tuple)
+    return outputs[-1] if nested else outputs
+
+
+def _fits(shape: Any, channels: int) -> bool:
+    is_shape = isinstance(shape, tuple) and len(shape) == 4
+    return is_shape and shape[3] == channels and None not in shape[1:]
+
+
+def _load_model(path: Any) -> Any:
+    import keras
+
+    import mpii_pose.keras.heatmaps
+    import mpii_pose.keras.pckh  # noqa: F401  registers the layers of models
+    from mpii_pose.formats.predictions import PredictionError
+
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such model")
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except Exception as error:  # Keras meets other files with errors of many kinds.
+        raise PredictionError(
+            f"{path}: not a model Keras can load ({error})"
+        ) from error
+
+
+def _load_image(path: Any) -> Any:
+    from mpii_pose.drawing.poses import as_image
+    from mpii_pose.shards.images import ImageError
+
+    data = path.read_bytes()
+    try:
+        return as_image(data)
+    except Exception as error:  # Pillow meets damage with errors of many kinds.
+        raise ImageError(f"{path}: not an image Pillow can read ({error})") from error
+
+
+def _picture_format(path: Any) -> str:
+    from PIL import Image
+
+    from mpii_pose.shards.images import ImageError
+
+    kinds = Image.registered_extensions()
+    if path.suffix.lower() not in kinds:
+        raise ImageError(f"{path}: the name must end as a picture's: .png or .jpg")
+    return str(kinds[path.suffix.lower()])
+
+
+def _box(text: str) -> tuple[float, ...]:
+    try:
+        corners = tuple(float(number) for number in text.split(","))
+    except ValueError:
+        corners = ()
+    if len(corners) != 4:
+        raise argparse.ArgumentTypeError(f"must be x1,y1,x2,y2, got {text}")
+    return corners

@@ -1,0 +1,123 @@
+"""Reads crops and boxes of an image with Pillow.
+
+Unlike TensorFlow, Pillow decodes whole frames, though at a fitting scale too, and
+rounds the levels between pixels down.
+"""
+
+import io
+
+import numpy as np
+import PIL.Image
+
+from mpii_pose.pillow_flag import refusing_truncated_images
+from mpii_pose.transforms.pixels.window import Window, find_window
+
+# Black pixels around a window that ends where the image does: interpolation runs out
+# into them, as in `warp`. Pillow's own stops half a pixel outside the image.
+_BORDER = 1
+
+
+def size_of(image: bytes | np.ndarray) -> tuple[int, int]:
+    """Returns height and width of JPEG bytes or of decoded pixels."""
+    if isinstance(image, bytes):
+        width, height = _open(image).size
+        return height, width
+    return image.shape[0], image.shape[1]
+
+
+def read_crop(
+    image: bytes | np.ndarray,
+    crop_to_image: np.ndarray,
+    *,
+    image_size: tuple[int, int],
+    antialias: bool,
+) -> np.ndarray:
+    """Reads an image through an affine map; black outside the image.
+
+    Args:
+        image: JPEG bytes; or decoded pixels, uint8 [H, W, 3].
+        crop_to_image: float32 [2, 3], from crop pixels to image pixels.
+        image_size: Height and width of the crop.
+        antialias: See `find_window`.
+
+    Returns:
+        uint8 [height, width, 3].
+    """
+    frame = _open(image) if isinstance(image, bytes) else image
+    size = frame.size[::-1] if isinstance(frame, PIL.Image.Image) else frame.shape[:2]
+    window = find_window(
+        size, crop_to_image, image_size=image_size, antialias=antialias
+    )
+    matrix = window.crop_to_window.astype(float)
+    matrix[:, 2] += _BORDER
+    return _transformed(_read_window(frame, window), matrix, image_size)
+
+
+def read_resized(
+    image: bytes | np.ndarray, box: np.ndarray, size: tuple[int, int]
+) -> np.ndarray:
+    """Reads a box of an image and resizes it, as `tf.image.resize` does.
+
+    Args:
+        image: JPEG bytes; or decoded pixels, uint8 [H, W, 3].
+        box: integer [4], top, left, height and width, inside the image.
+        size: Height and width of the result.
+
+    Returns:
+        uint8 [height, width, 3].
+    """
+    top, left, height, width = map(int, box)
+    if isinstance(image, bytes):
+        with refusing_truncated_images():
+            frame = _rgb(_open(image)).crop((left, top, left + width, top + height))
+    else:
+        frame = PIL.Image.fromarray(image[top : top + height, left : left + width])
+    x, y = width / size[1], height / size[0]
+    matrix = np.array([[x, 0, 0.5 * x - 0.5], [0, y, 0.5 * y - 0.5]])
+    return _transformed(frame, matrix, size)
+
+
+def _open(data: bytes) -> PIL.Image.Image:
+    return PIL.Image.open(io.BytesIO(data), formats=["JPEG"])
+
+
+def _rgb(image: PIL.Image.Image) -> PIL.Image.Image:
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _read_window(
+    frame: PIL.Image.Image | np.ndarray, window: Window
+) -> PIL.Image.Image:
+    """Reads a window and a border around it."""
+    top, left, height, width = map(int, window.box)
+    ratio = 2 ** int(window.exponent)
+    if isinstance(frame, PIL.Image.Image):
+        # Pillow rounds the wanted size's ratio down: fractions give it exactly.
+        wanted = frame.width / ratio, frame.height / ratio
+        frame.draft("RGB", wanted)
+        with refusing_truncated_images():
+            frame.load()
+        image = _rgb(frame)
+    else:
+        rows = slice(top * ratio, (top + height) * ratio)
+        columns = slice(left * ratio, (left + width) * ratio)
+        image = PIL.Image.fromarray(frame[rows, columns]).reduce(ratio)
+        top = left = 0
+    return image.crop(
+        (left - _BORDER, top - _BORDER, left + width + _BORDER, top + height + _BORDER)
+    )
+
+
+def _transformed(
+    image: PIL.Image.Image, matrix: np.ndarray, size: tuple[int, int]
+) -> np.ndarray:
+    """Reads an image through a map whose integers are pixel centers, uint8."""
+    # Pillow's pixel centers lie at halves, on both sides.
+    offset = matrix[:, 2] + 0.5 - 0.5 * (matrix[:, 0] + matrix[:, 1])
+    transformed = image.transform(
+        size[::-1],
+        PIL.Image.Transform.AFFINE,
+        np.column_stack([matrix[:, :2], offset]).ravel().tolist(),
+        PIL.Image.Resampling.BILINEAR,
+    )
+    return np.array(transformed)

@@ -1,0 +1,307 @@
+"""A file of predictions is scored whole, and what does not fit is said in words."""
+
+import json
+import re
+import time
+
+import numpy as np
+import pytest
+import scipy.io
+
+import mpii_pose
+from mpii_pose.evaluation.scores import DIALECTS
+from mpii_pose.formats.predictions import PredictionError
+from mpii_pose.tools.evaluate.page import render_page
+from mpii_pose.tools.evaluate.report import evaluate, format_report
+from mpii_pose.tools.evaluate.truth import read_truth
+from mpii_pose.tools.main import main
+
+
+@pytest.fixture(scope="module")
+def truth(drawn_release):
+    return read_truth(drawn_release, split_name="train")
+
+
+@pytest.fixture(scope="module")
+def points(truth):
+    """What a network might predict: many small errors, and some large ones."""
+    noise = np.random.default_rng(0).standard_t(2, truth.keypoints.shape)
+    return truth.keypoints + 0.1 * truth.head_size[:, None, None] * noise
+
+
+@pytest.fixture
+def pred(points, tmp_path):
+    mpii_pose.write_predictions(tmp_path / "pred.mat", points)
+    return tmp_path / "pred.mat"
+
+
+def test_all_dialects_stand_side_by_side_and_match_pckh(pred, truth, points):
+    (found,) = evaluate(pred, truth).evaluations
+
+    for threshold in (0.5, 0.1):
+        for dialect in DIALECTS:
+            scores = mpii_pose.pckh(
+                points, *truth.labels, threshold=threshold, dialect=dialect
+            )
+            assert found.scores[scores.title].groups == pytest.approx(scores.groups)
+            assert found.scores[scores.title].total == pytest.approx(scores.total)
+    assert found.scores["PCKh@0.5 (official)"].intervals["total"][0] < scores.total + 99
+    assert found.auc == mpii_pose.pckh_auc(mpii_pose.pckh_curve(points, *truth.labels))
+
+
+def test_text_has_every_part(pred, truth):
+    text = format_report(evaluate(pred, truth))
+
+    for part in (
+        f"{len(truth.people)} people of train in ",
+        "pred.mat, read as counting pixels from 1",
+        "PCKh@0.5 (official)",
+        "PCKh@0.5 (pytorch_pose)",
+        " ± ",
+        "AUC from 0 to 0.5",
+        "| occluded",
+        "inversion",
+        "crop pixels, which is",
+        "frame pixels",
+    ):
+        assert part in text
+
+
+def test_the_same_points_score_the_same_in_every_file(pred, truth, points, tmp_path):
+    np.save(tmp_path / "a.npy", points)
+    poses = [
+        {
+            "image_id": person.image_name,
+            "keypoints": np.column_stack([pose, np.ones(16)]).ravel().tolist(),
+            "score": 1.0,
+        }
+        for person, pose in zip(truth.people, points, strict=True)
+    ]
+    (tmp_path / "a.json").write_text(json.dumps(poses))
+
+    tables = {
+        str(mpii_pose.pckh_table(evaluate(path, truth).evaluations[0].scores))
+        for path in (pred, tmp_path / "a.npy", tmp_path / "a.json")
+    }
+
+    assert len(tables) == 1
+
+
+def test_two_files_are_compared(pred, truth, points, tmp_path):
+    worse = points + 0.3 * truth.head_size[:, None, None]
+    np.save(tmp_path / "worse.npy", worse)
+
+    report = evaluate(pred, truth, compare=tmp_path / "worse.npy")
+
+    assert len(report.evaluations) == 2
+    expected = mpii_pose.compare_pckh(points, worse, *truth.labels, images=truth.images)
+    assert report.comparisons[0].interval == pytest.approx(expected.interval)
+    assert "pred.mat against worse.npy" in format_report(report)
+    assert "which is more than chance" in format_report(report)
+
+
+def off_by_one(points):
+    return points + 1
+
+
+def shuffled(points):
+    return points[::-1]
+
+
+def x_and_y_exchanged(points):
+    return points[..., ::-1]
+
+
+def some_nan(points):
+    points = points.copy()
+    points[3, 4] = np.nan
+    return points
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (off_by_one, "count pixels from 1?"),
+        (shuffled, "do not follow the people's centers"),
+        (x_and_y_exchanged, "x and y are exchanged"),
+        (some_nan, "1 keypoints of 1 people are not finite"),
+    ],
+)
+def test_what_does_not_fit_is_said_beside_the_scores(
+    change, sentence, truth, points, tmp_path, capsys, drawn_release
+):
+    # Closer to the truth, so that a pixel is seen.
+    close = truth.keypoints + (points - truth.keypoints) / 30
+    np.save(tmp_path / "a.npy", change(close))
+    arguments = [str(tmp_path / "a.npy"), str(drawn_release), "--split", "train"]
+
+    assert main(["evaluate", *arguments]) == 0
+
+    text = capsys.readouterr().out
+    assert re.search(f"PROBLEM  .*{re.escape(sentence)}", text)
+
+
+def test_said_base_ends_the_complaint(truth, tmp_path):
+    np.save(tmp_path / "a.npy", truth.keypoints + 1)
+
+    (found,) = evaluate(tmp_path / "a.npy", truth, base=1).evaluations
+
+    assert found.problems == []
+    assert found.scores["PCKh@0.1 (official)"].total == 100
+
+
+def test_other_numbers_of_people_name_the_split_that_has_as_many(
+    truth, drawn_release, tmp_path
+):
+    count = len(truth.people)
+    validation = read_truth(drawn_release)
+    np.save(tmp_path / "a.npy", truth.keypoints)
+    np.save(tmp_path / "b.npy", truth.keypoints[1:])
+
+    with pytest.raises(PredictionError, match="train has as many: say --split train"):
+        evaluate(tmp_path / "a.npy", validation)
+    with pytest.raises(
+        PredictionError, match=rf"b\.npy: .*{count - 1} people, .*{count}; send one"
+    ):
+        evaluate(tmp_path / "b.npy", truth)
+
+
+@pytest.mark.parametrize("split", ["test", "val", "nothing"])
+def test_splits_without_labels_are_refused(split, drawn_release):
+    with pytest.raises(PredictionError, match="can be scored on train, validation"):
+        read_truth(drawn_release, split_name=split)
+
+
+def test_predictions_of_unlabelled_keypoints_alone_are_refused(truth, tmp_path):
+    missing = truth.visibility[..., np.newaxis] == 0
+    assert missing.any()
+    np.save(tmp_path / "a.npy", np.where(missing, truth.keypoints, np.nan))
+
+    with pytest.raises(PredictionError, match="no labelled keypoint is predicted"):
+        evaluate(tmp_path / "a.npy", truth)
+
+
+def test_page_shows_scores_curves_and_the_worst(pred, truth, tmp_path, points):
+    np.save(tmp_path / "other.npy", points + 2)
+    report = evaluate(pred, truth, compare=tmp_path / "other.npy")
+
+    page = render_page(report, max_examples=5)
+
+    assert page.count("<img src=") == 5
+    assert page.count("<polyline") == 2 * 8
+    for scores in report.evaluations[0].scores.values():
+        assert f"{scores.total:.2f}" in page
+    worst = int(np.nanargmax(report.evaluations[0].mean_error))
+    assert page.index(f"index {worst}<") < page.index("</figure>\n<figure><img")
+    assert "http" not in page
+    assert "nan" not in re.sub(r'src="[^"]*"', "", page)
+
+
+def test_what_is_predicted_for_missing_keypoints_is_not_drawn(truth, tmp_path):
+    missing = truth.visibility[..., np.newaxis] == 0
+    points = truth.keypoints + 0.3 * truth.head_size[:, np.newaxis, np.newaxis]
+    pages = []
+    for place in (0.0, 150.0):
+        np.save(tmp_path / "a.npy", np.where(missing, place, points))
+        pages.append(render_page(evaluate(tmp_path / "a.npy", truth)))
+
+    assert missing.any()
+    assert pages[0] == pages[1]
+
+
+def test_worst_is_who_is_furthest_off_each_keypoint_counted_at_most_two_heads(
+    truth, tmp_path
+):
+    points = truth.keypoints.astype(float)
+    points[1, 6] += 1e6
+    points[2] += truth.head_size[2]
+    np.save(tmp_path / "a.npy", points)
+
+    error = evaluate(tmp_path / "a.npy", truth).evaluations[0].mean_error
+
+    assert error[1] == pytest.approx(2 / (truth.visibility[1] > 0).sum())
+    assert error[2] == pytest.approx(np.sqrt(2), rel=1e-3)
+    assert error[0] == 0
+
+
+def test_page_without_images_says_so(truth, pred, drawn_release, tmp_path, capsys):
+    matlab_file = drawn_release / "mpii_human_pose_v1_u12_2"
+    (tmp_path / "annotations").mkdir()
+    for path in matlab_file.iterdir():
+        (tmp_path / "annotations" / path.name).write_bytes(path.read_bytes())
+    page = tmp_path / "page.html"
+    paths = [str(pred), str(tmp_path / "annotations")]
+
+    code = main(["evaluate", *paths, "--split", "train", "--html", str(page)])
+
+    assert code == 0
+    assert "There are no images" in page.read_text()
+    assert capsys.readouterr().out.endswith(f"Wrote {page}\n")
+
+
+def test_release_is_found_in_the_folder_one_is_in(
+    pred, drawn_release, monkeypatch, capsys
+):
+    monkeypatch.chdir(drawn_release)
+
+    assert main(["evaluate", str(pred), "--split", "train"]) == 0
+    assert main(["evaluate", str(pred)]) == 1
+
+    assert "say --split train" in capsys.readouterr().err
+
+
+def test_published_predictions_are_scored_and_in_time(real_mpii, tmp_path, capsys):
+    mat = scipy.io.loadmat(real_mpii / "validation_truth.mat")
+    preds = mat["pos_pred_src"].transpose(2, 0, 1).astype(float)
+    scipy.io.savemat(tmp_path / "pred.mat", {"preds": preds})
+    start = time.process_time()
+
+    code = main(
+        [
+            "evaluate",
+            str(tmp_path / "pred.mat"),
+            str(real_mpii / "cpm_annotations.json.gz"),
+        ]
+    )
+
+    assert code == 0
+    assert time.process_time() - start < 20
+    text = capsys.readouterr().out
+    assert "2,958 people of validation in 2,729 images" in text
+    assert re.search(r"PCKh@0.5 \(official\) .* 82\.32 ± 0\.\d\d \|", text)
+    # Decoded in whole cells of a coarse map: it shows.
+    assert "crop pixels, which is (+0.11, -0.04) cells" in text
+    assert "PROBLEM" not in text
+
+
+def test_a_coco_model_is_scored_on_the_keypoints_it_shares_and_says_so(
+    truth, points, tmp_path
+):
+    coco = np.nan_to_num(mpii_pose.convert_keypoints(points, "mpii", "coco17"), nan=5.0)
+    np.save(tmp_path / "coco.npy", coco)
+
+    report = evaluate(
+        tmp_path / "coco.npy",
+        truth,
+        compare=tmp_path / "coco.npy",
+        skeleton=mpii_pose.skeletons.COCO17,
+    )
+
+    (found, _) = report.evaluations
+    shared = np.isin(
+        mpii_pose.skeleton.KEYPOINTS, mpii_pose.shared_keypoints("coco17", "mpii")
+    )
+    expected = mpii_pose.pckh(
+        points, *truth.labels, where=np.tile(shared, (len(points), 1))
+    )
+    scores = found.scores["PCKh@0.5 (official)"]
+    assert scores.total == pytest.approx(expected.total)
+    assert found.slices["all"].total == pytest.approx(expected.total)
+    assert np.isnan(scores.groups["head"])
+    assert found.problems == []
+    for slice_scores in found.slices.values():
+        assert set(slice_scores.left_out) >= {"upper_neck", "head_top"}
+    text = format_report(report)
+    assert "Scored on the 12 of 14 keypoints that coco17 shares with MPII" in text
+    assert "(12 keypoints, without upper_neck, head_top)" in text
+    assert "No total here is PCKh&#39;s total" in render_page(report, max_examples=1)

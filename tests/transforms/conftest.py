@@ -1,0 +1,9 @@
+import pytest
+
+from tests.transforms import scenes
+
+
+@pytest.fixture(params=[scenes.tensors, dict], ids=["TensorFlow", "NumPy"])
+def given(request):
+    """Makes an example's arrays into what one of the two libraries transforms."""
+    return request.param

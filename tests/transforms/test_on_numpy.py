@@ -1,0 +1,253 @@
+"""Arrays become what TensorFlow's tensors become, and TensorFlow is not needed."""
+
+import io
+import itertools
+
+import numpy as np
+import PIL.Image
+import PIL.ImageFile
+import pytest
+
+from mpii_pose import synthetic
+from mpii_pose.files import JPEG_END
+from mpii_pose.release import release as release_lib
+from mpii_pose.transforms import geometry, spec
+from mpii_pose.transforms.augmentation import Augmentation
+from mpii_pose.transforms.pose_transform import PoseTransform
+from mpii_pose.transforms.preprocessor import Preprocessor
+from tests.transforms import processes, scenes
+
+ALL_CHANGES = Augmentation(
+    rotation=30.0,
+    scale=0.25,
+    flip=0.5,
+    translation=0.1,
+    half_body=0.3,
+    channel_gain=0.2,
+    contrast=0.2,
+    brightness=0.1,
+)
+OPTIONS = [
+    {"augmentation": ALL_CHANGES},
+    {"augmentation": Augmentation.hrnet(), "image_dtype": "uint8"},
+    {"antialias": False, "weighting": "visible"},
+    {"augmentation": ALL_CHANGES, "image_dtype": "uint8", "weighting": "all"},
+    {"augmentation": Augmentation.hourglass(), "image_size": (128, 96)},
+    {"image_dtype": "uint8"},
+]
+# Every alignment with every encoding, and what else there is to choose.
+TRANSFORMS = [
+    PoseTransform(alignment=alignment, encoding=encoding, seed=1, **options)
+    for (alignment, encoding), options in zip(
+        itertools.product(geometry.ALIGNMENTS, spec.ENCODINGS), OPTIONS, strict=True
+    )
+]
+
+
+@pytest.fixture(autouse=True)
+def _without_xla(monkeypatch):
+    """XLA would compile for every size of window."""
+    monkeypatch.setattr("mpii_pose.transforms.pixels.warp.xla_works", lambda: False)
+
+
+def people_of(folder):
+    """The labelled people of a release, images as JPEG bytes."""
+    release = release_lib.read_sized_people(folder)
+    people = [person for split in release.people.values() for person in split]
+    return [
+        example_of(person, release.image_folder, index)
+        for index, person in enumerate(people)
+    ]
+
+
+def example_of(person, folder, index):
+    features = ("image_name", "keypoints", "visibility", "center", "scale", "head_size")
+    example = {name: getattr(person, name) for name in features}
+    data = (folder / person.image_name).read_bytes()
+    return {**example, "image": data, "index": index}
+
+
+def assert_same(transform, example):
+    """Checks that arrays and tensors become the same by the same draw."""
+    draw = transform.draw(example)
+
+    found = transform.apply(example, draw)
+    expected = transform.apply(scenes.tensors(example), draw)
+
+    assert found.keys() == expected.keys()
+    for name in found.keys() - {"image"}:
+        np.testing.assert_allclose(
+            found[name], expected[name], atol=1e-3, rtol=1e-5, err_msg=name
+        )
+    level = 1.0 if transform.image_dtype == "uint8" else 2 / 255
+    difference = np.subtract(found["image"], expected["image"], dtype=float)
+    assert np.abs(difference).mean() <= level
+
+
+def test_same_draw_gives_what_tensors_give(drawn_release):
+    people = people_of(drawn_release)[::3]
+
+    for example, transform in zip(people, itertools.cycle(TRANSFORMS)):
+        assert_same(transform, example)
+
+
+@pytest.mark.slow
+def test_same_draw_gives_what_tensors_give_for_200_people(tmp_path):
+    synthetic.write_release(tmp_path, num_people=200, seed=9)
+    people = people_of(tmp_path)
+
+    assert len(people) >= 200
+    for example, transform in zip(people, itertools.cycle(TRANSFORMS)):
+        assert_same(transform, example)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_same_draw_gives_what_tensors_give_on_real_images(
+    real_mpii, real_people, transform
+):
+    names = {path.name for path in (real_mpii / "images").iterdir()}
+    people = [
+        person
+        for split in real_people.values()
+        for person in split
+        if person.image_name in names
+    ]
+
+    assert {person.image_name for person in people} == names
+    for index, person in enumerate(people):
+        example = example_of(person, real_mpii / "images", index)
+        assert_same(transform, example)
+        pixels = np.asarray(PIL.Image.open(io.BytesIO(example["image"])))
+        assert_same(transform, {**example, "image": pixels})
+
+
+@pytest.mark.parametrize("ratio", [1, 2, 4, 8])
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (17, 9), (301, 407)])
+@pytest.mark.parametrize("kind", ["pixels", "JPEG"])
+def test_every_scale_of_small_and_odd_images_gives_what_tensors_give(ratio, size, kind):
+    example = scenes.example(scenes.noise(*size), scale=ratio * 32 / 250)
+    example = scenes.encoded(example) if kind == "JPEG" else example
+
+    assert_same(PoseTransform(image_size=(30, 30), heatmap_size=(8, 8)), example)
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+@pytest.mark.parametrize("scale", [0.3, 2.0])
+def test_grey_and_cmyk_files_give_what_tensors_give(mode, scale):
+    example = scenes.example(scenes.noise(90, 120), scale=scale)
+    stream = io.BytesIO()
+    PIL.Image.fromarray(example["image"]).convert(mode).save(stream, "JPEG", quality=95)
+
+    assert_same(
+        PoseTransform(image_dtype="uint8"), {**example, "image": stream.getvalue()}
+    )
+
+
+def test_draw_of_tensors_can_be_applied_to_arrays():
+    example = scenes.encoded(scenes.example(scenes.noise(90, 120), scale=0.3))
+    transform = PoseTransform(augmentation=ALL_CHANGES, seed=4)
+
+    draw = transform.draw(scenes.tensors(example))
+    found = transform.apply(example, draw)
+
+    expected = transform(scenes.tensors(example))
+    assert type(found["crop_to_image"]) is np.ndarray
+    np.testing.assert_allclose(
+        found["crop_to_image"], expected["crop_to_image"], atol=1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    "wrap", [bytearray, memoryview, lambda data: np.array(data, object), np.bytes_]
+)
+def test_bytes_may_come_in_any_wrapping(wrap):
+    example = scenes.encoded(scenes.example(scenes.noise(90, 120), scale=0.3))
+
+    found = PoseTransform()({**example, "image": wrap(example["image"])})
+
+    np.testing.assert_array_equal(found["image"], PoseTransform()(example)["image"])
+
+
+@pytest.mark.parametrize("image_dtype", ["float32", "uint8"])
+def test_nothing_of_an_example_is_changed_or_shared(image_dtype):
+    example = scenes.example(scenes.noise(90, 120), scale=0.3)
+    before = {name: np.copy(value) for name, value in example.items()}
+
+    found = PoseTransform(image_dtype=image_dtype)(example)
+
+    for name in ("image", "keypoints", "visibility"):
+        found[name][...] = 0  # Can be written to, as PyTorch wants.
+    for name, value in example.items():
+        np.testing.assert_array_equal(value, before[name])
+
+
+def damaged(example, kind):
+    data = bytearray(example["image"])
+    if kind == "header cut":
+        data = data[:30] + JPEG_END
+    elif kind == "no table":
+        at = data.index(b"\xff\xc4")  # The first of the tables for the bits to come.
+        data[at + 5 : at + 21] = b"\xff" * 16
+    elif kind == "other size":
+        at = data.index(b"\xff\xc0")
+        data[at + 5 : at + 9] = b"\x00\x00\x00\x00"
+    return {**example, "image": bytes(data)}
+
+
+@pytest.mark.parametrize("kind", ["header cut", "no table", "other size"])
+@pytest.mark.parametrize("tfds_has_shown_an_image", [False, True])
+@pytest.mark.parametrize("transform", [PoseTransform(), Preprocessor()])
+def test_damaged_file_names_image_and_index(
+    monkeypatch, kind, tfds_has_shown_an_image, transform
+):
+    monkeypatch.setattr(PIL.ImageFile, "LOAD_TRUNCATED_IMAGES", tfds_has_shown_an_image)
+    image = scenes.noise(90, 120)
+    example = scenes.encoded(scenes.example(image, scale=0.3, index=7))
+
+    with pytest.raises(ValueError, match=r"decoded \(.*of image drawn_7.jpg index 7"):
+        transform(damaged(example, kind))
+
+    assert tfds_has_shown_an_image == PIL.ImageFile.LOAD_TRUNCATED_IMAGES
+
+
+def test_giant_file_names_image_and_index(monkeypatch):
+    monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", 1000)
+    example = scenes.encoded(scenes.example(scenes.noise(90, 120), index=7))
+
+    with pytest.raises(ValueError, match=r"exceeds limit .*drawn_7.jpg index 7"):
+        PoseTransform()(example)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_forks_without_a_seed_draw_differently():
+    example = scenes.encoded(scenes.example(scenes.noise(20, 30)))
+    transform = PoseTransform(augmentation=ALL_CHANGES)
+
+    def raise_rotation():
+        raise ValueError(float(transform.draw(example).rotation))
+
+    rotations = {processes.in_fork(raise_rotation) for _ in range(3)}
+
+    assert len(rotations) == 3
+    assert all(text.startswith("ValueError: ") for text in rotations), rotations
+
+
+def test_seed_gives_each_decision_its_own_place():
+    example = scenes.encoded(scenes.example(scenes.noise(20, 30)))
+    every = PoseTransform(augmentation=ALL_CHANGES, seed=1).draw(example)
+    one = PoseTransform(augmentation=Augmentation(scale=0.25), seed=1).draw(example)
+
+    assert one.scale == every.scale
+    assert one.rotation == 0 != every.rotation
+
+
+def test_augmentation_draws_arrays_as_published():
+    draws = [Augmentation.hrnet().draw(seed=[7, number]) for number in range(2000)]
+    degrees = np.rad2deg([draw.rotation for draw in draws])
+
+    assert np.mean(degrees != 0) == pytest.approx(0.6, abs=0.04)
+    assert np.std(degrees[degrees != 0]) == pytest.approx(28.8, abs=1.5)
+    assert np.abs(degrees).max() == pytest.approx(60.0, abs=1e-3)
+    assert {draw.scale for draw in draws} >= {0.75, 1.25}
+    assert np.mean([draw.flip for draw in draws]) == pytest.approx(0.5, abs=0.04)
