@@ -56,6 +56,8 @@ def to_rest(
         # An indented block is code.
         if not lines[i] and before and after.startswith(" " * (indent + 4)):
             lines[i : i + 1] = ["", " " * indent + "::", ""]
+    # Quotes that napoleon knows, so that it finds no type before a colon in them.
+    lines[:] = [re.sub(r"(?<!`)`([^`]+)`(?!`)", r"``\1``", line) for line in lines]
     # An underscore at the end of a word is no link, save in quotes of code.
     lines[:] = [re.sub(r"(?<=\w)_(?=[\s\"',.;)]|$)", r"\\_", line) for line in lines]
     for i, line in enumerate(lines[:-1]):

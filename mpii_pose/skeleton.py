@@ -85,7 +85,7 @@ class Skeleton:
 
     @functools.cached_property
     def mirrored(self) -> tuple[int, ...]:
-        """Returns the index of each keypoint's mirror image, as in `pose[..., mirrored, :]`.
+        """For each keypoint, the index of its mirror image: `pose[..., mirrored, :]`.
 
         One without a partner on the other side is its own.
         """
