@@ -66,12 +66,18 @@ setuptools.setup(
         "mlcroissant",
     ],
     extras_require={
+        # Curves: `plot_pckh`.
         "plot": ["matplotlib"],
         # What reads a `data_source`.
         "jax": ["grain", "jax"],
         "torch": ["torch"],
+        # The site: `scripts/docs`.
+        "docs": ["furo", "myst-parser", "sphinx"],
+        # Wheel and sdist: `scripts/package`.
+        "release": ["build", "twine"],
         # Engines that the tests in tests/clusters run on, where they are installed.
         "clusters": ["distributed", "pyspark>=3.5,<4"],
+        # What `scripts/test` and the linters need.
         "test": [
             "dill",  # tfds.testing
             "grain",  # one of those that read a `data_source`
@@ -88,6 +94,7 @@ setuptools.setup(
             "pytest",
             "pytest-xdist",
             "ruff",
+            "sybil",  # runs the code blocks of README and guides
             "tensorboard",  # examples/train.py --tensorboard
         ],
     },
