@@ -39,7 +39,7 @@ _CHECK_FACTOR = 8
 # Asking a remote file system for sizes is all waiting.
 _STAT_THREADS = 16
 
-# Bytes a pixel of crops of MPII's images, by measurement on the five real ones.
+# A guess of bytes a pixel; sizes only decide how many shards there are.
 _CROP_BYTES_PER_PIXEL = 0.30
 
 
