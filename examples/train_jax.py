@@ -6,6 +6,7 @@ The network is a Keras one on JAX's backend, used as the pure function that it i
 """
 
 import os
+import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> mpii_pose.PCKhScores:
     """Trains, evaluates and returns the scores of the validation people."""
     options = recipe.parse(__doc__, arguments)
     train, validation = recipe.sources(options)
-    keras.utils.set_random_seed(0)
+    random.seed(0)  # Of Keras's seeds; its own function would import TensorFlow.
     network = networks.unet(recipe.SPEC.image_size, width=options.width)
     loss = networks.HeatmapDivergence()
     steps = len(train) // recipe.BATCH_SIZE

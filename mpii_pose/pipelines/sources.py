@@ -8,6 +8,8 @@ from typing import Any, overload
 import numpy as np
 import tensorflow_datasets as tfds
 
+from mpii_pose.pipelines.builders import open_builder
+
 Key = int | tuple[int, int]
 
 # Whether this process has read, and whether it was forked from one that had: the
@@ -58,7 +60,7 @@ def data_source(
             ArrayRecord would hang in it or end it.
     """
     if isinstance(dataset, str):
-        dataset = tfds.builder(dataset, data_dir=data_dir)
+        dataset = open_builder(dataset, data_dir)
     _check_is_built(dataset)
     examples = dataset.as_data_source(
         split, decoders={"image": tfds.decode.SkipDecoding()}

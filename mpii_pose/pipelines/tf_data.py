@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from mpii_pose.pipelines.builders import open_builder
 from mpii_pose.transforms import forks
 from mpii_pose.transforms.augmentation import Augmentation
 from mpii_pose.transforms.examples import Features
@@ -101,7 +102,7 @@ def input_pipeline(
             augmentation=Augmentation.hrnet() if training else None, seed=seed
         )
     if isinstance(dataset, str):
-        dataset = tfds.builder(dataset, data_dir=data_dir)
+        dataset = open_builder(dataset, data_dir)
     dataset.download_and_prepare()
     part = _part_of_worker(dataset, split, input_context)
     if input_context is not None:

@@ -1,5 +1,6 @@
 import importlib.util
 import multiprocessing
+import pathlib
 import pickle
 
 import numpy as np
@@ -127,6 +128,17 @@ def test_replicas_share_an_epoch(built, shuffle):
     assert lengths == [len(part) for part in parts]
     with pytest.raises(ValueError, match="rank must be 0 to num_replicas - 1, got 3"):
         examples.sampler(rank=3, num_replicas=3)
+
+
+def test_data_dir_may_begin_with_the_home(built, monkeypatch):
+    data_dir = pathlib.Path(built.data_dir).parents[2]
+    monkeypatch.setenv("HOME", str(data_dir.parent))
+
+    examples = mpii_pose.data_source(
+        "train", dataset="mpii_pose/few", data_dir=f"~/{data_dir.name}"
+    )
+
+    assert len(examples) == len(source(built, split="train"))
 
 
 def test_without_a_build_the_message_has_the_command(tmp_path):
