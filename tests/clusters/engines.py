@@ -78,10 +78,7 @@ def dask(folder: pathlib.Path) -> Iterator[Engine]:
 
 @contextlib.contextmanager
 def spark(folder: pathlib.Path) -> Iterator[Engine]:
-    """Spark standalone, by the third-party package beam-pyspark-runner.
-
-    Beam's own runner takes `job_server_jar("spark-3")`.
-    """
+    """Spark standalone, by the third-party package beam-pyspark-runner."""
     parts.need_packages("pyspark", "beam_pyspark_runner")
     parts.need_commands("java")
     import pyspark
@@ -139,16 +136,27 @@ def prism(folder: pathlib.Path) -> Iterator[Engine]:
 @contextlib.contextmanager
 def flink(folder: pathlib.Path) -> Iterator[Engine]:
     """Flink: a job manager, task managers, and Beam's job server for them."""
-    jar = parts.job_server_jar("flink-1.20")
+    job_server = parts.flink_job_server()
     with contextlib.ExitStack() as stack:
         port, task_managers = start_flink(stack, folder)
         _, pool_port = _worker_pool(stack, folder)
+        job_port = free_port()
+        _starter(stack, folder)(
+            *("job_server", "java", "-cp", job_server),
+            "org.apache.beam.runners.flink.FlinkJobServerDriver",
+            f"--flink-master=localhost:{port}",
+            f"--job-port={job_port}",
+            f"--artifact-port={free_port()}",
+            f"--expansion-port={free_port()}",
+            f"--artifacts-dir={folder / 'artifacts'}",
+        )
+        wait_until(
+            lambda: listens(job_port), "job server", log=folder / "job_server.log"
+        )
         yield Engine(
             {
-                "runner": "FlinkRunner",
-                "flink_master": f"localhost:{port}",
-                "flink_version": "1.20",
-                "flink_job_server_jar": jar,
+                "runner": "PortableRunner",
+                "job_endpoint": f"localhost:{job_port}",
                 "parallelism": NUM_WORKERS,
                 "environment_type": "EXTERNAL",
                 "environment_config": f"localhost:{pool_port}",

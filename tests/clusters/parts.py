@@ -12,7 +12,10 @@ import apache_beam
 CACHE = pathlib.Path(
     os.environ.get("MPII_POSE_CLUSTER_CACHE", "~/.cache/mpii_pose_clusters")
 ).expanduser()
-FLINK_VERSION = "1.20.5"
+FLINK_VERSION = "1.19.1"
+# Stands in the pom too. A newer Beam of Python works with it.
+JOB_SERVER_VERSION = "2.62.0"
+JOB_SERVER_POM = pathlib.Path(__file__).with_name("flink_job_server.xml")
 
 
 class PartMissingError(Exception):
@@ -44,20 +47,22 @@ def flink_home() -> pathlib.Path:
     return folder / "pyflink"
 
 
-def job_server_jar(engine: str) -> pathlib.Path:
-    """Returns Beam's job server for "flink-1.20" or "spark-3", from Maven Central."""
+def flink_job_server() -> str:
+    """Returns the class path of Beam's job server for Flink, from Maven Central.
+
+    Its one jar with everything in it is not everywhere to be had; its parts are.
+    """
     need_commands("java", "mvn")
-    version = apache_beam.__version__
-    name = f"beam-runners-{engine}-job-server"
-    jar = CACHE / "jars" / f"{name}-{version}.jar"
-    if not jar.exists():
+    folder = CACHE / f"flink-job-server-{JOB_SERVER_VERSION}"
+    if not folder.exists():
         _fetch(
             *("mvn", "--quiet", "--batch-mode", "--update-snapshots"),
-            "dependency:copy",
-            f"-Dartifact=org.apache.beam:{name}:{version}",
-            f"-DoutputDirectory={jar.parent}",
+            *("--file", str(JOB_SERVER_POM)),
+            *("dependency:copy-dependencies", "-DincludeScope=runtime"),
+            f"-DoutputDirectory={folder}.part",
         )
-    return jar
+        pathlib.Path(f"{folder}.part").rename(folder)
+    return f"{folder}/*"
 
 
 def prism() -> pathlib.Path:
