@@ -233,6 +233,8 @@ def test_interrupted_call_raises_what_it_was_sent_and_is_tidy(
 def test_interrupted_build_is_tidy_and_brief(drawn_release, tmp_path):
     here = tmp_path / "here"
     code = PAUSE.format(here=str(here), go_on=str(tmp_path / "never"))
+    # Where the tests run in the background, Ctrl-C is ignored, by what they start too.
+    code += "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     code += "from tensorflow_datasets.scripts.cli import main; main.launch_cli()"
     options = ["--config", "person", "--data_dir", tmp_path]
     options += ["--manual_dir", drawn_release]
