@@ -153,9 +153,12 @@ def _poses_of_people(
         pose = pose.reshape(count, 3).astype(np.float64)
         pose[(pose == 0).all(axis=1)] = np.nan  # how COCO says that there is none
         poses.setdefault(name_of[image], []).append(pose[:, :2])
+    in_image: dict[str, list[int]] = {}
+    for i, person in enumerate(people):
+        in_image.setdefault(person.image_name, []).append(i)
     points = np.full((len(people), count, 2), np.nan)
     for name, found in poses.items():
-        here = [i for i, person in enumerate(people) if person.image_name == name]
+        here = in_image[name]
         centers = np.array([people[i].center for i in here])
         reach = _REACH * SQUARE_PER_SCALE * np.array([people[i].scale for i in here])
         middles = np.ma.median(np.ma.masked_invalid(found), axis=1).filled(np.nan)

@@ -1,6 +1,7 @@
 """`python -m mpii_pose predict`: the pose in an image of one's own."""
 
 import argparse
+import io
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ examples:
 
 MODEL.keras takes crops float [-1, 1] [B, H, W, 3] to heatmaps [B, h, w, 16], as
 those of examples/networks.py do; of several outputs the last is taken. The box is
-around one person; without it the whole image is. IMAGE with the skeleton is written
-beside it, as IMAGE_pose.png.
+around one person, in pixels of the image as it is shown (EXIF turns it); without it
+the whole image is. IMAGE with the skeleton is written beside it, as IMAGE_pose.png.
 """
 
 
@@ -189,12 +190,17 @@ def _load_model(path: Any) -> Any:
 
 
 def _load_image(path: Any) -> Any:
+    from PIL import Image, ImageOps
+
     from mpii_pose.drawing.poses import as_image
     from mpii_pose.shards.images import ImageError
 
     data = path.read_bytes()
     try:
-        return as_image(data)
+        # Photos of one's own are seen upright, unlike MPII's images, which stay as all
+        # code that uses MPII reads them.
+        with Image.open(io.BytesIO(data)) as image:
+            return as_image(ImageOps.exif_transpose(image))
     except Exception as error:  # Pillow meets damage with errors of many kinds.
         raise ImageError(f"{path}: not an image Pillow can read ({error})") from error
 

@@ -5,6 +5,7 @@ import sys
 
 import keras
 import numpy as np
+import PIL.ExifTags
 import PIL.Image
 import pytest
 
@@ -83,6 +84,21 @@ def test_command_prints_the_keypoints_and_draws_them(files, tmp_path, capsys):
     drawn = PIL.Image.open(tmp_path / "photo_pose.png")
     assert drawn.size == (300, 400)
     assert np.asarray(drawn)[255:266, 175:186, 1].max() > 100  # not red any more
+
+
+def test_photo_is_seen_as_its_camera_was_held(photo, files, tmp_path):
+    """Phones store photos lying, and say in EXIF how to turn them."""
+    turned = PIL.Image.fromarray(np.rot90(photo))
+    exif = turned.getexif()
+    exif[PIL.ExifTags.Base.Orientation] = 6
+    turned.save(tmp_path / "phone.png", exif=exif)
+    options = ["--box", "110,200,230,330", "--output", str(tmp_path / "a.png")]
+
+    assert main(["predict", files[0], str(tmp_path / "phone.png"), *options]) == 0
+
+    drawn = PIL.Image.open(tmp_path / "a.png")
+    assert drawn.size == (300, 400)
+    assert np.asarray(drawn)[255:266, 175:186, 1].max() > 100
 
 
 def test_picture_goes_where_it_is_asked_to(files, tmp_path):

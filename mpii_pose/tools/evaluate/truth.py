@@ -1,6 +1,7 @@
 """What predictions are scored against: the people of a split, as arrays."""
 
 import dataclasses
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -92,8 +93,6 @@ def read_truth(
 
 def default_path() -> epath.Path:
     """Returns where a release is looked for: here, else where TFDS puts downloads."""
-    here, downloads = (
-        user_path("."),
-        user_path("~/tensorflow_datasets/downloads/manual"),
-    )
+    data_dir = os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
+    here, downloads = user_path("."), user_path(data_dir) / "downloads" / "manual"
     return downloads if not find.find(here).sources and downloads.is_dir() else here

@@ -13,7 +13,7 @@ from mpii_pose.evaluation.scores import DIALECTS
 from mpii_pose.formats.predictions import PredictionError
 from mpii_pose.tools.evaluate.page import render_page
 from mpii_pose.tools.evaluate.report import evaluate, format_report
-from mpii_pose.tools.evaluate.truth import read_truth
+from mpii_pose.tools.evaluate.truth import default_path, read_truth
 from mpii_pose.tools.main import main
 
 
@@ -33,6 +33,17 @@ def points(truth):
 def pred(points, tmp_path):
     mpii_pose.write_predictions(tmp_path / "pred.mat", points)
     return tmp_path / "pred.mat"
+
+
+def test_release_is_looked_for_where_tfds_keeps_its_own(
+    drawn_release, tmp_path, monkeypatch
+):
+    (tmp_path / "data" / "downloads").mkdir(parents=True)
+    (tmp_path / "data" / "downloads" / "manual").symlink_to(drawn_release)
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+
+    assert read_truth(default_path()).people
 
 
 def test_all_dialects_stand_side_by_side_and_match_pckh(pred, truth, points):
