@@ -8,7 +8,7 @@ from mpii_pose import files
 from mpii_pose.drawing import poses
 from mpii_pose.person import UNKNOWN
 from mpii_pose.skeleton import MPII
-from mpii_pose.tools import pages
+from mpii_pose.tools import close_ups, pages
 from mpii_pose.tools.audit import thumbnails
 from mpii_pose.tools.audit.report import Audit, Defect, Finding
 
@@ -74,9 +74,9 @@ def _examples(
         name = finding.person.image_name
         picture = thumbnails.draw_finding(
             finding,
-            image=thumbnails.load_image(folder, name),
+            image=close_ups.load_image(folder, name),
             image_size=sizes.get(name),
             with_crop=defect.check.shows_crop,
         )
         names = ", ".join(MPII.keypoints[k] for k in finding.keypoints)
-        yield thumbnails.data_uri(picture), names.replace("_", " "), finding
+        yield close_ups.data_uri(picture), names.replace("_", " "), finding

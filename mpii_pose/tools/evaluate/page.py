@@ -11,8 +11,7 @@ from mpii_pose.drawing.lines import Color, Stroke, draw_strokes
 from mpii_pose.evaluation.errors import ErrorKind
 from mpii_pose.person import person_square
 from mpii_pose.skeleton import MPII
-from mpii_pose.tools import pages
-from mpii_pose.tools.audit import thumbnails
+from mpii_pose.tools import close_ups, pages
 from mpii_pose.tools.evaluate.report import Evaluation, Report
 from mpii_pose.tools.evaluate.truth import Truth
 
@@ -90,12 +89,12 @@ def _worst(
         if shown == max_examples or not evaluation.mean_error[index] > 0:
             return
         name = truth.people[index].image_name
-        image = thumbnails.load_image(folder, name)
+        image = close_ups.load_image(folder, name)
         if image is not None:
             shown += 1
             picture, wrong = _draw(evaluation, truth, index, image)
             names = ", ".join(wrong).replace("_", " ")
-            yield thumbnails.data_uri(picture), names, int(index)
+            yield close_ups.data_uri(picture), names, int(index)
 
 
 def _draw(
@@ -110,7 +109,7 @@ def _draw(
     shown = np.concatenate(
         [person.keypoints[labelled], near[np.isfinite(near).all(axis=1)]]
     )
-    picture, place = thumbnails.close_up(
+    picture, place = close_ups.close_up(
         shown, person.head_size, image, (image.height, image.width)
     )
     error = np.linalg.norm(predicted - person.keypoints, axis=1) / person.head_size

@@ -11,6 +11,7 @@ import pytest
 import mpii_pose
 from mpii_pose.release import release as release_lib
 from mpii_pose.skeleton import KEYPOINTS
+from mpii_pose.tools import close_ups
 from mpii_pose.tools.audit import page, report, thumbnails
 from tests import releases
 from tests.tools.audit.people import exchanged, make_person, moved, without
@@ -234,7 +235,7 @@ def test_pictures_show_what_is_image_and_what_is_beyond(drawn_release):
     corners = []
     for image, size in ((white, None), (None, (480, 640)), (None, None)):
         picture = thumbnails.draw_finding(finding, image=image, image_size=size)
-        assert picture.size == (thumbnails.SIDE, thumbnails.SIDE)
+        assert picture.size == (close_ups.SIDE, close_ups.SIDE)
         corners.append([picture.getpixel(at) for at in ((1, 120), (238, 200))])
 
     dark, light = (70, 74, 80), (205, 208, 212)
