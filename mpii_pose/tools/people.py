@@ -40,13 +40,13 @@ def read_dataset(folder: epath.Path) -> Release:
     """
     import tensorflow_datasets as tfds
 
+    from mpii_pose.tools.datasets import stored_examples
+
     builder = tfds.builder_from_directory(folder)
-    encoded = {"image": tfds.decode.SkipDecoding()}
     people: dict[str, list[PersonAnnotation]] = {}
     sizes: dict[str, tuple[int, int]] = {}
     for split in builder.info.splits:
-        examples = builder.as_dataset(split=split, decoders=encoded)
-        for example in tfds.as_numpy(examples):
+        for example in stored_examples(builder, split):
             if "image_to_frame" not in example:
                 with PIL.Image.open(io.BytesIO(example["image"])) as image:
                     sizes[example["image_name"].decode()] = image.size[::-1]
@@ -90,7 +90,7 @@ def person_from_example(example: Mapping[str, Any]) -> PersonAnnotation:
         if (head_box != UNKNOWN).any():
             head_box = apply_affine(matrix, head_box.reshape(2, 2)).reshape(4)
         scale, head_size = scale * matrix[0, 0], head_size * matrix[0, 0]
-    others = {name: example[name].item() for name in _NUMBERS}
+    others = {name: np.asarray(example[name]).item() for name in _NUMBERS}
     return PersonAnnotation(
         keypoints=mark_missing(keypoints, example["visibility"]),
         visibility=example["visibility"],

@@ -506,6 +506,22 @@ def test_commands_read_the_people_of_every_layout(
         assert ("width" in content["images"][0]) == (name != "crops")
 
 
+@pytest.mark.parametrize("layout", ["person", "person_crop", "image"])
+@pytest.mark.parametrize("file_format", ["array_record", "parquet"])
+def test_commands_read_every_format(
+    layout, file_format, drawn_release, tmp_path, capsys
+):
+    built = builds.build(
+        tmp_path, drawn_release, config=layout, file_format=file_format
+    )
+    people = mpii_pose.read_people(drawn_release)
+
+    assert main(["audit", str(built.data_path)]) == 0
+
+    printed = capsys.readouterr().out
+    assert f"Read {sum(map(len, people.values()))} people" in printed
+
+
 def test_skeletons_of_everybody_are_drawn_into_an_image(images):
     dataset = images.as_dataset(split="train")
     shown = dataset.map(mpii_pose.draw_example)

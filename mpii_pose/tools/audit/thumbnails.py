@@ -30,8 +30,8 @@ def draw_finding(
         with_crop: Whether to draw the outline of the usual crop, and all of it.
 
     Returns:
-        An RGB image of `close_ups.SIDE` px a side that shows the person, its whole pose and
-        what there is around it.
+        An RGB image of `close_ups.SIDE` px a side that shows the person, its whole pose
+        and what there is around it.
     """
     person = finding.person
     labelled = person.visibility != Visibility.MISSING

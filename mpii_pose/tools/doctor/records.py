@@ -11,6 +11,7 @@ from etils import epath
 
 from mpii_pose import quiet_tensorflow
 from mpii_pose.shards.images import check_pixels
+from mpii_pose.tools.datasets import stored_examples
 from mpii_pose.tools.doctor.diagnosis import Diagnosis, fine, problem, some
 
 _BATCH = 256
@@ -41,7 +42,7 @@ def check_records(folder: epath.PathLike) -> Iterator[Diagnosis]:
         undecodable: list[str] = []
         count = 0
         try:
-            for example, decodes in _decode(_read(builder, name)):
+            for example, decodes in _decode(stored_examples(builder, name)):
                 count += 1
                 if not decodes:
                     index = f" (index {example['index']})" if "index" in example else ""
@@ -65,15 +66,6 @@ def check_records(folder: epath.PathLike) -> Iterator[Diagnosis]:
                 f"libjpeg reads the images of all {count:,} in {name} of "
                 f"{builder.info.full_name}"
             )
-
-
-def _read(builder: Any, split: str) -> Iterable[Mapping[str, Any]]:
-    decoders = {"image": tfds.decode.SkipDecoding()}
-    if builder.info.file_format.value == "array_record":  # No format of TensorFlow's.
-        return builder.as_data_source(split=split, decoders=decoders)
-    config = tfds.ReadConfig(try_autocache=False, interleave_cycle_length=1)
-    examples = builder.as_dataset(split=split, decoders=decoders, read_config=config)
-    return examples.as_numpy_iterator()
 
 
 def _decode(
