@@ -83,9 +83,10 @@ def _examples(builder: Any, split: str, bar: Any) -> Iterator[Mapping[str, Any]]
 
 def _about(info: tfds.core.DatasetInfo, info_file: epath.Path) -> dict[str, Any]:
     """Returns what is said of the dataset as a whole."""
+    texts = (info.config_description, info.description)
     about = {
         "name": f"MPII Human Pose, {info.config_name}",
-        "description": f"{info.config_description}\n\n{info.description}",
+        "description": "\n\n".join(filter(None, texts)),
         "url": info.homepage,
         "license": info.redistribution_info.license,
         "citeAs": info.citation,
