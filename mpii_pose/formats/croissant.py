@@ -149,11 +149,13 @@ def _write_table(
     import pyarrow as pa
     import pyarrow.parquet
 
-    def arrow_type(feature: Any) -> Any:
+    def schema_of(features: Features) -> Any:
+        # Sorted, as TFDS reads features in an order that changes from run to run.
+        return [(name, kind_of(f)) for name, f in sorted(features.items())]
+
+    def kind_of(feature: Any) -> Any:
         if isinstance(feature, tfds.features.Sequence):
-            return pa.list_(
-                pa.struct([(n, arrow_type(f)) for n, f in feature.feature.items()])
-            )
+            return pa.list_(pa.struct(schema_of(feature.feature)))
         if isinstance(feature, tfds.features.Image):
             return pa.binary()
         if isinstance(feature, tfds.features.Text):
@@ -163,7 +165,7 @@ def _write_table(
             kind = pa.list_(kind, size)
         return kind
 
-    schema = pa.schema([(n, arrow_type(f)) for n, f in sorted(features.items())])
+    schema = pa.schema(schema_of(features))
     table = pa.Table.from_pylist(rows, schema)
     with path.open("wb") as file:
         # Small groups and no dictionaries of JPEGs: half the memory for who reads it.

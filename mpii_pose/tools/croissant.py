@@ -9,7 +9,7 @@ from etils import epath
 
 from mpii_pose import progress
 from mpii_pose.formats.croissant import write_croissant
-from mpii_pose.tools.datasets import stored_examples
+from mpii_pose.tools.datasets import open_dataset, read_examples
 
 # MPII's: of CVPR 2014, which was in June. The format wants a day.
 _PUBLISHED = "2014-06-01"
@@ -38,13 +38,7 @@ def export_dataset(
         FileNotFoundError: There is no dataset of `mpii_pose`, or no such split.
         OSError: A record of the dataset is damaged or missing; nothing was written.
     """
-    info_file = dataset / "dataset_info.json"
-    if not info_file.exists():
-        raise FileNotFoundError(
-            f"{dataset} is no dataset that was built, as it has no {info_file.name}; "
-            "name a folder such as ~/tensorflow_datasets/mpii_pose/person/1.0.0"
-        )
-    builder = tfds.builder_from_directory(dataset)
+    builder = open_dataset(dataset)
     info = builder.info
     if info.name != "mpii_pose":
         raise FileNotFoundError(f"{dataset} has {info.full_name}, not mpii_pose")
@@ -60,26 +54,17 @@ def export_dataset(
             folder,
             {split: _examples(builder, split, bar) for split in chosen},
             features=info.features,
-            about=_about(info, info_file),
+            about=_about(info, dataset),
         )
 
 
 def _examples(builder: Any, split: str, bar: Any) -> Iterator[Mapping[str, Any]]:
-    count, expected = 0, builder.info.splits[split].num_examples
-    try:
-        for example in stored_examples(builder, split):
-            yield example
-            count += 1
-            bar.update()
-    except Exception as error:  # Each format has errors of its own; TFDS counts.
-        raise OSError(
-            f"Split {split} of {builder.data_dir} has a damaged record or lacks one, "
-            f"after {count:,} of {expected:,} ({type(error).__name__}: {error}). "
-            "Nothing was written; build the dataset again"
-        ) from error
+    for example in read_examples(builder, split):
+        yield example
+        bar.update()
 
 
-def _about(info: tfds.core.DatasetInfo, info_file: epath.Path) -> dict[str, Any]:
+def _about(info: tfds.core.DatasetInfo, dataset: epath.Path) -> dict[str, Any]:
     """Returns what is said of the dataset as a whole."""
     texts = (info.config_description, info.description)
     about = {
@@ -91,11 +76,11 @@ def _about(info: tfds.core.DatasetInfo, info_file: epath.Path) -> dict[str, Any]
         "version": str(info.version),
     }
     if (info.metadata or {}).get("drawn"):
-        built = datetime.date.fromtimestamp(info_file.stat().mtime)
+        seconds = (dataset / "dataset_info.json").stat().mtime
         return about | {
             "name": f"Drawn people, {info.config_name}",
             "description": "Drawn people with the features of MPII Human Pose; none of "
             "them is MPII's.",
-            "datePublished": built.isoformat(),
+            "datePublished": datetime.date.fromtimestamp(seconds).isoformat(),
         }
     return about | {"datePublished": _PUBLISHED, "creator": _CREATOR}

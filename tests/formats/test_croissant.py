@@ -154,6 +154,15 @@ def test_tables_hold_the_bytes_of_each_jpeg(config, datasets, exported):
         assert table["image"].to_pylist() == stored
 
 
+def test_columns_are_sorted_whatever_order_tfds_reads_them_in(exported):
+    schema = pyarrow.parquet.read_schema(next(exported["image"].glob("train/*")))
+
+    of_people = [field.name for field in schema.field("people").type.value_type]
+
+    assert schema.names == sorted(schema.names)
+    assert of_people == sorted(of_people)
+
+
 def test_description_has_size_and_checksum_of_each_table(exported):
     folder = exported["person"]
     content = json.loads((folder / "croissant.json").read_text())
@@ -299,7 +308,7 @@ def test_a_damaged_dataset_leaves_nothing_behind(damage, datasets, tmp_path, cap
 
     error = capsys.readouterr().err.splitlines()[-1]
     assert f"Split validation of {dataset} has a damaged record or lacks" in error
-    assert "Nothing was written; build the dataset again" in error
+    assert "build the dataset again" in error
     assert {path.name for path in tmp_path.iterdir()} == {"data"}
 
 
