@@ -27,6 +27,7 @@ from mpii_pose.skeleton import MPII, Skeleton, Visibility
 LEFT: Color = (40, 150, 255)
 RIGHT: Color = (255, 130, 20)
 MIDDLE: Color = (250, 250, 250)
+SIDES = {"right": RIGHT, "left": LEFT, "middle": MIDDLE}
 HEAD_BOX: Color = (250, 220, 60)
 CROP: Color = (90, 230, 130)
 _RING_CENTER: Color = (30, 30, 30)

@@ -2,9 +2,6 @@
 
 from collections.abc import Iterator
 
-from etils import epath
-
-from mpii_pose import files
 from mpii_pose.drawing import poses
 from mpii_pose.person import UNKNOWN
 from mpii_pose.skeleton import MPII
@@ -13,22 +10,7 @@ from mpii_pose.tools.audit import thumbnails
 from mpii_pose.tools.audit.report import Audit, Defect, Finding
 
 MAX_EXAMPLES = 12
-_LEGEND = {
-    "right": poses.RIGHT,
-    "left": poses.LEFT,
-    "middle": poses.MIDDLE,
-    "head box": poses.HEAD_BOX,
-    "crop": poses.CROP,
-}
-
-
-def write_page(
-    path: epath.PathLike, audit: Audit, *, max_examples: int = MAX_EXAMPLES
-) -> None:
-    """Writes the page; see `render_page`."""
-    page = render_page(audit, max_examples=max_examples)
-    with files.whole_file(path) as file:
-        file.write(page.encode())
+_LEGEND = poses.SIDES | {"head box": poses.HEAD_BOX, "crop": poses.CROP}
 
 
 def render_page(audit: Audit, *, max_examples: int = MAX_EXAMPLES) -> str:

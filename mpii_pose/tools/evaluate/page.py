@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
-from etils import epath
 
-from mpii_pose import files
 from mpii_pose.drawing import poses
 from mpii_pose.drawing.lines import Color, Stroke, draw_strokes
 from mpii_pose.evaluation.errors import ErrorKind
@@ -18,24 +16,10 @@ from mpii_pose.tools.evaluate.truth import Truth
 MAX_EXAMPLES = 24
 _FOUND = 0.5  # Errors above this many head sizes are shown.
 _ERROR: Color = (235, 30, 45)
-_LEGEND = {
-    "right": poses.RIGHT,
-    "left": poses.LEFT,
-    "middle": poses.MIDDLE,
-    "error": _ERROR,
-}
+_LEGEND = poses.SIDES | {"error": _ERROR}
 _LINE_WIDTH, _ERROR_WIDTH = 2.5, 1.5
 # Curves of the first and the second file.
 _COLORS = ("#0b57b0", "#c2410c")
-
-
-def write_page(
-    path: epath.PathLike, report: Report, *, max_examples: int = MAX_EXAMPLES
-) -> None:
-    """Writes the page; see `render_page`."""
-    page = render_page(report, max_examples=max_examples)
-    with files.whole_file(path) as file:
-        file.write(page.encode())
 
 
 def render_page(report: Report, *, max_examples: int = MAX_EXAMPLES) -> str:
