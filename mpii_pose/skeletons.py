@@ -6,6 +6,7 @@ for shared keypoints. So a keypoint that only resembles one of MPII's has anothe
 
 import itertools
 
+from mpii_pose.options import check_choice
 from mpii_pose.skeleton import MPII, Skeleton
 
 
@@ -145,8 +146,5 @@ def named(name: str | Skeleton) -> Skeleton:
     """
     if isinstance(name, Skeleton):
         return name
-    if name not in SKELETONS:
-        raise ValueError(
-            f"skeleton must be one of {', '.join(SKELETONS)}, got {name!r}"
-        )
+    check_choice("skeleton", name, SKELETONS)
     return SKELETONS[name]

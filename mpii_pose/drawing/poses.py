@@ -190,10 +190,7 @@ def plot_pckh(
         known = curve[0].groups
         if group != "total" and group not in known:
             raise ValueError(f"group must be total or one of {list(known)}: {group}")
-        rates = [
-            scores.total if group == "total" else scores.groups[group]
-            for scores in curve
-        ]
+        rates = [scores.rows[group] for scores in curve]
         auc = f" (AUC {pckh_auc(curve):.1f})" if group == "total" else ""
         ax.plot([scores.threshold for scores in curve], rates, label=name + auc)
     ax.set(

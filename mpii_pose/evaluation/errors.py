@@ -14,8 +14,7 @@ import enum
 import numpy as np
 import numpy.typing as npt
 
-from mpii_pose.evaluation.inputs import check_shape, distances
-from mpii_pose.evaluation.pckh import check_options
+from mpii_pose.evaluation.inputs import check_shape, check_threshold, distances
 from mpii_pose.skeleton import MPII, Skeleton
 
 # A jitter ends at this many thresholds, and a confused keypoint is this many times as
@@ -124,7 +123,7 @@ def keypoint_errors(
     Raises:
         ValueError: As `pckh`, or if `others` has another shape.
     """
-    check_options((threshold,), "official")
+    check_threshold(threshold)
     own, labelled = distances(
         predicted, truth, visibility, head_size, where=where, skeleton=skeleton
     )

@@ -68,6 +68,11 @@ class Scores:
         """What the numbers are, as the name of a row."""
         raise NotImplementedError
 
+    @property
+    def rows(self) -> dict[str, float]:
+        """The score of each group, and of "total"."""
+        return self.groups | {"total": self.total}
+
     def __str__(self) -> str:
         return pckh_table({self.title: self})
 
@@ -177,7 +182,7 @@ def pckh_table(rows: Mapping[str, Scores]) -> str:
 
 
 def _cell(scores: Scores, column: str) -> str:
-    score = scores.total if column == "total" else scores.groups[column]
+    score = scores.rows[column]
     if scores.intervals is None or np.isnan(score):
         return f"{score:.2f}"
     low, high = scores.intervals[column]

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from mpii_pose.options import check_choice
 from mpii_pose.transforms.arrays import as_floats, namespace
 from mpii_pose.transforms.geometry import Alignment
 from mpii_pose.transforms.spec import CropSpec
@@ -83,7 +84,7 @@ def decode_cells(heatmaps: Any, *, method: str, sigma: float) -> tuple[Any, Any]
         float32 [..., K, 2], (x, y) in cells, integers at cell centers, and scores
         float32 [..., K].
     """
-    check_method(method)
+    check_choice("method", method, METHODS)
     if not 0 <= sigma < np.inf:
         raise ValueError(f"sigma must be 0 or more cells, got {sigma}")
     height, width = _static_size("heatmaps", heatmaps)
@@ -104,12 +105,6 @@ def decode_cells(heatmaps: Any, *, method: str, sigma: float) -> tuple[Any, Any]
         cells = peak + _dark_offset(xp, maps, peak, scores, sigma)
     scores = xp.where(has_nan, np.nan, scores)
     return xp.where((scores > 0)[..., None], cells, np.nan), scores
-
-
-def check_method(method: str) -> None:
-    """Raises ValueError for a method of decoding that does not exist."""
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
 
 
 def spec_of_heatmaps(

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from mpii_pose.options import check_choice
 from mpii_pose.skeleton import MPII, Skeleton
 from mpii_pose.transforms.arrays import as_arrays, as_floats
 
@@ -44,10 +45,7 @@ class Alignment:
             return cls(**name)
         if isinstance(name, Alignment):
             return name
-        if name not in ALIGNMENTS:
-            raise ValueError(
-                f"alignment must be one of {', '.join(ALIGNMENTS)}, got {name!r}"
-            )
+        check_choice("alignment", name, ALIGNMENTS)
         return ALIGNMENTS[name]
 
     def spans(self, size: tuple[int, int]) -> np.ndarray:

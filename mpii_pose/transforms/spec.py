@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mpii_pose import skeleton as skeleton_lib
+from mpii_pose.options import check_choice
 from mpii_pose.skeleton import Skeleton
 from mpii_pose.transforms.geometry import ALIGNMENTS, Alignment
 
@@ -67,11 +68,7 @@ class CropSpec:
             skeleton = Skeleton.from_config(self.skeleton)
             object.__setattr__(self, "skeleton", skeleton)
         for name, known in (("encoding", ENCODINGS), ("weighting", WEIGHTINGS)):
-            if getattr(self, name) not in known:
-                raise ValueError(
-                    f"{name} must be one of {', '.join(known)}, "
-                    f"got {getattr(self, name)!r}"
-                )
+            check_choice(name, getattr(self, name), known)
 
     @classmethod
     def of(

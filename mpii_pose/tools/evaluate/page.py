@@ -46,10 +46,7 @@ def _curves(report: Report, group: str) -> list[tuple[str, str, float]]:
     """Returns name, points (x: 0 to 100, y: 100 to 0) and last score of each curve."""
     curves = []
     for each in report.evaluations:
-        rates = [
-            scores.total if group == "total" else scores.groups[group]
-            for scores in each.curve
-        ]
+        rates = [scores.rows[group] for scores in each.curve]
         last = each.curve[-1].threshold
         points = " ".join(
             f"{100 * scores.threshold / last:.1f},{100 - rate:.1f}"
