@@ -48,9 +48,13 @@ def write_predictions(
             `index` order; K is 16 for MPII.
         skeleton: Which K keypoints there are.
     """
-    preds = checked_predictions(predicted, skeleton) + 1
+    write_variable(path, "preds", checked_predictions(predicted, skeleton) + 1)
+
+
+def write_variable(path: epath.PathLike, name: str, array: npt.NDArray[Any]) -> None:
+    """Writes a MATLAB file that holds one variable."""
     with files.whole_file(path) as file:
-        scipy.io.savemat(file, {"preds": preds}, do_compression=True)
+        scipy.io.savemat(file, {name: array}, do_compression=True)
 
 
 def read_predictions(

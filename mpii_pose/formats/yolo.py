@@ -30,7 +30,7 @@ import numpy as np
 from etils import epath
 
 from mpii_pose import files, workplace
-from mpii_pose.person import UNKNOWN, PersonAnnotation
+from mpii_pose.person import PersonAnnotation
 from mpii_pose.release import split
 from mpii_pose.skeleton import MPII, Skeleton, Visibility
 
@@ -65,7 +65,7 @@ def yolo_line(
     if not labelled.any():
         return None
     corners = points[labelled]
-    if (person.head_box != UNKNOWN).any():
+    if person.has_head_box:
         head = (person.head_box.reshape(2, 2) + 0.5) / size
         corners = np.concatenate([corners, head])
     around = margin * person.head_size / size

@@ -10,7 +10,6 @@ from mpii_pose import files
 from mpii_pose.person import PersonAnnotation
 from mpii_pose.release.release import Release
 from mpii_pose.release.split import shared_videos
-from mpii_pose.skeleton import Visibility
 from mpii_pose.tools.audit.checks import CHECKS, Check, stack_poses
 from mpii_pose.tools.people import read_people_of
 
@@ -63,21 +62,9 @@ class Audit:
     defects: Sequence[Defect]
 
     @property
-    def people(self) -> list[PersonAnnotation]:
-        """Everybody."""
-        return [person for group in self.release.people.values() for person in group]
-
-    @property
     def num_keypoints(self) -> int:
         """How many keypoints are labelled."""
-        visibility = np.array([person.visibility for person in self.people])
-        return int((visibility != Visibility.MISSING).sum())
-
-    @property
-    def num_images_of_unknown_size(self) -> int:
-        """In how many images it is not known whether keypoints lie outside."""
-        names = {person.image_name for person in self.people}
-        return len(names - set(self.release.image_sizes))
+        return int(sum(person.labelled.sum() for person in self.release.everybody))
 
 
 def audit_people(
@@ -131,12 +118,12 @@ def format_audit(audit: Audit) -> str:
 def _lines(audit: Audit) -> Iterator[str]:
     groups = audit.release.people.items()
     counts = ", ".join(f"{len(people):,} {split}" for split, people in groups)
-    yield f"Read {len(audit.people):,} people ({counts})"
+    yield f"Read {len(audit.release.everybody):,} people ({counts})"
     yield f"from the {audit.release.source},"
     yield f"with {audit.num_keypoints:,} labelled keypoints."
     if (videos := shared_videos(audit.release.people)) is not None:
         yield f"{len(videos):,} videos have frames in both train and validation."
-    if unknown := audit.num_images_of_unknown_size:
+    if unknown := len(audit.release.images_of_unknown_size):
         yield (
             f"{unknown:,} images are missing or cannot be read, so whether keypoints "
             "lie outside them is not known."

@@ -68,7 +68,7 @@ def test_drawn_people_are_sound_but_for_what_lies_outside(drawn_release):
 
     counts = {defect.check.name: len(defect.findings) for defect in audit.defects}
     assert audit.release.image_folder == drawn_release / "images"
-    assert audit.num_images_of_unknown_size == 0
+    assert audit.release.images_of_unknown_size == []
     assert counts["coincident"] == 0
     assert counts["suspected_swap"] == 0
 
@@ -116,7 +116,7 @@ def test_text_says_the_counts(drawn_release):
 
     text = report.format_audit(audit)
 
-    assert f"Read {len(audit.people):,} people" in text
+    assert f"Read {len(audit.release.everybody):,} people" in text
     for defect in audit.defects:
         row = next(line for line in text.splitlines() if defect.check.title in line)
         assert row.split()[-2:] == [
