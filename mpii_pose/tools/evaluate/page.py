@@ -93,8 +93,7 @@ def _draw(
     picture, place = close_ups.close_up(
         shown, person.head_size, image, (image.height, image.width)
     )
-    error = np.linalg.norm(predicted - person.keypoints, axis=1) / person.head_size
-    wrong = np.flatnonzero(labelled & ~(error <= _FOUND))
+    wrong = np.flatnonzero(labelled & ~(evaluation.error[index] <= _FOUND))
     picture = poses.draw_pose(picture, place(predicted), line_width=_LINE_WIDTH)
     labels = place(person.keypoints)
     ends = np.where(np.isfinite(predicted), place(predicted), labels)

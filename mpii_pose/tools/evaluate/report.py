@@ -44,6 +44,7 @@ class Evaluation:
         slices: Official PCKh@0.5 by name of the slice.
         errors: Kinds of errors.
         alignment: The constant offset.
+        error: float64 [N, 16], in head sizes; NaN where not predicted.
         mean_error: float64 [N], of each person in head sizes, NaN without labels.
     """
 
@@ -56,6 +57,7 @@ class Evaluation:
     slices: Mapping[str, PCKhScores]
     errors: KeypointErrors
     alignment: AlignmentAudit
+    error: np.ndarray
     mean_error: np.ndarray
 
     @property
@@ -179,10 +181,7 @@ def _evaluate(
                 scored = pckh(points, *truth.labels, **options)
             scores[scored.title] = scored
     away = np.where(np.isnan(error), _MOST_ERROR, np.minimum(error, _MOST_ERROR))
-    count = labelled.sum(axis=1)
-    mean_error = np.where(labelled, away, 0).sum(axis=1) / np.where(
-        count > 0, count, np.nan
-    )
+    mean_error = np.ma.masked_array(away, ~labelled).mean(axis=1).filled(np.nan)
     return Evaluation(
         path=path,
         base=BASES[path.suffix.lower()] if base is None else base,
@@ -195,6 +194,7 @@ def _evaluate(
         slices=pckh_slices(points, *truth.labels, where=where),
         errors=keypoint_errors(points, *truth.labels, others=truth.others, where=where),
         alignment=alignment_audit(points, *truth.labels, where=where),
+        error=error,
         mean_error=mean_error,
     )
 
