@@ -10,10 +10,10 @@ import math
 
 import numpy as np
 
-from mpii_pose import skeleton
+from mpii_pose.skeleton import MPII
 
-_INDEX = {name: index for index, name in enumerate(skeleton.KEYPOINTS)}
-
+# Of each side, from the body outwards.
+LIMB_PARTS = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
 # Lengths as parts of body height. Neck to head top is 1/6 of it: MPII's scale follows
 # from the head by 200 px x scale = 8 x head size = 6 x neck to head top.
 HEAD_LENGTH = 1 / 6
@@ -176,12 +176,12 @@ def sample_body(rng: np.random.Generator, *, action: str) -> Body:
         @ _turn("x", rng.normal(0, 6))
         @ _turn("z", rng.normal(0, 6))
     )
-    joints = np.zeros((skeleton.NUM_KEYPOINTS, 3))
+    joints = np.zeros((MPII.num_keypoints, 3))
     thorax = chest @ (0, TORSO_LENGTH, 0)
     upper_neck = thorax + chest @ (0, _NECK, 0.01)
-    joints[_INDEX["thorax"]] = thorax
-    joints[_INDEX["upper_neck"]] = upper_neck
-    joints[_INDEX["head_top"]] = upper_neck + head @ (0, HEAD_LENGTH, 0)
+    head_top = upper_neck + head @ (0, HEAD_LENGTH, 0)
+    spine = MPII.indices("thorax", "upper_neck", "head_top")
+    joints[list(spine)] = thorax, upper_neck, head_top
     hands, feet = np.zeros((2, 3)), np.zeros((2, 3))
     for place, (side, sign) in enumerate((("right", -1), ("left", 1))):
         hip = np.array((sign * _HALF_HIPS, 0, 0))
@@ -200,15 +200,8 @@ def sample_body(rng: np.random.Generator, *, action: str) -> Body:
         forearm = chest @ _hanging(flexion + bend, lift * 0.8)
         wrist = elbow + _FOREARM * forearm
         hands[place] = wrist + HAND_LENGTH * forearm
-        for name, point in (
-            ("hip", hip),
-            ("knee", knee),
-            ("ankle", ankle),
-            ("shoulder", shoulder),
-            ("elbow", elbow),
-            ("wrist", wrist),
-        ):
-            joints[_INDEX[f"{side}_{name}"]] = point
+        names = (f"{side}_{part}" for part in LIMB_PARTS)
+        joints[list(MPII.indices(*names))] = hip, knee, ankle, shoulder, elbow, wrist
     view = _sample_view(rng, roll=ranges.roll)
     return Body(
         joints=joints @ view.T,

@@ -11,9 +11,8 @@ import dataclasses
 import numpy as np
 from PIL import Image
 
-from mpii_pose import skeleton
 from mpii_pose.person import HEAD_SIZE_FACTOR, HEAD_SIZE_PER_SCALE, NECK_TO_TOP
-from mpii_pose.skeleton import Visibility
+from mpii_pose.skeleton import MPII, Visibility
 from mpii_pose.synthetic import background, figure, outfit, pose
 from mpii_pose.synthetic.annotations import ReleasePerson
 from mpii_pose.synthetic.canvas import Canvas
@@ -23,12 +22,11 @@ from mpii_pose.synthetic.figure import Figure
 # relative to body height: measured on the 16,992 people with all keypoints.
 CENTER_SPREAD = 0.043
 
-_NECK = skeleton.KEYPOINTS.index("upper_neck")
-_TOP = skeleton.KEYPOINTS.index("head_top")
+_NECK, _TOP = MPII.indices("upper_neck", "head_top")
 # Keypoints that things are put before.
 _HIDDEN = [
     index
-    for index, name in enumerate(skeleton.KEYPOINTS)
+    for index, name in enumerate(MPII.keypoints)
     if name.endswith(("wrist", "hip", "knee", "ankle"))
 ]
 # Labels fit in a byte; the background and the occluders have one each.
@@ -184,11 +182,9 @@ def _annotate(
     exact = person.project(person.body.joints)
     keypoints = exact.round()
     head_box, keypoints[[_NECK, _TOP]] = _annotate_head(exact[_NECK], exact[_TOP])
-    visibility = np.full(skeleton.NUM_KEYPOINTS, Visibility.MISSING, np.int8)
+    visibility = np.full(MPII.num_keypoints, Visibility.MISSING, np.int8)
     size = np.array((canvas.width, canvas.height))
-    for index, (name, point) in enumerate(
-        zip(skeleton.KEYPOINTS, keypoints, strict=True)
-    ):
+    for index, (name, point) in enumerate(zip(MPII.keypoints, keypoints, strict=True)):
         outside = np.max(np.maximum(-point, point - (size - 1)) / size)
         if index in (_NECK, _TOP):
             visibility[index] = Visibility.VISIBLE
