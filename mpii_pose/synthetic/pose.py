@@ -29,35 +29,20 @@ Range = tuple[float, float]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Action:
-    """Ranges of joint angles in degrees; left and right are drawn apart.
+    """Ranges of joint angles in degrees; left and right are drawn apart."""
 
-    Attributes:
-        category: MPII's word for the group of activities.
-        weight: How often it happens, relative to the others.
-        hip: Thigh lifted forward from hanging down.
-        spread: Thigh moved sideways.
-        knee: Shin bent backward.
-        stride: One leg and the other side's arm go forward by it, the others back.
-        arm: Upper arm lifted forward from hanging down.
-        lift: Upper arm moved sideways.
-        elbow: Forearm bent forward.
-        lean: Upper body bent forward.
-        roll: Whole body turned in the image; mirrored by chance.
-        needs_seat: Whether the person sits on something.
-    """
-
-    category: str
-    weight: float
-    hip: Range = (-5, 12)
-    spread: Range = (1, 10)
-    knee: Range = (0, 12)
-    stride: Range = (0, 0)
-    arm: Range = (-20, 25)
-    lift: Range = (5, 30)
-    elbow: Range = (5, 60)
-    lean: Range = (-5, 10)
-    roll: Range = (-7, 7)
-    needs_seat: bool = False
+    category: str  # MPII's word for the group of activities.
+    weight: float  # How often it happens, relative to the others.
+    hip: Range = (-5, 12)  # Thigh lifted forward from hanging down.
+    spread: Range = (1, 10)  # Thigh moved sideways.
+    knee: Range = (0, 12)  # Shin bent backward.
+    stride: Range = (0, 0)  # A leg and the other side's arm forward, the others back.
+    arm: Range = (-20, 25)  # Upper arm lifted forward from hanging down.
+    lift: Range = (5, 30)  # Upper arm moved sideways.
+    elbow: Range = (5, 60)  # Forearm bent forward.
+    lean: Range = (-5, 10)  # Upper body bent forward.
+    roll: Range = (-7, 7)  # Whole body turned in the image; mirrored by chance.
+    needs_seat: bool = False  # Whether the person sits on something.
 
 
 ACTIONS = {
@@ -135,20 +120,15 @@ ACTIONS = {
 class Body:
     """A posed body seen by the camera, pelvis at the origin, body height 1.
 
-    Attributes:
-        joints: float64 [16, 3], x right, y up, z towards the viewer.
-        hands: float64 [2, 3], tips of the right and the left hand.
-        feet: float64 [2, 3], tips of the right and the left foot.
-        torso_axes: float64 [3, 3]; rows are the directions of the person's left, up
-            and forward at the chest.
-        head_axes: float64 [3, 3], the same at the head.
+    Points are x right, y up, z towards the viewer; hands and feet right, then left.
+    Rows of axes are the directions of the person's left, up and forward.
     """
 
-    joints: np.ndarray
-    hands: np.ndarray
-    feet: np.ndarray
-    torso_axes: np.ndarray
-    head_axes: np.ndarray
+    joints: np.ndarray  # float64 [16, 3]
+    hands: np.ndarray  # float64 [2, 3], their tips
+    feet: np.ndarray  # float64 [2, 3], their tips
+    torso_axes: np.ndarray  # float64 [3, 3], at the chest
+    head_axes: np.ndarray  # float64 [3, 3]
 
 
 def sample_action(rng: np.random.Generator) -> str:

@@ -1,7 +1,7 @@
 """The findings about a release, as data and as text."""
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from etils import epath
@@ -14,34 +14,20 @@ from mpii_pose.tools.audit.checks import CHECKS, Check, stack_poses
 from mpii_pose.tools.people import read_people_of
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Finding:
-    """A person with a defect.
-
-    Attributes:
-        split: Split of the person.
-        person: The person.
-        keypoints: Indices of the keypoints concerned.
-        amount: How bad the worst of them is, in the unit of the check.
-    """
+class Finding(NamedTuple):
+    """A person with a defect."""
 
     split: str
     person: PersonAnnotation
-    keypoints: tuple[int, ...]
-    amount: float
+    keypoints: tuple[int, ...]  # Indices of those concerned.
+    amount: float  # How bad the worst of them is, in the unit of the check.
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Defect:
-    """All that a check found.
-
-    Attributes:
-        check: The check.
-        findings: The people concerned, the worst first.
-    """
+class Defect(NamedTuple):
+    """All that a check found."""
 
     check: Check
-    findings: Sequence[Finding]
+    findings: Sequence[Finding]  # The worst first.
 
     @property
     def num_keypoints(self) -> int:
@@ -49,17 +35,11 @@ class Defect:
         return sum(len(finding.keypoints) for finding in self.findings)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Audit:
-    """What was found out about a release.
-
-    Attributes:
-        release: Its people and images.
-        defects: One for each of `CHECKS`.
-    """
+class Audit(NamedTuple):
+    """What was found out about a release."""
 
     release: Release
-    defects: Sequence[Defect]
+    defects: Sequence[Defect]  # One for each of `CHECKS`.
 
     @property
     def num_keypoints(self) -> int:

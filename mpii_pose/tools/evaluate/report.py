@@ -1,8 +1,7 @@
 """All that can be said of a file of predictions, as data and as text."""
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from etils import epath
@@ -30,35 +29,20 @@ THRESHOLDS = (0.5, 0.1)
 _MOST_ERROR = 2.0
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Evaluation:
-    """One file of predictions.
-
-    Attributes:
-        path: The file.
-        base: From which pixel it was taken to count.
-        points: float64 [N, 16, 2], 0-based.
-        problems: What `check_predictions` found, one sentence each.
-        scores: PCKh by name of the row, in each dialect, some with intervals.
-        curve: Official PCKh from 0 to 0.5.
-        slices: Official PCKh@0.5 by name of the slice.
-        errors: Kinds of errors.
-        alignment: The constant offset.
-        error: float64 [N, 16], in head sizes; NaN where not predicted.
-        mean_error: float64 [N], of each person in head sizes, NaN without labels.
-    """
+class Evaluation(NamedTuple):
+    """One file of predictions of N people."""
 
     path: epath.Path
-    base: int
-    points: np.ndarray
-    problems: Sequence[str]
-    scores: Mapping[str, PCKhScores]
-    curve: Sequence[PCKhScores]
-    slices: Mapping[str, PCKhScores]
+    base: int  # From which pixel it was taken to count.
+    points: np.ndarray  # float64 [N, 16, 2], 0-based
+    problems: Sequence[str]  # What `check_predictions` found.
+    scores: Mapping[str, PCKhScores]  # By name of the row, some with intervals.
+    curve: Sequence[PCKhScores]  # Official PCKh from 0 to 0.5.
+    slices: Mapping[str, PCKhScores]  # Official PCKh@0.5 by name of the slice.
     errors: KeypointErrors
     alignment: AlignmentAudit
-    error: np.ndarray
-    mean_error: np.ndarray
+    error: np.ndarray  # float64 [N, 16], in head sizes; NaN where not predicted
+    mean_error: np.ndarray  # float64 [N], in head sizes; NaN without labels
 
     @property
     def auc(self) -> float:
@@ -66,21 +50,13 @@ class Evaluation:
         return pckh_auc(self.curve)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Report:
-    """One or two evaluations against the same people.
-
-    Attributes:
-        truth: The people.
-        evaluations: One, or two that are compared.
-        comparisons: The first against the second, at each of `THRESHOLDS`.
-        coverage: Which keypoints are scored, where they are not all.
-    """
+class Report(NamedTuple):
+    """One evaluation, or two that are compared, against the same people."""
 
     truth: Truth
     evaluations: Sequence[Evaluation]
-    comparisons: Sequence[PCKhComparison] = ()
-    coverage: str = ""
+    comparisons: Sequence[PCKhComparison]  # Of two, at each of `THRESHOLDS`.
+    coverage: str  # Which keypoints are scored, where they are not all.
 
 
 def evaluate(
