@@ -60,17 +60,10 @@ class ImagePlan:
 
 
 def plan_images(num_people: int, *, rng: np.random.Generator) -> list[ImagePlan]:
-    """Plans a release.
+    """Plans the images of a release with `num_people` labelled people, in its order.
 
     Given two labelled people there is one for validation, given four there is one more
     in that one's image; there is always one for test and one for training.
-
-    Args:
-        num_people: Number of labelled people.
-        rng: Source of chance.
-
-    Returns:
-        The images in the order of `annolist`.
     """
     num_validation = round(_VALIDATION_SHARE * num_people)
     if num_people > 1:

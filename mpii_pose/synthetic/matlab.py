@@ -26,17 +26,9 @@ _FIELD_GROUPS = (("x1", "y1", "x2", "y2"), ("annopoints",), ("scale",), ("objpos
 
 
 def encode_release(images: Sequence[ReleaseImage], *, seed: int = 0) -> bytes:
-    """Encodes images as the bytes of `mpii_human_pose_v1_u12_1.mat`.
+    """Returns images, in the order of `annolist`, as a MATLAB 5 file with RELEASE.
 
-    Args:
-        images: In the order of `annolist`.
-        seed: Of the order of points.
-
-    Returns:
-        A MATLAB 5 file with the struct RELEASE; the same bytes for the same arguments.
-
-    Raises:
-        ValueError: There are no images.
+    The same arguments give the same bytes; `seed` is that of the order of points.
     """
     if not images:
         raise ValueError("a release needs at least one image, got none")
@@ -80,17 +72,13 @@ def _separated(image: ReleaseImage) -> np.ndarray:
 
 
 class _Wording:
-    """Says things in all the ways of the official file, in turn.
-
-    Attributes:
-        rng: Shuffles points.
-        omits_flags: Whether the points of someone who is all visible have no flags.
-        keeps_empty: By field, whether one that nobody in the image has is there, empty.
-    """
+    """Says things in all the ways of the official file, in turn."""
 
     def __init__(self, seed: int) -> None:
-        self.rng = np.random.default_rng(seed)
+        self.rng = np.random.default_rng(seed)  # Shuffles points.
+        # Whether the points of someone who is all visible have no flags.
         self.omits_flags = itertools.cycle((True, False))
+        # By field, whether one that nobody in the image has is there, empty.
         self.keeps_empty = {
             field: itertools.cycle((False, True)) for field, *_ in _FIELD_GROUPS
         }

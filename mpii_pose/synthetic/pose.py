@@ -138,15 +138,7 @@ def sample_action(rng: np.random.Generator) -> str:
 
 
 def sample_body(rng: np.random.Generator, *, action: str) -> Body:
-    """Draws a body in the middle of an action, from a chance side.
-
-    Args:
-        rng: Source of chance.
-        action: Key of `ACTIONS`.
-
-    Returns:
-        The body as the camera sees it.
-    """
+    """Draws a body in the middle of an action of `ACTIONS`, from a chance side."""
     ranges = ACTIONS[action]
     stride = rng.uniform(*ranges.stride) * rng.choice((-1, 1))
     chest = _turn("x", rng.uniform(*ranges.lean)) @ _turn("z", rng.normal(0, 5))

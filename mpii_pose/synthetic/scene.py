@@ -58,7 +58,7 @@ def draw_scene(
     grain: int = 5,
     occluders: bool = True,
 ) -> Scene:
-    """Draws people who do the same thing in the same place.
+    """Draws people who do the same thing in the same place, with everything known.
 
     Args:
         rng: Source of chance.
@@ -66,12 +66,6 @@ def draw_scene(
         num_people: How many people, at most `MAX_PEOPLE`.
         grain: Strength of the noise in levels.
         occluders: Whether things may stand in front of people.
-
-    Returns:
-        The image and its people, each with everything known.
-
-    Raises:
-        ValueError: More than `MAX_PEOPLE` people.
     """
     if not 0 <= num_people <= MAX_PEOPLE:
         raise ValueError(f"num_people must be 0 to {MAX_PEOPLE}, got {num_people}")

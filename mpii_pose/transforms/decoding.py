@@ -206,17 +206,10 @@ def _static_size(name: str, array: Any) -> tuple[int, int]:
 def _neighbours(
     xp: Any, maps: Any, center: Any, *, reach: Any = 0.0, sigma: float = 0.0
 ) -> Any:
-    """Returns the 3 x 3 cells around each center, smoothed; 0 beyond the border.
+    """Returns [..., 3, 3] cells of maps around each center, smoothed; 0 beyond them.
 
-    Args:
-        xp: Library of the arrays.
-        maps: float32 [..., h, w].
-        center: float32 [..., 2], (x, y) in whole cells.
-        reach: float32 [..., 1, 1], how far the smoothing kernel reaches, in cells.
-        sigma: Its standard deviation, in cells.
-
-    Returns:
-        float32 [..., 3, 3].
+    Centers are (x, y) in whole cells, [..., 2]. The smoothing kernel reaches `reach`
+    cells far, [..., 1, 1].
     """
 
     def weights(center: Any, size: int) -> Any:
@@ -268,15 +261,9 @@ def _dark_offset(xp: Any, maps: Any, peak: Any, top: Any, sigma: float) -> Any:
 
 
 def _newton_step(xp: Any, values: Any) -> tuple[Any, Any]:
-    """Finds the top of the quadratic through 3 x 3 cells.
+    """Finds the top of the quadratic through cells [..., 3, 3].
 
-    Args:
-        xp: Library of the arrays.
-        values: float32 [..., 3, 3].
-
-    Returns:
-        float32 [..., 2], (x, y) of the top from the middle cell, and bool [...],
-        whether there is one.
+    Returns (x, y) of the top from the middle cell, [..., 2], and whether there is one.
     """
     middle, left, right = values[..., 1, 1], values[..., 1, 0], values[..., 1, 2]
     above, below = values[..., 0, 1], values[..., 2, 1]
