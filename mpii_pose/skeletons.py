@@ -7,7 +7,7 @@ for shared keypoints. So a keypoint that only resembles one of MPII's has anothe
 import itertools
 
 from mpii_pose.options import check_choice
-from mpii_pose.skeleton import MPII, Skeleton
+from mpii_pose.skeleton import LIMB_PARTS, MPII, Skeleton
 
 
 def _both(part: str) -> tuple[str, str]:
@@ -32,9 +32,7 @@ _LIMB_BONES = (
     _both("shoulder"),
     _both("hip"),
 )
-_LIMB_GROUPS = {
-    part: _both(part) for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
-}
+_LIMB_GROUPS = {part: _both(part) for part in LIMB_PARTS}
 
 # Lin et al., "Microsoft COCO" (2014): `categories` of person_keypoints_*.json.
 COCO17 = Skeleton(

@@ -170,9 +170,7 @@ def write_yolo(
     return counts
 
 
-def _by_image(
-    people: Iterable[PersonAnnotation],
-) -> dict[str, list[PersonAnnotation]]:
+def _by_image(people: Iterable[PersonAnnotation]) -> dict[str, list[PersonAnnotation]]:
     images: dict[str, list[PersonAnnotation]] = {}
     for person in people:
         images.setdefault(person.image_name, []).append(person)

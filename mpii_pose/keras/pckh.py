@@ -78,9 +78,7 @@ class PCKh(keras.metrics.Metric):
         # The metric's own threshold, then those of the curve.
         self._thresholds = (self.threshold, *AUC_THRESHOLDS)
         self.correct = self.add_weight(
-            name="correct",
-            shape=(len(self._thresholds), count),
-            initializer="zeros",
+            name="correct", shape=(len(self._thresholds), count), initializer="zeros"
         )
         self.labelled = self.add_weight(
             name="labelled", shape=(count,), initializer="zeros"

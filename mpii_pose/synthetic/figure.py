@@ -9,7 +9,7 @@ import numpy as np
 from mpii_pose import skeleton
 from mpii_pose.synthetic.canvas import Canvas, Color, capsule, ellipse, shade
 from mpii_pose.synthetic.outfit import Outfit
-from mpii_pose.synthetic.pose import LIMB_PARTS, Body
+from mpii_pose.synthetic.pose import Body
 
 PARTS = (
     "torso",
@@ -120,8 +120,8 @@ class Figure:
         self, side: str, hand: np.ndarray, foot: np.ndarray
     ) -> list[_Part]:
         """Limbs of one side; a cuff or bare skin shows how long the clothes are."""
-        hip, knee, ankle, shoulder, elbow, wrist = (
-            self._joint(f"{side}_{part}") for part in LIMB_PARTS
+        shoulder, elbow, wrist, hip, knee, ankle = (
+            self._joint(f"{side}_{part}") for part in skeleton.LIMB_PARTS
         )
         outfit, skin = self.outfit, self.outfit.skin
         sleeve = getattr(outfit, f"{side}_sleeve")

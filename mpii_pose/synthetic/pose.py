@@ -10,10 +10,8 @@ import math
 
 import numpy as np
 
-from mpii_pose.skeleton import MPII
+from mpii_pose.skeleton import LIMB_PARTS, MPII
 
-# Of each side, from the body outwards.
-LIMB_PARTS = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
 # Lengths as parts of body height. Neck to head top is 1/6 of it: MPII's scale follows
 # from the head by 200 px x scale = 8 x head size = 6 x neck to head top.
 HEAD_LENGTH = 1 / 6
@@ -173,7 +171,7 @@ def sample_body(rng: np.random.Generator, *, action: str) -> Body:
         wrist = elbow + _FOREARM * forearm
         hands[place] = wrist + HAND_LENGTH * forearm
         names = (f"{side}_{part}" for part in LIMB_PARTS)
-        joints[list(MPII.indices(*names))] = hip, knee, ankle, shoulder, elbow, wrist
+        joints[list(MPII.indices(*names))] = shoulder, elbow, wrist, hip, knee, ankle
     view = _sample_view(rng, roll=ranges.roll)
     return Body(
         joints=joints @ view.T,

@@ -63,11 +63,7 @@ class Alignment:
         return self.spans(size) / 2 - np.float32(self.offset)
 
     def crop_to_heatmap(
-        self,
-        points: Any,
-        *,
-        image_size: tuple[int, int],
-        heatmap_size: tuple[int, int],
+        self, points: Any, *, image_size: tuple[int, int], heatmap_size: tuple[int, int]
     ) -> Any:
         """Takes points from crop pixels to heatmap cells.
 
@@ -83,11 +79,7 @@ class Alignment:
         return (points + np.float32(self.offset)) * ratio - np.float32(self.offset)
 
     def heatmap_to_crop(
-        self,
-        points: Any,
-        *,
-        image_size: tuple[int, int],
-        heatmap_size: tuple[int, int],
+        self, points: Any, *, image_size: tuple[int, int], heatmap_size: tuple[int, int]
     ) -> Any:
         """Takes points from heatmap cells to crop pixels: undoes `crop_to_heatmap`."""
         return self.crop_to_heatmap(

@@ -108,9 +108,7 @@ class CropSpec:
     def crop_to_heatmap(self, points: Any) -> Any:
         """Takes points float32 [..., 2] from crop pixels to heatmap cells."""
         return Alignment.named(self.alignment).crop_to_heatmap(
-            points,
-            image_size=self.image_size,
-            heatmap_size=self.known_heatmap_size(),
+            points, image_size=self.image_size, heatmap_size=self.known_heatmap_size()
         )
 
     @property

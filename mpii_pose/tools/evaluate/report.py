@@ -7,11 +7,7 @@ import numpy as np
 from etils import epath
 
 from mpii_pose.evaluation.alignment import AlignmentAudit, alignment_audit
-from mpii_pose.evaluation.comparison import (
-    PCKhComparison,
-    compare_pckh,
-    pckh_intervals,
-)
+from mpii_pose.evaluation.comparison import PCKhComparison, compare_pckh, pckh_intervals
 from mpii_pose.evaluation.errors import KeypointErrors, keypoint_errors
 from mpii_pose.evaluation.inputs import distances
 from mpii_pose.evaluation.pckh import pckh, pckh_auc, pckh_curve, pckh_slices
@@ -103,10 +99,7 @@ def evaluate(
             f"{skeleton.name} shares with MPII. No total here is PCKh's total."
         )
     return Report(
-        truth=truth,
-        evaluations=evaluations,
-        comparisons=comparisons,
-        coverage=coverage,
+        truth=truth, evaluations=evaluations, comparisons=comparisons, coverage=coverage
     )
 
 

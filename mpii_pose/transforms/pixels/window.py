@@ -27,11 +27,7 @@ class Window(NamedTuple):
 
 
 def find_window(
-    size: Any,
-    crop_to_image: Any,
-    *,
-    image_size: tuple[int, int],
-    antialias: bool,
+    size: Any, crop_to_image: Any, *, image_size: tuple[int, int], antialias: bool
 ) -> Window:
     """Finds the smallest window that holds all pixels a crop interpolates.
 
