@@ -7,7 +7,6 @@ MPII's toolkit (`evaluatePCKh.m`) takes from it the people who stand clear of ot
 and needs `pred` to be as long as the test images.
 """
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 from etils import epath
 
-from mpii_pose import files
 from mpii_pose.formats.predictions import (
     PredictionError,
     check_predictions,
@@ -55,8 +53,6 @@ def write_submission(
             is wrong with them. Nothing is written.
         AnnotationError: The annotations are damaged.
     """
-    if isinstance(matlab_file, str | os.PathLike):  # And no file in an archive.
-        matlab_file = files.user_path(matlab_file)
     points = checked_predictions(predicted)
     people = read_matlab(matlab_file).get(split.TEST, [])
     if len(points) != len(people):

@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 from etils import epath
 
-from mpii_pose import files
 from mpii_pose.formats.predictions import (
     PredictionError,
     far_from_people,
@@ -183,7 +182,6 @@ def write_multi_submission(
             wrong with them. Nothing is written.
         AnnotationError: A file of the release is damaged.
     """
-    matlab_file, groups_file = map(files.user_path, (matlab_file, groups_file))
     groups = read_groups(matlab_file, groups_file)
     problems = check_multi_predictions(predicted, scores, groups)
     if problems and not force:

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 from etils import epath
 
-from mpii_pose import files
 from mpii_pose.person import PersonAnnotation
 from mpii_pose.release.release import Release
 from mpii_pose.release.split import shared_videos
@@ -82,8 +81,7 @@ def audit_release(
     path: epath.PathLike, *, image_folder: epath.PathLike | None = None
 ) -> Audit:
     """Reads annotations and looks for defects; see `read_people_of`."""
-    folder = None if image_folder is None else files.user_path(image_folder)
-    release = read_people_of(files.user_path(path), image_folder=folder)
+    release = read_people_of(path, image_folder=image_folder)
     return Audit(
         release=release,
         defects=audit_people(release.people, image_sizes=release.image_sizes),
