@@ -69,6 +69,11 @@ def shape(image: np.ndarray) -> np.ndarray:
     return np.array(image.shape)
 
 
+def constant(array: np.ndarray) -> np.ndarray:
+    """Returns an array."""
+    return array
+
+
 def verified(
     features: dict[str, Any], checks: Mapping[str, tuple[Any, Callable[[], Any]]]
 ) -> dict[str, Any]:

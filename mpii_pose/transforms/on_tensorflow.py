@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from mpii_pose.files import JPEG_END, JPEG_START
@@ -60,6 +61,11 @@ def described(describe: Callable[[bytes], str], image: tf.Tensor) -> tf.Tensor:
 def shape(image: tf.Tensor) -> tf.Tensor:
     """Returns height, width and 3."""
     return tf.shape(image)
+
+
+def constant(array: np.ndarray) -> tf.Tensor:
+    """Returns an array as a tensor."""
+    return tf.constant(array)
 
 
 def verified(

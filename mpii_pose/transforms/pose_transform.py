@@ -6,7 +6,6 @@ from typing import Any
 from mpii_pose.options import check_choice
 from mpii_pose.person import person_square
 from mpii_pose.transforms import channels_first, examples, geometry
-from mpii_pose.transforms.arrays import namespace
 from mpii_pose.transforms.augmentation import (
     Augmentation,
     Draw,
@@ -203,8 +202,7 @@ class PoseTransform:
         look = Look(self.spec, self.image_dtype, self.antialias, changes_colors)
         features = library.render(example, crop_to_image, draw, look)
         if self.spec.heatmap_size is not None:
-            xp = namespace(crop_to_image)
-            features["heatmap_to_crop"] = xp.array(self.spec.heatmap_to_crop)
+            features["heatmap_to_crop"] = library.constant(self.spec.heatmap_to_crop)
         head_size = example["head_size"]
         if examples.IMAGE_TO_FRAME in example:
             to_frame = example[examples.IMAGE_TO_FRAME]

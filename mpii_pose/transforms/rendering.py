@@ -12,12 +12,19 @@ from mpii_pose.transforms.spec import CropSpec
 
 
 class Look(NamedTuple):
-    """What of a transform's options decides how a crop is rendered."""
+    """What of a transform's options decides how a crop is rendered.
+
+    Attributes:
+        spec: What crop and heatmaps are.
+        image_dtype: "float32" in [-1, 1], or "uint8".
+        antialias: Whether to read the image at a fitting resolution.
+        changes_colors: Whether a draw's gain and shift are applied.
+    """
 
     spec: CropSpec
-    image_dtype: str  # "float32" in [-1, 1], or "uint8".
-    antialias: bool  # Whether to read the image at a fitting resolution.
-    changes_colors: bool  # Whether a draw's gain and shift are applied.
+    image_dtype: str
+    antialias: bool
+    changes_colors: bool
 
 
 def render(
