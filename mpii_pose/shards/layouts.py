@@ -12,6 +12,7 @@ import numpy as np
 import PIL
 import tensorflow_datasets as tfds
 
+from mpii_pose.options import check_choice
 from mpii_pose.person import UNKNOWN, PersonAnnotation, person_square
 from mpii_pose.release.split import VALIDATION, VALIDATION_OTHERS
 from mpii_pose.shards.crop_box import fit_crop_box
@@ -112,11 +113,7 @@ class PersonCrop(FullFrame):
                 raise ValueError(
                     f"{name} must be {kind}, {low} to {high}, got {value!r}"
                 )
-        if self.subsampling not in SUBSAMPLINGS:
-            raise ValueError(
-                f"subsampling must be one of {', '.join(SUBSAMPLINGS)}, "
-                f"got {self.subsampling!r}"
-            )
+        check_choice("subsampling", self.subsampling, SUBSAMPLINGS)
 
     def features(self) -> dict[str, tfds.features.FeatureConnector]:
         """Returns the features of `FullFrame`, and `image_to_frame`."""
@@ -156,19 +153,19 @@ class PersonCrop(FullFrame):
         box = fit_crop_box(
             middle, self.reach * side, image.size, reduction=side / self.pixels
         )
-        has_head_box = (item.head_box != UNKNOWN).any()
         corners = box.from_frame(item.head_box.reshape(2, 2)).reshape(4)
-        labelled = item.visibility[:, np.newaxis] > 0
         return {
             **super().example(item, image),
             "image": Crop(image, box, self.quality, self.subsampling),
             "image_to_frame": box.image_to_frame(),
             "keypoints": np.where(
-                labelled, box.from_frame(item.keypoints), item.keypoints
+                item.labelled[:, np.newaxis],
+                box.from_frame(item.keypoints),
+                item.keypoints,
             ),
             "center": box.from_frame(item.center),
             "scale": item.scale / box.reduction,
-            "head_box": corners if has_head_box else item.head_box,
+            "head_box": corners if item.has_head_box else item.head_box,
             "head_size": item.head_size / box.reduction,
         }
 
@@ -280,8 +277,7 @@ def layout_from(value: Any) -> FullFrame:
         return value
     options = {"name": value} if isinstance(value, str) else dict(value)
     name = options.pop("name", None)
-    if name not in LAYOUTS:
-        raise ValueError(f"layout must be one of {', '.join(LAYOUTS)}, got {name!r}")
+    check_choice("layout", name, LAYOUTS)
     return LAYOUTS[name](**options)
 
 
