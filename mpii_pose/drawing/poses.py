@@ -45,6 +45,7 @@ def draw_pose(
     head_box: npt.ArrayLike | None = None,
     crop_to_image: npt.ArrayLike | None = None,
     crop_size: tuple[int, int] = (256, 256),
+    image_to_frame: npt.ArrayLike | None = None,
     line_width: float | None = None,
     skeleton: Skeleton = MPII,
 ) -> Image.Image:
@@ -56,8 +57,11 @@ def draw_pose(
             finite, or (-1, -1), are left out. K is 16 for MPII.
         visibility: [K], values of `skeleton.Visibility`; by default all visible.
         head_box: float [4], (x1, y1, x2, y2); an empty one, such as -1s, is left out.
-        crop_to_image: float [2, 3], crop pixel -> pixel of `image`; outlines the crop.
+        crop_to_image: float [2, 3], crop pixel -> pixel of the frame, as
+            `PoseTransform` gives it; outlines the crop.
         crop_size: Height and width of that crop.
+        image_to_frame: float [2, 3], pixel of `image` -> pixel of the frame, where
+            `image` is a part of one (`person_crop`); by default it is the frame.
         line_width: In pixels; by default it grows with the person.
         skeleton: Which K keypoints there are, and the bones between them.
 
@@ -81,7 +85,11 @@ def draw_pose(
     if crop_to_image is not None:
         matrix = _checked("crop_to_image", crop_to_image, (2, 3))
         crop = _corners(-0.5, -0.5, crop_size[1] - 0.5, crop_size[0] - 0.5)
-        strokes += outline(crop @ matrix[:, :2].T + matrix[:, 2], line_width, CROP)
+        crop = crop @ matrix[:, :2].T + matrix[:, 2]
+        if image_to_frame is not None:
+            matrix = _checked("image_to_frame", image_to_frame, (2, 3))
+            crop = np.linalg.solve(matrix[:, :2], (crop - matrix[:, 2]).T).T
+        strokes += outline(crop, line_width, CROP)
     if head_box is not None:
         x1, y1, x2, y2 = _checked("head_box", head_box, (4,))
         if x1 < x2 and y1 < y2:

@@ -133,6 +133,22 @@ def test_head_box_and_crop_are_outlined():
     assert drawn.getpixel((70, bottom)) == visualize.CROP
 
 
+def test_crop_is_outlined_where_it_is_in_a_stored_part_of_the_frame():
+    # Crop pixels 0 to 39 are the frame's 30 to 69 and 40 to 79.
+    drawn = visualize.draw_pose(
+        np.zeros((60, 60, 3), np.uint8),
+        np.full((16, 2), -1.0),
+        crop_to_image=[[1, 0, 30], [0, 1, 40]],
+        crop_size=(40, 40),
+        image_to_frame=[[2, 0, 10.5], [0, 2, 20.5]],
+        line_width=1.0,
+    )
+
+    rows, columns = np.nonzero(np.asarray(drawn).any(axis=2))
+    assert (columns.min(), columns.max()) == pytest.approx((9, 30), abs=1)
+    assert (rows.min(), rows.max()) == pytest.approx((9, 30), abs=1)
+
+
 def test_head_box_of_minus_ones_is_not_drawn():
     keypoints, visibility = pose()
 
