@@ -9,6 +9,7 @@ import sys
 import nbformat
 import pytest
 
+from mpii_pose import synthetic
 from tests import builds
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
@@ -20,15 +21,19 @@ def committed():
     return nbformat.read(NOTEBOOK, as_version=4)
 
 
-@pytest.fixture(scope="module")
-def outcome(tmp_path_factory):
+def run(path, data_dir):
     """The notebook after running, in a folder of its own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "path", [str(EXAMPLES), *sys.path])
-        patch.setenv("TFDS_DATA_DIR", str(tmp_path_factory.mktemp("data")))
+        patch.setenv("TFDS_DATA_DIR", str(data_dir))
         import run_notebook
 
-        return run_notebook.run(NOTEBOOK)
+        return run_notebook.run(path)
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory):
+    return run(NOTEBOOK, tmp_path_factory.mktemp("data"))
 
 
 def code_cells(notebook):
@@ -153,3 +158,19 @@ def test_a_run_prints_nothing_on_stderr(outcome):
 def test_committed_scores_are_those_of_a_run(committed, outcome):
     # Threads sum in any order, so that two trainings never end quite alike.
     assert score(committed, "U-Net") == pytest.approx(score(outcome, "U-Net"), abs=5)
+
+
+@pytest.mark.slow
+def test_one_word_makes_it_a_notebook_of_stored_crops(tmp_path):
+    synthetic.write_release(tmp_path / "downloads/manual", num_people=150)
+    text = NOTEBOOK.read_text()
+    for here, there in (
+        ("mpii_pose/synthetic", "mpii_pose/person_crop"),
+        ("EPOCHS = 20", "EPOCHS = 1"),
+    ):
+        assert text.count(here) == 1
+        text = text.replace(here, there)
+    changed = tmp_path / "mpii_pose.ipynb"
+    changed.write_text(text)
+
+    assert score(run(changed, tmp_path), "U-Net") > 0
