@@ -138,7 +138,10 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
         try:
             result.wait_until_finish()
         except KeyboardInterrupt:
-            result.cancel()
+            try:
+                result.cancel()
+            except Exception as error:  # Of whatever kind the runner's errors are.
+                logging.warning("The job may go on, as it is not cancelled: %s", error)
             raise
         tfds_private.process_pipeline_result(self, result)
 

@@ -13,6 +13,10 @@ import time
 
 import pytest
 import tensorflow_datasets as tfds
+from apache_beam.runners.direct.direct_runner import (
+    BundleBasedDirectRunner,
+    DirectPipelineResult,
+)
 
 import mpii_pose
 from mpii_pose import workplace
@@ -305,6 +309,28 @@ def test_interrupted_call_raises_what_it_was_sent_and_is_tidy(
 
     assert not builds.prepared(tmp_path)
     assert not temporary(tmp_path)
+
+
+@pytest.mark.parametrize("cancels", [True, False])
+def test_interrupt_cancels_the_job_on_beam_or_says_that_it_may_go_on(
+    cancels, drawn_release, tmp_path, monkeypatch, log
+):
+    def interrupt(self):
+        raise KeyboardInterrupt
+
+    def cancel(self):
+        log.clear()
+        if not cancels:
+            raise ValueError("Cannot invoke RPC on closed channel!")
+
+    monkeypatch.setattr(DirectPipelineResult, "wait_until_finish", interrupt)
+    monkeypatch.setattr(DirectPipelineResult, "cancel", cancel)
+
+    with pytest.raises(KeyboardInterrupt, match="Stopped building mpii_pose"):
+        builds.build(tmp_path, drawn_release, beam_runner=BundleBasedDirectRunner())
+
+    assert ("may go on, as it is not cancelled: Cannot invoke" in log.text) != cancels
+    assert not builds.prepared(tmp_path)
 
 
 def test_interrupt_after_the_dataset_appeared_does_not_call_it_removed(
