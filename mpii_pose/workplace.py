@@ -8,6 +8,7 @@ is removed only if its process ran on this host and is gone.
 
 import contextlib
 import dataclasses
+import errno
 import json
 import os
 import secrets
@@ -33,8 +34,8 @@ class Owner:
         host: Name of the host that it runs on.
         pid: Its id there.
         started: When it started, in seconds since 1970; ids are used again.
-        boot: Id of the boot of its host's kernel, as names of hosts are used again too;
-            "" where the kernel has none.
+        boot: Id of the boot of its host's kernel, as names of hosts are used again too,
+            and of the container that numbers its processes; "" where there are none.
     """
 
     host: str
@@ -78,9 +79,11 @@ class Owner:
 
 
 def _this_host() -> tuple[str, str]:
-    """Returns the host's name and the id of its boot."""
-    path = epath.Path("/proc/sys/kernel/random/boot_id")
-    boot = path.read_text().strip() if path.exists() else ""
+    """Returns the host's name, and the ids of its boot and its processes' numbers."""
+    boot = ""
+    with contextlib.suppress(OSError):
+        boot = epath.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        boot += " " + os.readlink("/proc/self/ns/pid")
     return socket.gethostname(), boot
 
 
@@ -128,7 +131,13 @@ def signed(temporary: epath.PathLike) -> Iterator[None]:
     try:
         yield
     finally:
-        note.unlink(missing_ok=True)
+        if not path.is_dir():  # Else it could not be removed, and is still ours.
+            note.unlink(missing_ok=True)
+
+
+def is_there_already(error: OSError) -> bool:
+    """Whether a folder was not renamed because another has made it meanwhile."""
+    return isinstance(error, FileExistsError) or error.errno == errno.ENOTEMPTY
 
 
 def make_once(folder: epath.PathLike, make: Callable[[epath.Path], None]) -> epath.Path:
@@ -149,12 +158,19 @@ def make_once(folder: epath.PathLike, make: Callable[[epath.Path], None]) -> epa
                 try:
                     partial.mkdir()
                     make(partial)
-                    # Where locks are not seen, another may have made it meanwhile.
-                    with contextlib.suppress(FileExistsError):
-                        partial.rename(folder)
+                    _rename(partial, folder)
                 finally:
                     partial.rmtree(missing_ok=True)
     return folder
+
+
+def _rename(partial: epath.Path, folder: epath.Path) -> None:
+    """Renames; where locks are not seen, another may have made the folder meanwhile."""
+    try:
+        partial.rename(folder)
+    except OSError as error:
+        if not is_there_already(error):
+            raise
 
 
 def _open_locked(path: epath.Path) -> IO[str]:
@@ -186,9 +202,15 @@ def _remove_temporary_folders(parent: epath.Path) -> None:
         owner = Owner.read(note)
         if owner and owner.is_gone():
             path = note.with_name(note.name.removesuffix(_NOTE))
-            path.rmtree(missing_ok=True)
-            note.unlink()
-            logging.info("Removed %s, left behind by %s, which was killed", path, owner)
+            try:
+                path.rmtree(missing_ok=True)
+                note.unlink()
+            except OSError as error:  # Of another user.
+                text = "Cannot remove %s, left behind by %s, which was killed: %s"
+                logging.warning(text, path, owner, error)
+            else:
+                text = "Removed %s, left behind by %s, which was killed"
+                logging.info(text, path, owner)
     for path in parent.glob(TEMPORARY_FOLDERS):
         if path.is_dir():
             owner = Owner.read(path.with_name(path.name + _NOTE))

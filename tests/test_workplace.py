@@ -3,6 +3,7 @@
 import concurrent.futures
 import dataclasses
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -145,6 +146,58 @@ def test_folder_that_another_may_be_writing_is_left_and_named(
     assert (left / "shard").read_text() == "half"
     assert named in log.text
     assert f"rm -r {left}*" in log.text
+
+
+def test_process_in_a_container_of_its_own_is_not_taken_for_an_ended_one(tmp_path):
+    # Containers may share the name and kernel of their host, but number processes anew.
+    contained = ["unshare", "--pid", "--fork", "--mount-proc"]
+    allowed = subprocess.run([*contained, "true"], capture_output=True)
+    if allowed.returncode:
+        pytest.skip(f"cannot number processes anew: {allowed.stderr!r}")
+    left = leave(tmp_path, workplace.Owner.this_process())
+    code = f"from mpii_pose import workplace; workplace.lock({str(tmp_path)!r})"
+    command = [*contained, sys.executable, "-c", f"{code}.__enter__()"]
+
+    subprocess.run(command, check=True)
+
+    assert (left / "shard").exists()
+
+
+def test_folder_that_may_not_be_removed_is_named_and_stops_nobody(
+    tmp_path, log, monkeypatch
+):
+    left, rmtree = leave(tmp_path, gone()), shutil.rmtree
+
+    def refuse(path):
+        if path == str(left):
+            raise PermissionError(f"not allowed: {path}")
+        rmtree(path)
+
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+
+    made = workplace.make_once(tmp_path / "made", lambda partial: None)
+
+    assert made.exists()
+    assert left.exists()
+    assert f"Cannot remove {left}" in log.text
+    assert "not allowed" in log.text
+
+
+def test_folder_that_appears_while_ours_is_renamed_is_taken(tmp_path, monkeypatch):
+    rename = os.rename
+
+    def rename_too_late(source, target):
+        shutil.copytree(source, target)
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", rename_too_late)
+
+    made = workplace.make_once(
+        tmp_path / "made", lambda partial: (partial / "file").write_text("whole")
+    )
+
+    assert (made / "file").read_text() == "whole"
+    assert list(tmp_path.iterdir()) == [made]
 
 
 def test_where_nothing_can_be_locked_nothing_is_removed(tmp_path, log, monkeypatch):

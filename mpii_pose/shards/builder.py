@@ -49,14 +49,17 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
             folder.mkdir(parents=True, exist_ok=True)
             with workplace.lock(folder), contextlib.ExitStack() as self._until_built:
                 super().download_and_prepare(**kwargs)
-        except FileExistsError:
+        except OSError as error:
             # Where locks are not seen, another may have built it while we did.
-            if not self.is_prepared():
+            if not (workplace.is_there_already(error) and self.is_prepared()):
                 raise
             logging.warning("Another process has built %s: taking that", self.data_dir)
             self.info.read_from_directory(self.data_dir)
         except KeyboardInterrupt:
-            text = f"Stopped building {self.name}; what was written of it is removed"
+            end = "what was written of it is removed"
+            if self.is_prepared():
+                end = f"the dataset in {self.data_dir} is whole"
+            text = f"Stopped building {self.name}; {end}"
             raise KeyboardInterrupt(text) from None
         if not self.info.splits and self.is_prepared():
             self.info.read_from_directory(self.data_dir)
@@ -135,7 +138,10 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
         try:
             result.wait_until_finish()
         except KeyboardInterrupt:
-            result.cancel()
+            try:
+                result.cancel()
+            except Exception as error:  # Of whatever kind the runner's errors are.
+                logging.warning("The job may go on, as it is not cancelled: %s", error)
             raise
         tfds_private.process_pipeline_result(self, result)
 

@@ -66,7 +66,15 @@ class Shard:
 
         Raises:
             ImageError: An image cannot be read; the message names the example.
+            FileNotFoundError: The folder is not there, which TFDS would make again.
         """
+        folder = epath.Path(self.path).parent
+        # Folders of `gs://` are not there before their first file.
+        if "://" not in self.path and not folder.exists():
+            raise FileNotFoundError(
+                f"{folder} is not there: its build has ended, or this host does not "
+                "share --data_dir"
+            )
 
         def encoded() -> Iterator[tuple[str, bytes]]:
             for key, example in _map_ahead(_read_images, self.examples, threads):

@@ -52,6 +52,7 @@ def build_on(
     *,
     log: pathlib.Path,
     kill_worker: bool = False,
+    signal_build: signal.Signals | None = None,
 ) -> Build:
     """Runs `tfds build mpii_pose` on an engine, or in process.
 
@@ -61,6 +62,7 @@ def build_on(
         options: Further options of `tfds build`.
         log: File for what is printed.
         kill_worker: Kill the engine's first worker once the first shard is written.
+        signal_build: Sent to `tfds build` once the first shard is written.
     """
     command = [*_TFDS, "build", "mpii_pose", "--config=person"]
     command += [f"--data_dir={data_dir}", *options]
@@ -69,11 +71,15 @@ def build_on(
         command.append(f"--beam_pipeline_options={','.join(pairs)}")
     env = {"PYTHONPATH": str(ROOT)} | dict(engine.env if engine else {})
     start, bytes_before, killed = time.monotonic(), loopback_bytes(), None
+    signalled = False
     with running(*command, log=log, env=env) as process:
         while process.poll() is None:
             if kill_worker and killed is None and engine and _shards(data_dir):
                 killed = engine.workers()[0]
                 os.kill(killed, signal.SIGKILL)
+            if signal_build and not signalled and _shards(data_dir):
+                process.send_signal(signal_build)
+                signalled = True
             if time.monotonic() - start > _LIMIT_S:
                 raise TimeoutError(f"{' '.join(command)}\n{log.read_text()[-2000:]}")
             time.sleep(0.01)

@@ -78,42 +78,74 @@ def dask(folder: pathlib.Path) -> Iterator[Engine]:
 
 @contextlib.contextmanager
 def spark(folder: pathlib.Path) -> Iterator[Engine]:
+    """Spark standalone, and Beam's job server for it."""
+    # slf4j of another version than Spark's would log nothing.
+    runner = ("-Drunner=beam-runners-spark-3", "-DexcludeGroupIds=org.slf4j")
+    job_server = parts.job_server("spark", *runner)
+    home = parts.spark_home()
+    with contextlib.ExitStack() as stack:
+        url, workers = start_spark(stack, folder, home)
+        # Spark's own way to start a program brings its jars and what Java 17 asks for.
+        options = _job_server(
+            stack,
+            folder,
+            *(home / "bin" / "spark-submit", "--master", url),
+            *("--driver-class-path", f"{job_server}/*"),
+            *("--conf", f"spark.executor.extraClassPath={job_server}/*"),
+            *("--class", "org.apache.beam.runners.spark.SparkJobServerDriver"),
+            job_server / f"beam-runners-spark-3-{parts.JOB_SERVER_VERSION}.jar",
+            env=_spark_env(home),
+        )
+        yield Engine(options, workers)
+
+
+@contextlib.contextmanager
+def pyspark(folder: pathlib.Path) -> Iterator[Engine]:
     """Spark standalone, by the third-party package beam-pyspark-runner."""
     parts.need_packages("pyspark", "beam_pyspark_runner")
     parts.need_commands("java")
     import pyspark
 
     home = pathlib.Path(pyspark.__file__).parent
+    with contextlib.ExitStack() as stack:
+        url, workers = start_spark(stack, folder, home)
+        env = _spark_env(home) | {
+            "PYSPARK_PYTHON": sys.executable,
+            "PYSPARK_SUBMIT_ARGS": f"--master {url} --conf spark.eventLog.enabled=true "
+            f"--conf spark.eventLog.dir={folder} pyspark-shell",
+        }
+        runner = "beam_pyspark_runner.pyspark_runner.PySparkRunner"
+        yield Engine({"runner": runner}, workers, env)
+
+
+def start_spark(
+    stack: contextlib.ExitStack, folder: pathlib.Path, home: pathlib.Path
+) -> tuple[str, Callable[[], list[int]]]:
+    """Starts a Spark cluster; returns the master's address and the workers at work."""
     port, log = free_port(), folder / "master.log"
     url = f"spark://localhost:{port}"
-    env = {
-        "SPARK_HOME": str(home),
-        "SPARK_LOCAL_IP": "127.0.0.1",
-        "PYSPARK_PYTHON": sys.executable,
-        "PYSPARK_SUBMIT_ARGS": f"--master {url} --conf spark.eventLog.enabled=true "
-        f"--conf spark.eventLog.dir={folder} pyspark-shell",
-    }
     spark_class = (home / "bin" / "spark-class", "org.apache.spark.deploy")
-    with contextlib.ExitStack() as stack:
-        start = _starter(stack, folder, env)
-        options = ("--host", "localhost", "--webui-port", "0")
+    start = _starter(stack, folder, _spark_env(home))
+    options = ("--host", "localhost", "--webui-port", "0")
+    start(
+        *("master", spark_class[0], f"{spark_class[1]}.master.Master"),
+        *(*options, "--port", str(port)),
+    )
+    wait_until(lambda: listens(port), "Spark master", log=log)
+    workers = [
         start(
-            *("master", spark_class[0], f"{spark_class[1]}.master.Master"),
-            *(*options, "--port", str(port)),
+            *(f"worker_{i}", spark_class[0], f"{spark_class[1]}.worker.Worker"),
+            *(*options, "--cores", "1", "--work-dir", folder / f"work_{i}", url),
         )
-        wait_until(lambda: listens(port), "Spark master", log=log)
-        workers = [
-            start(
-                *(f"worker_{i}", spark_class[0], f"{spark_class[1]}.worker.Worker"),
-                *(*options, "--cores", "1", "--work-dir", folder / f"work_{i}", url),
-            )
-            for i in range(NUM_WORKERS)
-        ]
-        _wait_for_text(log, "Registering worker", NUM_WORKERS)
-        runner = "beam_pyspark_runner.pyspark_runner.PySparkRunner"
-        yield Engine(
-            {"runner": runner}, lambda: [worker.pid for worker in workers], env
-        )
+        for i in range(NUM_WORKERS)
+    ]
+    _wait_for_text(log, "Registering worker", NUM_WORKERS)
+    # A driver that was told of no master does all the work itself, without a word.
+    return url, lambda: [worker.pid for worker in workers if children(worker.pid)]
+
+
+def _spark_env(home: pathlib.Path) -> Mapping[str, str]:
+    return {"SPARK_HOME": str(home), "SPARK_LOCAL_IP": "127.0.0.1"}
 
 
 @contextlib.contextmanager
@@ -136,33 +168,18 @@ def prism(folder: pathlib.Path) -> Iterator[Engine]:
 @contextlib.contextmanager
 def flink(folder: pathlib.Path) -> Iterator[Engine]:
     """Flink: a job manager, task managers, and Beam's job server for them."""
-    job_server = parts.flink_job_server()
+    job_server = parts.job_server("flink", "-Drunner=beam-runners-flink-1.19")
     with contextlib.ExitStack() as stack:
         port, task_managers = start_flink(stack, folder)
-        _, pool_port = _worker_pool(stack, folder)
-        job_port = free_port()
-        _starter(stack, folder)(
-            *("job_server", "java", "-cp", job_server),
+        options = _job_server(
+            stack,
+            folder,
+            *("java", "-cp", f"{job_server}/*"),
             "org.apache.beam.runners.flink.FlinkJobServerDriver",
             f"--flink-master=localhost:{port}",
-            f"--job-port={job_port}",
-            f"--artifact-port={free_port()}",
-            f"--expansion-port={free_port()}",
-            f"--artifacts-dir={folder / 'artifacts'}",
         )
-        wait_until(
-            lambda: listens(job_port), "job server", log=folder / "job_server.log"
-        )
-        yield Engine(
-            {
-                "runner": "PortableRunner",
-                "job_endpoint": f"localhost:{job_port}",
-                "parallelism": NUM_WORKERS,
-                "environment_type": "EXTERNAL",
-                "environment_config": f"localhost:{pool_port}",
-            },
-            lambda: [manager.pid for manager in task_managers],
-        )
+        options = options | {"parallelism": NUM_WORKERS}
+        yield Engine(options, lambda: [manager.pid for manager in task_managers])
 
 
 def start_flink(
@@ -212,6 +229,7 @@ def flink_status(port: int) -> Mapping[str, Any]:
 ENGINES: Mapping[str, Callable[[pathlib.Path], AbstractContextManager[Engine]]] = {
     "dask": dask,
     "spark": spark,
+    "pyspark": pyspark,
     "prism": prism,
     "flink": flink,
 }
@@ -232,6 +250,30 @@ def _starter(
         return stack.enter_context(running(*command, log=log, env=environment))
 
     return start
+
+
+def _job_server(
+    stack: contextlib.ExitStack,
+    folder: pathlib.Path,
+    *command: str | os.PathLike[str],
+    env: Mapping[str, str] | None = None,
+) -> dict[str, object]:
+    """Starts Beam's job server and a pool of workers; returns options to use them."""
+    _, pool_port = _worker_pool(stack, folder)
+    port = free_port()
+    _starter(stack, folder, env)(
+        *("job_server", *command, f"--job-port={port}"),
+        f"--artifact-port={free_port()}",
+        f"--expansion-port={free_port()}",
+        f"--artifacts-dir={folder / 'artifacts'}",
+    )
+    wait_until(lambda: listens(port), "job server", log=folder / "job_server.log")
+    return {
+        "runner": "PortableRunner",
+        "job_endpoint": f"localhost:{port}",
+        "environment_type": "EXTERNAL",
+        "environment_config": f"localhost:{pool_port}",
+    }
 
 
 def _worker_pool(

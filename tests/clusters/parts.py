@@ -13,9 +13,10 @@ CACHE = pathlib.Path(
     os.environ.get("MPII_POSE_CLUSTER_CACHE", "~/.cache/mpii_pose_clusters")
 ).expanduser()
 FLINK_VERSION = "1.19.1"
+SPARK_VERSION = "3.5.9"
 # Stands in the pom too. A newer Beam of Python works with it.
 JOB_SERVER_VERSION = "2.62.0"
-JOB_SERVER_POM = pathlib.Path(__file__).with_name("flink_job_server.xml")
+JOB_SERVER_POM = pathlib.Path(__file__).with_name("job_server.xml")
 
 
 class PartMissingError(Exception):
@@ -38,31 +39,43 @@ def need_commands(*names: str) -> None:
 
 def flink_home() -> pathlib.Path:
     """Returns the folder of a Flink distribution, that of PyPI's wheels."""
-    folder = CACHE / f"flink-{FLINK_VERSION}"
     packages = [f"apache-flink{x}=={FLINK_VERSION}" for x in ("", "-libraries")]
+    return _installed(f"flink-{FLINK_VERSION}", *packages) / "pyflink"
+
+
+def spark_home() -> pathlib.Path:
+    """Returns the folder of a Spark distribution, that of PyPI's package."""
+    name = f"spark-{SPARK_VERSION}"
+    return _installed(name, f"pyspark=={SPARK_VERSION}") / "pyspark"
+
+
+def _installed(name: str, *packages: str) -> pathlib.Path:
+    """Returns a folder with Python packages and nothing that they depend on."""
+    folder = CACHE / name
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
     if not folder.exists():
         _fetch(*pip, f"{folder}.part", *packages)
         pathlib.Path(f"{folder}.part").rename(folder)
-    return folder / "pyflink"
+    return folder
 
 
-def flink_job_server() -> str:
-    """Returns the class path of Beam's job server for Flink, from Maven Central.
+def job_server(engine: str, *options: str) -> pathlib.Path:
+    """Returns a folder with Beam's job server for an engine, from Maven Central.
 
     Its one jar with everything in it is not everywhere to be had; its parts are.
+    Options are Maven's.
     """
     need_commands("java", "mvn")
-    folder = CACHE / f"flink-job-server-{JOB_SERVER_VERSION}"
+    folder = CACHE / f"{engine}-job-server-{JOB_SERVER_VERSION}"
     if not folder.exists():
         _fetch(
             *("mvn", "--quiet", "--batch-mode", "--update-snapshots"),
-            *("--file", str(JOB_SERVER_POM)),
+            *("--file", str(JOB_SERVER_POM), *options),
             *("dependency:copy-dependencies", "-DincludeScope=runtime"),
             f"-DoutputDirectory={folder}.part",
         )
         pathlib.Path(f"{folder}.part").rename(folder)
-    return f"{folder}/*"
+    return folder
 
 
 def prism() -> pathlib.Path:

@@ -27,6 +27,8 @@ def running(
             stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # A group of its own, with the id of the process.
+            # Where the tests run in the background, they and theirs ignore Ctrl-C.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
     try:
         yield process

@@ -3,6 +3,8 @@
 import contextlib
 import dataclasses
 import pathlib
+import signal
+import time
 
 import pytest
 
@@ -112,6 +114,26 @@ def test_worker_killed_in_the_middle_changes_nothing(
     assert build.killed is not None
     assert build.returncode == 0, build.output
     assert_same_files(tmp_path / "data", expected)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_interrupted_build_stops_on_the_engine_and_leaves_nothing(
+    name, start, options, tmp_path
+):
+    engine = start(name)
+
+    build = build_on(
+        engine,
+        tmp_path / "data",
+        options,
+        log=tmp_path / "log",
+        signal_build=signal.SIGINT,
+    )
+
+    assert build.returncode == -signal.SIGINT, build.output
+    assert "Stopped building mpii_pose" in build.output.splitlines()[-1]
+    time.sleep(2)  # What goes on would write again by now.
+    assert not list((tmp_path / "data" / "mpii_pose" / "person").iterdir())
 
 
 def test_engine_that_gives_up_with_its_worker_leaves_nothing(start, options, tmp_path):

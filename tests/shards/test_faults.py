@@ -4,6 +4,7 @@ import concurrent.futures
 import contextlib
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +13,10 @@ import time
 
 import pytest
 import tensorflow_datasets as tfds
+from apache_beam.runners.direct.direct_runner import (
+    BundleBasedDirectRunner,
+    DirectPipelineResult,
+)
 
 import mpii_pose
 from mpii_pose import workplace
@@ -39,6 +44,16 @@ write = tfds.core.DatasetInfo.write_to_directory
 tfds.core.DatasetInfo.write_to_directory = lambda *args: (write(*args), die())
 """,
 }
+# Dies once the dataset stands under its name.
+DIE_AFTER_ALL = "from mpii_pose.shards import builder as b; " + (
+    "b.PlannedShardsBuilder._post_download_and_prepare_hook = die"
+)
+# Makes a build one of another host, which sees no locks of this one.
+ON_ANOTHER_HOST = """
+import fcntl, socket
+socket.gethostname = lambda: "another"
+fcntl.flock = lambda *_: None
+"""
 # A build that stops in the middle of a shard: it makes a file, and waits for another.
 PAUSE = """
 import pathlib, time
@@ -55,9 +70,10 @@ ExampleEncoder.__call__ = encode_or_wait
 """
 
 
-def start_build(data_dir, manual_dir, *first: str) -> subprocess.Popen:
-    """Builds in another process, which runs some code first."""
+def start_build(data_dir, manual_dir, *first: str, beam="") -> subprocess.Popen:
+    """Builds in another process, which runs some code first; `beam` names a runner."""
     options = f"{str(data_dir)!r}, {str(manual_dir)!r}, num_shards=4"
+    options += f", beam_runner={beam!r}" if beam else ""
     code = "\n".join([*first, "from tests import builds", f"builds.build({options})"])
     return subprocess.Popen(
         [sys.executable, "-c", code],
@@ -117,6 +133,19 @@ def test_killed_build_leaves_no_trace_in_the_next(
     assert f"Removed {left}, left behind by process {process.pid} on" in log.text
     assert files(tmp_path) == expected
     assert not temporary(tmp_path)
+
+
+@pytest.mark.slow
+def test_build_killed_after_its_dataset_appeared_leaves_it_whole(
+    drawn_release, tmp_path, expected
+):
+    process = start_build(tmp_path, drawn_release, DIE, DIE_AFTER_ALL)
+    process.communicate(timeout=120)
+
+    assert process.returncode == -signal.SIGKILL
+    assert not [path for path in temporary(tmp_path) if path.is_dir()]
+    assert builds.read(builds.build(tmp_path, drawn_release), "train")
+    assert expected.items() <= files(tmp_path).items()
 
 
 @pytest.mark.slow
@@ -190,6 +219,59 @@ def test_build_on_another_host_is_left_alone(drawn_release, tmp_path, log):
     assert f"Left {theirs} alone, as process 1 on host elsewhere" in log.text
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("slower", ["this_host", "another_host"])
+def test_two_hosts_that_see_no_locks_of_each_other_leave_one_whole_dataset(
+    slower, drawn_release, tmp_path, expected
+):
+    here, go_on = tmp_path / "here", tmp_path / "go_on"
+    pause = PAUSE.format(here=str(here), go_on=str(go_on))
+    hosts = ["", ON_ANOTHER_HOST] if slower == "this_host" else [ON_ANOTHER_HOST, ""]
+    slow = start_build(tmp_path, drawn_release, hosts[0], pause)
+    wait_for(here.exists)
+    (unfinished,) = (path for path in temporary(tmp_path) if path.is_dir())
+    written = {path.name: path.stat().st_size for path in unfinished.iterdir()}
+
+    fast = start_build(tmp_path, drawn_release, hosts[1])
+    fast_output, _ = fast.communicate(timeout=120)
+    left = {path.name: path.stat().st_size for path in unfinished.iterdir()}
+    folder = tmp_path / "mpii_pose" / "person" / "1.0.0"
+    built = {path.name: path.read_bytes() for path in folder.iterdir()}
+    go_on.touch()
+    slow_output, _ = slow.communicate(timeout=120)
+
+    assert fast.returncode == 0, fast_output
+    host = "another" if slower == "another_host" else socket.gethostname()
+    who = f"process {slow.pid} on host {host} may be writing it"
+    assert f"Left {unfinished} alone, as {who}" in fast_output
+    assert written, "the slow build was not in the middle of writing"
+    assert left == written
+    assert slow.returncode == 0, slow_output
+    assert "Another process has built" in slow_output
+    assert built == {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert files(tmp_path) == expected
+    assert not temporary(tmp_path)
+
+
+def test_dataset_that_appears_while_ours_is_renamed_is_taken(
+    drawn_release, tmp_path, log, monkeypatch
+):
+    rename = os.rename
+
+    def rename_too_late(source, target):
+        if str(target) == str(tmp_path / "mpii_pose" / "person" / "1.0.0"):
+            shutil.copytree(source, target)
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", rename_too_late)
+
+    builder = builds.build(tmp_path, drawn_release)
+
+    assert "Another process has built" in log.text
+    assert builds.read(builder, "train")
+    assert not temporary(tmp_path)
+
+
 def test_dataset_that_another_host_builds_meanwhile_is_taken(
     drawn_release, tmp_path, log, monkeypatch
 ):
@@ -227,6 +309,61 @@ def test_interrupted_call_raises_what_it_was_sent_and_is_tidy(
 
     assert not builds.prepared(tmp_path)
     assert not temporary(tmp_path)
+
+
+@pytest.mark.parametrize("cancels", [True, False])
+def test_interrupt_cancels_the_job_on_beam_or_says_that_it_may_go_on(
+    cancels, drawn_release, tmp_path, monkeypatch, log
+):
+    def interrupt(self):
+        raise KeyboardInterrupt
+
+    def cancel(self):
+        log.clear()
+        if not cancels:
+            raise ValueError("Cannot invoke RPC on closed channel!")
+
+    monkeypatch.setattr(DirectPipelineResult, "wait_until_finish", interrupt)
+    monkeypatch.setattr(DirectPipelineResult, "cancel", cancel)
+
+    with pytest.raises(KeyboardInterrupt, match="Stopped building mpii_pose"):
+        builds.build(tmp_path, drawn_release, beam_runner=BundleBasedDirectRunner())
+
+    assert ("may go on, as it is not cancelled: Cannot invoke" in log.text) != cancels
+    assert not builds.prepared(tmp_path)
+
+
+def test_interrupt_after_the_dataset_appeared_does_not_call_it_removed(
+    drawn_release, tmp_path, monkeypatch
+):
+    def interrupt(self):
+        raise KeyboardInterrupt
+
+    name = "_post_download_and_prepare_hook"
+    monkeypatch.setattr(mpii_pose.Builder, name, interrupt)
+
+    with pytest.raises(KeyboardInterrupt, match=r"in .*/1\.0\.0 is whole"):
+        builds.build(tmp_path, drawn_release)
+
+    assert builds.read(builds.build(tmp_path, drawn_release), "train")
+    assert not temporary(tmp_path)
+
+
+def test_second_interrupt_while_tidying_leaves_a_note_of_whose_the_rest_is(
+    drawn_release, tmp_path, monkeypatch
+):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shards.Shard, "write", interrupt)
+        patch.setattr(shutil, "rmtree", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            builds.build(tmp_path, drawn_release)
+
+    (left,) = (path for path in temporary(tmp_path) if path.is_dir())
+    assert workplace.Owner.read(left.with_name(f"{left.name}.owner")).pid == os.getpid()
+    assert not builds.prepared(tmp_path)
 
 
 @pytest.mark.slow

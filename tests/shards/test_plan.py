@@ -175,6 +175,20 @@ def test_failed_shard_leaves_no_file(tmp_path, example):
     assert not list(folder.iterdir())
 
 
+def test_worker_whose_build_has_ended_does_not_make_its_folder_again(tmp_path, example):
+    folder = tmp_path / "incomplete.ABCDEF_1.0.0"
+    path = str(folder / "x-train.tfrecord-00000-of-00001")
+    shard = shards.Shard(path, [("key", example)])
+    writer = tfds.core.writer.ExampleWriter(tfds.core.FileFormat.TFRECORD)
+
+    with pytest.raises(
+        FileNotFoundError, match=r"ABCDEF_1\.0\.0 is not there"
+    ):
+        shard.write(ExampleEncoder(FEATURES), writer)
+
+    assert not folder.exists()
+
+
 def test_map_ahead_keeps_the_order_and_stops_at_an_error():
     def half(i):
         if i == 50:
