@@ -55,9 +55,9 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
                 raise
             logging.warning("Another process has built %s: taking that", self.data_dir)
             self.info.read_from_directory(self.data_dir)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             text = f"Stopped building {self.name}; what was written of it is removed"
-            raise KeyboardInterrupt(text) from None
+            raise KeyboardInterrupt(". ".join([text, *map(str, error.args)])) from None
         if not self.info.splits and self.is_prepared():
             self.info.read_from_directory(self.data_dir)
 
