@@ -56,8 +56,9 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
             logging.warning("Another process has built %s: taking that", self.data_dir)
             self.info.read_from_directory(self.data_dir)
         except KeyboardInterrupt as error:
-            text = f"Stopped building {self.name}; what was written of it is removed"
-            raise KeyboardInterrupt(". ".join([text, *map(str, error.args)])) from None
+            text = f"Stopped building {self.name}; what was written of the dataset is "
+            words = ". ".join([f"{text}removed", *map(str, error.args)])
+            raise KeyboardInterrupt(words) from None
         if not self.info.splits and self.is_prepared():
             self.info.read_from_directory(self.data_dir)
 
