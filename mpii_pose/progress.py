@@ -24,7 +24,7 @@ def bar(**options: Any) -> Any:
 def say(text: str) -> None:
     """Says what is about to happen, where bars are drawn, or else in the log."""
     if _is_watched():
-        print(text, file=sys.stderr)
+        print(text, flush=True)
     else:
         logging.info("%s", text)
 

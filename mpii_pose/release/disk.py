@@ -99,7 +99,9 @@ def dataset_step(
     counts = official.PEOPLE.values()
     most = max(counts) if max_examples is None else max_examples
     share = sum(min(count, most) for count in counts) / sum(counts)
-    num_bytes = round(official.DATASET_BYTES[layout] * share)
+    # A layout of the user's own is taken for the largest.
+    whole = official.DATASET_BYTES.get(layout, max(official.DATASET_BYTES.values()))
+    num_bytes = round(whole * share)
     return Step(f"building {OURS}/{layout}", data_dir, num_bytes, is_estimate=True)
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import shutil
+import sys
 import time
 import types
 
@@ -360,6 +361,17 @@ def test_disk_for_all_steps_is_told_before_the_first_byte(
         assert name in told.message
     assert told.levelname == "INFO"
     assert not server.sent
+
+
+def test_on_a_terminal_disk_is_told_where_tfds_tells_of_the_dataset(
+    server, manager, monkeypatch, capsys, log
+):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+
+    download.download_release(manager, mirror=f"{server.url}mpii")
+
+    assert "MPII Human Pose on disk: downloading the" in capsys.readouterr().out
+    assert "on disk" not in log.text
 
 
 def test_disk_that_may_not_be_enough_is_warned_of(server, manager, tmp_path, log, free):
