@@ -56,9 +56,10 @@ class Disk:
         return sum(step.num_bytes for step in steps) <= self.free
 
     def __str__(self) -> str:
-        total = in_gb(sum(step.num_bytes for step in self.steps))
-        steps = " + ".join(map(str, self.steps))
-        return f"{steps} = {total}; {in_gb(self.free)} are free in {self.folder}"
+        text = " + ".join(map(str, self.steps))
+        if len(self.steps) > 1:
+            text += f" = {in_gb(sum(step.num_bytes for step in self.steps))}"
+        return f"{text}; {in_gb(self.free)} are free in {self.folder}"
 
 
 def release_steps(

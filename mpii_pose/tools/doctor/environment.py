@@ -97,18 +97,20 @@ def check_disk(data_dir: str | os.PathLike[str]) -> Diagnosis:
     Args:
         data_dir: Where datasets are built; it may not exist yet.
     """
-    downloads = pathlib.Path(data_dir).expanduser() / "downloads"
+    data_dir = pathlib.Path(data_dir).expanduser()
+    downloads = data_dir / "downloads"
+    built = {folder.parent.name for folder in _built(data_dir)}
+    layouts = [name for name in official.DATASET_BYTES if name not in built]
+    if not layouts:
+        return fine(f"All configs of MPII are built in {data_dir}")
+    first, *others = (disk.dataset_step(layout, data_dir) for layout in layouts)
     steps = disk.release_steps(downloads, downloads / "extracted")
-    disks = disk.by_disk([*steps, disk.dataset_step("person", data_dir)])
-    others = [
-        f"{name} about {disk.in_gb(num_bytes)}"
-        for name, num_bytes in official.DATASET_BYTES.items()
-        if name != "person"
-    ]
-    text = (
-        f"MPII on disk: {'; '.join(map(str, disks))}\n"
-        f"In place of mpii_pose/person: {', '.join(others)}, synthetic some MB"
-    )
+    disks = disk.by_disk([*steps, first])
+    text = f"MPII on disk: {'; '.join(map(str, disks))}"
+    if others:
+        text += (
+            f"\nOr {', or '.join(map(str, others))}; mpii_pose/synthetic takes some MB"
+        )
     if all(each.suffices() for each in disks):
         return fine(text)
     return note(f"{text}\nThat is not enough: name a larger disk with --data_dir")
@@ -121,9 +123,7 @@ def check_leftovers(data_dir: str | os.PathLike[str]) -> Iterator[Diagnosis]:
         data_dir: Where datasets are built.
     """
     data_dir = pathlib.Path(data_dir).expanduser()
-    infos = data_dir.glob(f"{disk.OURS}/*/*/dataset_info.json")
-    built = sorted(str(path.parent.relative_to(data_dir)) for path in infos)
-    built = [name for name in built if f"{disk.OURS}/synthetic/" not in name]
+    built = [str(folder.relative_to(data_dir)) for folder in _built(data_dir)]
     downloads = data_dir / "downloads"
     folders = [downloads / disk.OURS, downloads / "extracted" / disk.OURS]
     sizes = {folder: disk.bytes_in(folder) for folder in folders}
@@ -134,6 +134,12 @@ def check_leftovers(data_dir: str | os.PathLike[str]) -> Iterator[Diagnosis]:
             f"for it. To free {disk.in_gb(sum(sizes.values()))}, unless you will build "
             f"another config of MPII:\nrm -r {shlex.join(map(str, used))}"
         )
+
+
+def _built(data_dir: pathlib.Path) -> list[pathlib.Path]:
+    """Returns the folders of MPII's datasets that are built."""
+    infos = sorted(data_dir.glob(f"{disk.OURS}/*/*/dataset_info.json"))
+    return [info.parent for info in infos if info.parts[-3] != "synthetic"]
 
 
 def _is_written(folder: pathlib.Path) -> bool:

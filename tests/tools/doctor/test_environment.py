@@ -1,6 +1,7 @@
 """The doctor says which versions are wrong and what to install."""
 
 import importlib.metadata
+import itertools
 import os
 import subprocess
 import sys
@@ -101,6 +102,16 @@ def test_what_a_finished_build_left_behind_is_named_with_how_to_remove_it(data_d
     assert disk.bytes_in(data_dir / "downloads") == 0
     assert list(data_dir.glob("mpii_pose/*/1.0.0/dataset_info.json"))
     assert not list(environment.check_leftovers(data_dir))
+
+
+def test_disk_is_told_of_what_is_not_built_yet(data_dir):
+    for name, other in itertools.pairwise([*official.DATASET_BYTES, ""]):
+        write(data_dir / "mpii_pose" / name / "1.0.0" / "dataset_info.json", 2)
+
+        text = environment.check_disk(data_dir).text
+
+        assert f"mpii_pose/{name} " not in text
+        assert f"mpii_pose/{other}" in text or "All configs of MPII are built" in text
 
 
 def test_what_a_build_still_needs_is_not_named(data_dir):
