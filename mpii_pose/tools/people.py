@@ -38,15 +38,13 @@ def read_dataset(folder: epath.Path) -> Release:
 
     The size of a frame is known where all of it is stored.
     """
-    import tensorflow_datasets as tfds
+    from mpii_pose.tools.datasets import open_dataset, read_examples
 
-    from mpii_pose.tools.datasets import stored_examples
-
-    builder = tfds.builder_from_directory(folder)
+    builder = open_dataset(folder)
     people: dict[str, list[PersonAnnotation]] = {}
     sizes: dict[str, tuple[int, int]] = {}
     for split in builder.info.splits:
-        for example in stored_examples(builder, split):
+        for example in read_examples(builder, split):
             if "image_to_frame" not in example:
                 with PIL.Image.open(io.BytesIO(example["image"])) as image:
                     sizes[example["image_name"].decode()] = image.size[::-1]
