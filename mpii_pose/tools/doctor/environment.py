@@ -108,9 +108,7 @@ def check_disk(data_dir: str | os.PathLike[str]) -> Diagnosis:
     disks = disk.by_disk([*steps, first])
     text = f"MPII on disk: {'; '.join(map(str, disks))}"
     if others:
-        text += (
-            f"\nOr {', or '.join(map(str, others))}; mpii_pose/synthetic takes some MB"
-        )
+        text += f"\nOr {', or '.join(map(str, others))}; synthetic takes some MB"
     if all(each.suffices() for each in disks):
         return fine(text)
     return note(f"{text}\nThat is not enough: name a larger disk with --data_dir")
