@@ -130,8 +130,7 @@ def run_coco(args: argparse.Namespace) -> int:
         path = args.folder / f"person_keypoints_{split}.json"
         write_coco(path, people, image_sizes=release.image_sizes)
         print(f"Wrote {len(people):,} people to {path}")
-    names = {p.image_name for people in release.people.values() for p in people}
-    if unknown := len(names - set(release.image_sizes)):
+    if unknown := len(release.images_of_unknown_size):
         print(
             f"{unknown:,} images are missing or cannot be read: their width and height "
             "are left out, and boxes are not cut to them."

@@ -8,6 +8,7 @@ import numpy as np
 import PIL.Image
 from etils import epath
 
+from mpii_pose.files import user_path
 from mpii_pose.person import UNKNOWN, PersonAnnotation
 from mpii_pose.release.release import Release, read_sized_people
 from mpii_pose.transforms.geometry import apply_affine, mark_missing
@@ -27,7 +28,7 @@ def read_people_of(
             takes.
         image_folder: As there; a dataset has its images in it.
     """
-    folder = epath.Path(path)
+    folder = user_path(path)
     if (folder / "dataset_info.json").exists():
         return read_dataset(folder)
     return read_sized_people(path, image_folder=image_folder)
