@@ -116,9 +116,9 @@ def _tell_of_disk(dl_manager: Any, dataset: disk.Step | None) -> None:
     """Says what will be written, and raises OSError where that cannot be."""
     extract_dir = tfds_private.extract_dir(dl_manager)
     steps = disk.release_steps(dl_manager.download_dir, extract_dir)
-    if not steps:
-        return  # The builder knows the exact size of the rest.
     disks = disk.by_disk([*steps, *([dataset] if dataset else [])])
+    if not steps or not disks:
+        return  # Of a dataset alone, the builder knows the exact size.
     text = "MPII Human Pose on disk: " + "\n".join(map(str, disks))
     advice = (
         "Free some space, or choose other disks with --data_dir, --download_dir and "
