@@ -170,7 +170,7 @@ def _describe(image: bytes) -> str:
         return "empty: build the dataset again"
     if image.startswith(PNG_START):
         return (
-            "a PNG, which is to be decoded before this map; or build the dataset again"
+            "a PNG, which is to be decoded before this map (or build the dataset anew),"
         )
     return (
         "truncated, or in another format: build the dataset again, or decode the image "
