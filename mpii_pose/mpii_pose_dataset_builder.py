@@ -10,7 +10,7 @@ from etils import epath
 
 import mpii_pose
 from mpii_pose import workplace
-from mpii_pose.release import download, find, official
+from mpii_pose.release import disk, download, find, official
 from mpii_pose.release.release import Release, read_release
 from mpii_pose.shards.builder import PlannedShardsBuilder
 from mpii_pose.shards.images import ImageError, ImageFile, find_image_files
@@ -125,7 +125,14 @@ class Builder(PlannedShardsBuilder):
             release = read_release(find.find(folder))
         else:
             release = download.obtain_release(
-                dl_manager, manual_dir=self._manual_dir, mirror=config.mirror
+                dl_manager,
+                manual_dir=self._manual_dir,
+                mirror=config.mirror,
+                dataset=disk.dataset_step(
+                    config.layout.name,
+                    self.data_dir_root,
+                    max_examples=self._max_examples,
+                ),
             )
         _log_differences(release)
         # From here on, what is written.

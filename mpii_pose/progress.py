@@ -15,11 +15,23 @@ _LOG_INTERVAL_S = 30
 def bar(**options: Any) -> Any:
     """Returns a progress bar with speed and the time left; `options` are tqdm's."""
     where: dict[str, Any] = {"leave": False}
-    # A notebook has no terminal, but draws bars.
-    if not (sys.stderr.isatty() or "ipykernel" in sys.modules):
+    if not _is_watched():
         interval = {"mininterval": _LOG_INTERVAL_S, "maxinterval": _LOG_INTERVAL_S}
         where = {"file": _LogFile(), "ncols": 0, **interval}
     return tfds_private.tqdm(**where, **options)
+
+
+def say(text: str) -> None:
+    """Says what is about to happen, where bars are drawn, or else in the log."""
+    if _is_watched():
+        print(text, flush=True)
+    else:
+        logging.info("%s", text)
+
+
+def _is_watched() -> bool:
+    # A notebook has no terminal, but draws bars.
+    return sys.stderr.isatty() or "ipykernel" in sys.modules
 
 
 class _LogFile(io.StringIO):

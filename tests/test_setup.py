@@ -2,23 +2,41 @@
 
 import ast
 import pathlib
+import re
 
 import pytest
 from packaging.requirements import Requirement
 
-SETUP = pathlib.Path(__file__).parents[1] / "setup.py"
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def argument(name):
+    """Returns an argument of setup.py's call."""
+    (value,) = (
+        ast.literal_eval(node.value)
+        for node in ast.walk(ast.parse((ROOT / "setup.py").read_text()))
+        if isinstance(node, ast.keyword) and node.arg == name
+    )
+    return value
 
 
 @pytest.fixture(scope="module")
 def required():
     """What the package itself needs, by name."""
-    lists = {
-        node.arg: ast.literal_eval(node.value)
-        for node in ast.walk(ast.parse(SETUP.read_text()))
-        if isinstance(node, ast.keyword) and node.arg == "install_requires"
-    }
-    found = map(Requirement, lists["install_requires"])
+    found = map(Requirement, argument("install_requires"))
     return {requirement.name: requirement.specifier for requirement in found}
+
+
+def test_the_guide_says_what_each_extra_is_for():
+    (table,) = re.findall(
+        r"^\| `pip install '\.\[EXTRA\]'` \|.*\n((?:\|.*\n)+)",
+        (ROOT / "docs" / "build.md").read_text(),
+        re.MULTILINE,
+    )
+    first_cells = (row.split("|")[1] for row in table.splitlines())
+    named = re.findall(r"`(\w+)`", " ".join(first_cells))
+
+    assert sorted(named) == sorted(argument("extras_require"))
 
 
 def test_old_tensorflow_gets_a_tensorflow_metadata_that_it_can_read(required):

@@ -61,14 +61,21 @@ def extract(archive: epath.PathLike, extract_dir: epath.PathLike) -> epath.Path:
         ArchiveError: The archive is refused; the message names it and the reason.
         OSError: The disk is full.
     """
-    archive = epath.Path(archive)
-    folder = epath.Path(extract_dir) / f"{archive.name}.{_fingerprint(archive)}"
+    folder = folder_of(archive, extract_dir)
     if folder.exists():
         with workplace.lock(folder.parent):
             if folder.exists() and not _is_whole(folder):
                 logging.warning("Files are missing in %s: extracting again", folder)
                 folder.rmtree()
-    return workplace.make_once(folder, lambda partial: _extract(archive, partial))
+    return workplace.make_once(
+        folder, lambda partial: _extract(epath.Path(archive), partial)
+    )
+
+
+def folder_of(archive: epath.PathLike, extract_dir: epath.PathLike) -> epath.Path:
+    """Returns the folder that an archive is extracted to."""
+    archive = epath.Path(archive)
+    return epath.Path(extract_dir) / f"{archive.name}.{_fingerprint(archive)}"
 
 
 def list_files(archive: epath.PathLike) -> list[str]:

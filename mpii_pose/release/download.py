@@ -1,6 +1,7 @@
 """Gets hold of a release for a build: in the user's folder, or downloaded."""
 
 import contextlib
+import errno
 import os
 import pathlib
 from typing import Any, Final
@@ -10,9 +11,9 @@ import tensorflow_datasets as tfds
 from absl import logging
 from etils import epath
 
-from mpii_pose import tfds_private, workplace
+from mpii_pose import progress, tfds_private, workplace
 from mpii_pose.person import AnnotationError
-from mpii_pose.release import fetch, find, official
+from mpii_pose.release import disk, fetch, find, official
 from mpii_pose.release.archives import ArchiveError
 from mpii_pose.release.release import Release, read_release
 
@@ -29,6 +30,7 @@ def obtain_release(
     *,
     manual_dir: epath.PathLike | None = None,
     mirror: str | None = None,
+    dataset: disk.Step | None = None,
 ) -> Release:
     """Reads the release in the user's folder, or downloads it.
 
@@ -38,14 +40,16 @@ def obtain_release(
             share, is used only if there is a release in it.
         mirror: Address of a folder with the archives, to download them from; None for
             that of the environment variable MPII_POSE_MIRROR, or else the authors'.
+        dataset: What will be written afterwards, to be told before a download.
 
     Raises:
         FileNotFoundError: There is no release in `manual_dir`.
         ConnectionError: The release cannot be downloaded.
+        OSError: There is no room for the download and what is in it.
     """
     found = find.find(manual_dir) if manual_dir else _find_in_default(dl_manager)
     if found is None:
-        found = download_release(dl_manager, mirror=mirror)
+        found = download_release(dl_manager, mirror=mirror, dataset=dataset)
     extract_dir = tfds_private.extract_dir(dl_manager) / "mpii_pose"
     return read_release(found, extract_dir=extract_dir)
 
@@ -68,11 +72,16 @@ def _find_in_default(dl_manager: Any) -> find.Found | None:
     return None
 
 
-def download_release(dl_manager: Any, *, mirror: str | None = None) -> find.Found:
+def download_release(
+    dl_manager: Any, *, mirror: str | None = None, dataset: disk.Step | None = None
+) -> find.Found:
     """Downloads the two archives and compares them with what is published.
+
+    What that takes on disk, and what follows, is told before.
 
     Raises:
         ConnectionError: The files cannot be had.
+        OSError: There is no room for them and what is in them.
         ValueError: A file is not the published one.
     """
     mirror = mirror or os.environ.get(MIRROR)
@@ -87,6 +96,7 @@ def download_release(dl_manager: Any, *, mirror: str | None = None) -> find.Foun
     try:
         # One at a time: the second finds what the first has downloaded.
         with workplace.lock(download_dir):
+            _tell_of_disk(dl_manager, dataset)
             archives = dl_manager.download(dict(official.URLS))
     except _NETWORK_ERRORS as error:
         raise ConnectionError(
@@ -100,6 +110,29 @@ def download_release(dl_manager: Any, *, mirror: str | None = None) -> find.Foun
     blob = official.git_blob_id(file.read_bytes())
     _check_identity(file, "git blob id", blob, official.MATLAB_GIT_BLOB)
     return find.Found(images.parent, [source], images, [])
+
+
+def _tell_of_disk(dl_manager: Any, dataset: disk.Step | None) -> None:
+    """Says what will be written, and raises OSError where that cannot be."""
+    extract_dir = tfds_private.extract_dir(dl_manager)
+    steps = disk.release_steps(dl_manager.download_dir, extract_dir)
+    disks = disk.by_disk([*steps, *([dataset] if dataset else [])])
+    if not steps or not disks:
+        return  # Of a dataset alone, the builder knows the exact size.
+    text = "MPII Human Pose on disk: " + "\n".join(map(str, disks))
+    advice = (
+        "Free some space, or choose other disks with --data_dir, --download_dir and "
+        "--extract_dir"
+    )
+    if not all(each.suffices(for_estimates=False) for each in disks):
+        raise OSError(
+            errno.ENOSPC,
+            f"Not enough disk space; nothing was downloaded. {text}\n{advice}",
+        )
+    if not all(each.suffices() for each in disks):
+        logging.warning("%s\nThat may not be enough. %s", text, advice)
+    else:
+        progress.say(text)
 
 
 class _Downloader:

@@ -6,6 +6,7 @@ Whatever else a server sends replaces the part or is refused: two versions are n
 mixed.
 """
 
+import contextlib
 import dataclasses
 import errno
 import itertools
@@ -14,6 +15,7 @@ import pathlib
 import re
 import shutil
 import time
+from collections.abc import Iterator
 from typing import Final
 
 import requests
@@ -113,7 +115,7 @@ def fetch(url: str, part: epath.PathLike, *, verify: bool = True) -> None:
     """
     part = pathlib.Path(part)
     retries, best = _FIRST_RETRIES, _size(part)
-    with requests.Session() as session:
+    with requests.Session() as session, _telling_what_is_kept(url, part):
         while True:
             try:
                 _fetch_rest(session, url, part, verify=verify)
@@ -124,6 +126,15 @@ def fetch(url: str, part: epath.PathLike, *, verify: bool = True) -> None:
                     retries = _RETRIES
                 best = max(best, _size(part))
                 retries = _pause(retries, url, part, error)
+
+
+@contextlib.contextmanager
+def _telling_what_is_kept(url: str, part: pathlib.Path) -> Iterator[None]:
+    """Says of a download that Ctrl-C stops what is left of it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"{url}: {_kept(part)}") from None
 
 
 def _pause(

@@ -55,12 +55,12 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
                 raise
             logging.warning("Another process has built %s: taking that", self.data_dir)
             self.info.read_from_directory(self.data_dir)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             end = "what was written of it is removed"
             if self.is_prepared():
                 end = f"the dataset in {self.data_dir} is whole"
             text = f"Stopped building {self.name}; {end}"
-            raise KeyboardInterrupt(text) from None
+            raise KeyboardInterrupt(". ".join([text, *map(str, error.args)])) from None
         if not self.info.splits and self.is_prepared():
             self.info.read_from_directory(self.data_dir)
 

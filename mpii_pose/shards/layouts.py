@@ -28,10 +28,12 @@ class FullFrame:
     """One example for each person, with the full image.
 
     Attributes:
+        name: The layout's, and that of its config.
         needs_image_sizes: Whether examples are made of the sizes of images too.
         supervised_keys: Input and target, for `as_supervised`.
     """
 
+    name = "person"
     needs_image_sizes = False
     supervised_keys = ("image", "keypoints")
 
@@ -98,6 +100,7 @@ class PersonCrop(FullFrame):
     quality: int = 95
     subsampling: str = "4:4:4"
 
+    name = "person_crop"
     needs_image_sizes = True
 
     def __post_init__(self) -> None:
@@ -135,7 +138,7 @@ class PersonCrop(FullFrame):
         """Returns the options, and the Pillow whose encoder decides the bytes."""
         return {
             "layout": {
-                "name": "person_crop",
+                "name": self.name,
                 **dataclasses.asdict(self),
                 "pillow": PIL.__version__,
             }
@@ -187,6 +190,7 @@ class WholeImage(FullFrame):
     with one, and `test`. The feature `split` of a person says which list they are on.
     """
 
+    name = "image"
     supervised_keys = ("image", "people")
 
     def features(self) -> dict[str, tfds.features.FeatureConnector]:
@@ -205,7 +209,7 @@ class WholeImage(FullFrame):
 
     def metadata(self) -> dict[str, Any]:
         """Returns the layout's name."""
-        return {"layout": {"name": "image"}}
+        return {"layout": {"name": self.name}}
 
     def splits(
         self, people: Mapping[str, Sequence[PersonAnnotation]]
@@ -264,7 +268,7 @@ class _Examples(Sequence[KeyExample]):
 
 
 # Layouts by the names of their configs.
-LAYOUTS = {"person": FullFrame, "person_crop": PersonCrop, "image": WholeImage}
+LAYOUTS = {layout.name: layout for layout in (FullFrame, PersonCrop, WholeImage)}
 
 
 def layout_from(value: Any) -> FullFrame:

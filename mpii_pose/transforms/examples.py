@@ -81,16 +81,30 @@ def checked(
 def _check_feature(
     library: Any, name: str, value: Any, shape: list[Any], dtype: str
 ) -> Any:
-    if dtype == "float32" and isinstance(value, numbers.Real):
-        value = np.float32(value)
-    value, right_dtype = library.as_feature(value, dtype)
+    if dtype == "float32" and isinstance(value, numbers.Real | list | tuple):
+        value = _as_floats(value)
+    try:
+        value, right_dtype = library.as_feature(value, dtype)
+    except (TypeError, ValueError) as error:  # A ragged list, None.
+        raise ValueError(
+            f"{name} must be {dtype} {shape}, got {value!r:.100}: {error}"
+        ) from None
     known = library.with_shape(value, shape) if right_dtype else None
     if known is None:
         raise ValueError(
-            f"{name} must be {dtype} {shape}, got {_dtype(value)} {value.shape}; "
-            "map single examples, before batching"
+            f"{name} must be {dtype} {shape}, got {_dtype(value)} {value.shape}"
+            + "; map single examples, before batching" * right_dtype
         )
     return known
+
+
+def _as_floats(value: Any) -> Any:
+    """Returns Python's numbers as float32, and anything else as it is."""
+    try:
+        array = np.asarray(value)
+    except Exception:  # Of ragged lists, and of those with TensorFlow's tensors.
+        return value
+    return np.float32(array) if array.dtype.kind in "iuf" else value
 
 
 def _check_image(library: Any, image: Any) -> Any:
@@ -156,7 +170,7 @@ def _describe(image: bytes) -> str:
         return "empty: build the dataset again"
     if image.startswith(PNG_START):
         return (
-            "a PNG, which is to be decoded before this map; or build the dataset again"
+            "a PNG, which is to be decoded before this map (or build the dataset anew),"
         )
     return (
         "truncated, or in another format: build the dataset again, or decode the image "

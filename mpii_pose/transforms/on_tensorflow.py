@@ -55,6 +55,8 @@ def is_jpeg(image: tf.Tensor) -> tf.Tensor:
 
 def described(describe: Callable[[bytes], str], image: tf.Tensor) -> tf.Tensor:
     """Returns what a function says of bytes, once they are there."""
+    if tf.executing_eagerly():
+        return describe(image.numpy())
     return tf.numpy_function(describe, [image], tf.string, stateful=False)
 
 
@@ -76,6 +78,12 @@ def verified(
     What to say of a wrong one is found out when there is one.
     """
     where = ["of image", features["image_name"], "index", features["index"]]
+    if tf.executing_eagerly():
+        for message, (good, value) in checks.items():
+            if not good:
+                words = " ".join(map(_as_text, (message, value(), *where)))
+                raise tf.errors.InvalidArgumentError(None, None, words)
+        return features
 
     def complain() -> tf.Tensor:
         assertions = [
@@ -91,6 +99,11 @@ def verified(
         for name in ("image", "center", "scale"):
             features[name] = tf.identity(features[name])
     return features
+
+
+def _as_text(value: Any) -> str:
+    value = value.numpy() if tf.is_tensor(value) else value
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def random_seed(

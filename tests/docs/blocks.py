@@ -1,9 +1,11 @@
 """Reads the code blocks of README and guides, and checks commands without running them.
 
-A block after `<!-- skip: next -->` is left out.
+A block after `<!-- skip: next -->` is left out, and one after `<!-- skip: next
+if("torch" not in installed, reason="needs torch") -->` where PyTorch is not.
 """
 
 import functools
+import itertools
 import pathlib
 import re
 import shlex
@@ -37,6 +39,20 @@ def parse(path: pathlib.Path) -> sybil.Document:
         ),
     ]
     return sybil.Sybil(parsers=parsers, path=str(ROOT)).parse(path)
+
+
+def table(path: pathlib.Path, head: str) -> dict[str, list[str]]:
+    """Returns the code in a table, by what stands in the first column.
+
+    Args:
+        path: The document.
+        head: What stands above the first column.
+    """
+    lines = iter(path.read_text().splitlines())
+    next(line for line in lines if line.startswith(f"| {head} |"))
+    rows = itertools.takewhile(lambda line: line.startswith("|"), lines)
+    cells = (row.strip("|").split("|", 1) for row in rows if "---" not in row)
+    return {name.strip(): re.findall("`(.+?)`", code) for name, code in cells}
 
 
 def check_block(example: sybil.Example) -> None:

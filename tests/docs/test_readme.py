@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from mpii_pose.release import disk, official
 from tests import builds
 
 README = (builds.ROOT / "README.md").read_text()
@@ -59,3 +60,20 @@ def test_every_snippet_runs_as_printed_one_after_the_other(tmp_path):
     loaded = run(f"{load}; print(type(m.loss).__name__)", tmp_path)
 
     assert loaded.stdout.strip() == "HeatmapLoss", loaded.stderr[-3000:]
+
+
+@pytest.mark.parametrize("name", ["docs/build.md", "docs/dataset_card.md"])
+def test_tables_of_disk_have_the_figures_that_a_build_tells(name):
+    text = (builds.ROOT / name).read_text()
+
+    for layout, num_bytes in official.DATASET_BYTES.items():
+        row = rf"^\| `{layout}` \|.* about {disk.in_gb(num_bytes)} \|"
+        assert re.search(row, text, re.MULTILINE), layout
+
+
+def test_disk_is_told_as_a_build_tells_it():
+    words = " ".join(README.split())
+    person, crop = (official.DATASET_BYTES[name] for name in ("person", "person_crop"))
+
+    assert f"about {disk.in_gb(person)} for the dataset with all four splits" in words
+    assert f"some {disk.in_gb(crop)} instead of {person / 1e9:.1f}," in words

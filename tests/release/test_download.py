@@ -6,6 +6,9 @@ import json
 import os
 import pathlib
 import shutil
+import sys
+import time
+import types
 
 import pytest
 import requests
@@ -14,8 +17,8 @@ from etils import epath
 
 import mpii_pose
 from mpii_pose import tfds_private, workplace
-from mpii_pose.release import archives, download, official
-from tests import releases
+from mpii_pose.release import archives, disk, download, official
+from tests import builds, releases
 from tests.servers import Server, serving
 
 ANNOTATIONS = "mpii_human_pose_v1_u12_2"
@@ -54,6 +57,9 @@ def downloads(release, tmp_path, monkeypatch):
     (matlab_file,) = release.rglob("*.mat")
     blob = official.git_blob_id(matlab_file.read_bytes())
     monkeypatch.setattr(official, "MATLAB_GIT_BLOB", blob)
+    sizes = {n: (manager.download_dir / n).stat().st_size for n in official.URLS}
+    monkeypatch.setattr(official, "ARCHIVE_BYTES", sizes)
+    monkeypatch.setattr(official, "IMAGES_BYTES", sizes[official.IMAGES_ARCHIVE])
     return manager
 
 
@@ -300,6 +306,109 @@ def test_stopped_download_keeps_what_it_has(server, manager, tmp_path, monkeypat
     assert_whole(download.obtain_release(again, mirror=f"{server.url}mpii"))
 
     assert sum(server.sent) <= sum(map(len, server.content.values())) + (1 << 20)
+
+
+def test_ctrl_c_says_what_is_kept_of_a_download_and_the_same_command_goes_on(
+    server, tmp_path, monkeypatch
+):
+    size = len(server.content[f"/mpii/{official.IMAGES_ARCHIVE}"])
+    server.cuts = [size // 2]
+    monkeypatch.setenv("MPII_POSE_MIRROR", f"{server.url}mpii")
+
+    def interrupt(seconds):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "sleep", interrupt)  # In the pause after the cut.
+        with pytest.raises(KeyboardInterrupt) as caught:
+            builds.build(tmp_path)
+
+    (part,) = (tmp_path / "downloads" / "mpii_pose").glob("*.part")
+    assert part.stat().st_size == size // 2
+    assert str(caught.value) == (
+        "Stopped building mpii_pose; what was written of the dataset is removed. "
+        f"{server.url}mpii/{official.IMAGES_ARCHIVE}: {size // 2 / 1e6:.1f} MB are "
+        f"kept in {part}: the same command goes on there"
+    )
+    builds.build(tmp_path)
+    assert sum(server.sent) <= sum(map(len, server.content.values())) + (1 << 20)
+
+
+@pytest.fixture
+def free(monkeypatch):
+    """Sets how many bytes are free on the disk."""
+
+    def set_free(num_bytes):
+        usage = types.SimpleNamespace(free=num_bytes)
+        monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+
+    return set_free
+
+
+def test_disk_for_all_steps_is_told_before_the_first_byte(
+    server, manager, tmp_path, log, free
+):
+    server.statuses = [404]
+    sizes = sum(official.ARCHIVE_BYTES.values()) + official.IMAGES_BYTES
+    dataset = disk.Step("building mpii_pose/person", tmp_path, 5, is_estimate=True)
+    free(sizes + 5)
+
+    with pytest.raises(ConnectionError, match="404"):
+        download.download_release(manager, mirror=f"{server.url}mpii", dataset=dataset)
+
+    (told,) = (r for r in log.records if "MPII Human Pose on disk: " in r.message)
+    for name in ("downloading the archives", "extracting the images", str(dataset)):
+        assert name in told.message
+    assert told.levelname == "INFO"
+    assert not server.sent
+
+
+def test_on_a_terminal_disk_is_told_where_tfds_tells_of_the_dataset(
+    server, manager, monkeypatch, capsys, log
+):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+
+    download.download_release(manager, mirror=f"{server.url}mpii")
+
+    assert "MPII Human Pose on disk: downloading the" in capsys.readouterr().out
+    assert "on disk" not in log.text
+
+
+def test_disk_that_may_not_be_enough_is_warned_of(server, manager, tmp_path, log, free):
+    sizes = sum(official.ARCHIVE_BYTES.values()) + official.IMAGES_BYTES
+    dataset = disk.Step("building mpii_pose/person", tmp_path, 5, is_estimate=True)
+    free(sizes)
+
+    download.download_release(manager, mirror=f"{server.url}mpii", dataset=dataset)
+
+    (told,) = (r for r in log.records if "MPII Human Pose on disk: " in r.message)
+    assert told.levelname == "WARNING"
+    assert "may not be enough. Free some space, or" in told.message
+
+
+def test_disk_that_is_not_enough_is_an_error_before_the_first_byte(
+    server, manager, free
+):
+    free(sum(official.ARCHIVE_BYTES.values()) + official.IMAGES_BYTES - 1)
+
+    with pytest.raises(OSError, match=r"nothing was downloaded.* extracting") as caught:
+        download.download_release(manager, mirror=f"{server.url}mpii")
+
+    assert caught.value.errno == errno.ENOSPC
+    assert "--extract_dir" in str(caught.value)
+    assert not server.asked
+
+
+def test_download_and_extraction_that_are_there_need_no_room(
+    server, manager, log, free
+):
+    download.obtain_release(manager, mirror=f"{server.url}mpii")
+    log.clear()
+    free(1)
+
+    download.obtain_release(manager, mirror=f"{server.url}mpii")
+
+    assert "on disk" not in log.text
 
 
 def test_download_that_another_host_may_be_writing_is_left_alone(

@@ -6,6 +6,9 @@ from mpii_pose.transforms import examples
 from mpii_pose.transforms.spec import check_size
 from tests.transforms import scenes
 
+POINTS = scenes.example(scenes.noise(20, 30))["keypoints"]
+JPEG = scenes.jpeg(scenes.noise(20, 30))
+
 
 def example(**changes):
     return {**scenes.example(scenes.noise(20, 30), index=41), **changes}
@@ -83,19 +86,50 @@ def test_plain_numbers_are_taken_for_what_they_are(given, number):
     assert found["scale"].dtype == found["head_size"].dtype == np.float32
 
 
-def test_plain_lists_are_taken_for_what_they_are():
-    values = example()
-    lists = {name: values[name].tolist() for name in ("keypoints", "visibility")}
+@pytest.mark.parametrize("center", [[9, 9.5], [9, 9], (9, 9), [np.int16(9), 9.5]])
+def test_plain_lists_are_taken_for_what_they_are(given, center):
+    values = example(keypoints=np.round(POINTS))
+    lists = {
+        "keypoints": values["keypoints"].astype(int).tolist(),
+        "visibility": values["visibility"].tolist(),
+        "center": center,
+    }
 
-    found = examples.checked(values | lists | {"center": [9, 9.5]})
+    found = examples.checked(given(values) | lists)
 
     np.testing.assert_array_equal(found["keypoints"], values["keypoints"])
     np.testing.assert_array_equal(found["visibility"], values["visibility"])
-    assert found["center"].dtype == np.float32
+    np.testing.assert_array_equal(found["center"], center)
+    assert found["keypoints"].dtype == found["center"].dtype == np.float32
 
 
-POINTS = scenes.example(scenes.noise(20, 30))["keypoints"]
-JPEG = scenes.jpeg(scenes.noise(20, 30))
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("keypoints", [[1.0, 2.0], [3.0]]), ("center", [None, 2.0])),
+        *(("center", "ab"), ("center", [b"1", b"2"]), ("scale", None)),
+        *(("visibility", [True] * 16), ("visibility", [0.5] * 16), ("index", None)),
+    ],
+)
+def test_plain_values_that_are_no_numbers_name_the_feature_alone(given, name, value):
+    with pytest.raises(
+        ValueError, match=rf"^{name} must be (float32|integer)"
+    ) as caught:
+        examples.checked(given(example()) | {name: value})
+
+    assert "batching" not in str(caught.value), "that is not what is wrong"
+
+
+def test_numbers_of_the_map_function_may_stand_in_a_list():
+    def checked(values):
+        x, y = tf.unstack(values["center"])
+        return examples.checked(values | {"center": [x, y]})
+
+    dataset = tf.data.Dataset.from_tensors(example()).map(checked)
+
+    np.testing.assert_array_equal(
+        dataset.get_single_element()["center"], example()["center"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -131,6 +165,26 @@ def test_value_that_cannot_be_used_names_image_and_index(given, name, value, mes
 
     with pytest.raises(error, match=rf"(?s){message}.*drawn_41\.jpg.*index.*\b41\b"):
         check(values)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("image", b"\x89PNG\r\n\x1a\n", "the bytes .* JPEG do, but are a PNG, which"),
+        ("image", b"", "the bytes .* JPEG do, but are empty: build"),
+        ("scale", np.float32(-1), "scale must be 0.001 to 1000.* got -1.0"),
+    ],
+)
+def test_of_tensors_at_hand_the_message_is_that_of_arrays(name, value, message):
+    values = example(**{name: value})
+    tensors = {key: tf.convert_to_tensor(value) for key, value in values.items()}
+
+    with pytest.raises(tf.errors.InvalidArgumentError) as of_tensors:
+        examples.checked(tensors)
+    with pytest.raises(ValueError, match=rf"^{message}") as of_arrays:
+        examples.checked(values)
+
+    assert of_tensors.value.message == str(of_arrays.value)
 
 
 def test_missing_keypoint_may_be_anything():

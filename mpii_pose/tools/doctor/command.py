@@ -43,7 +43,7 @@ def add_parser(commands: Any) -> None:
         "--data_dir",
         type=user_path,
         metavar="DIR",
-        help="where you will build (default: TFDS's)",
+        help="where you build (default: PATH, if datasets are in it, or TFDS's)",
     )
     parser.set_defaults(run=run)
 
@@ -52,9 +52,10 @@ def run(args: argparse.Namespace) -> int:
     """Prints how many problems there are, what they are, then what else was found."""
     from mpii_pose.tools.doctor.diagnosis import State
     from mpii_pose.tools.doctor.environment import check_environment
-    from mpii_pose.tools.doctor.files import check_path
+    from mpii_pose.tools.doctor.files import check_path, data_dir_of
 
-    diagnoses = [*check_environment(args.data_dir)]
+    data_dir = args.data_dir or (args.path and data_dir_of(args.path))
+    diagnoses = [*check_environment(data_dir)]
     if args.path is not None:
         print(f"Reading {args.path} ...", file=sys.stderr)
         diagnoses += check_path(args.path)

@@ -5,12 +5,13 @@ import importlib.metadata
 import os
 import pathlib
 import platform
-import shutil
+import shlex
 from collections.abc import Iterable, Iterator
 
 from packaging.requirements import Requirement
 
-from mpii_pose.release import official
+from mpii_pose import workplace
+from mpii_pose.release import disk, official
 from mpii_pose.tools.doctor.diagnosis import Diagnosis, fine, note, problem
 
 # Installed is not enough for these: a broken build of them fails when imported.
@@ -40,6 +41,7 @@ def check_environment(data_dir: str | os.PathLike[str] | None) -> Iterator[Diagn
     yield from map(check_import, _IMPORTED)
     data_dir = data_dir or os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
     yield check_disk(data_dir)
+    yield from check_leftovers(data_dir)
 
 
 def check_requirements(requirements: Iterable[str]) -> Iterator[Diagnosis]:
@@ -89,21 +91,56 @@ def check_import(name: str) -> Diagnosis:
     return fine(f"import {name} works, version {getattr(module, '__version__', '?')}")
 
 
-def check_disk(folder: str | os.PathLike[str]) -> Diagnosis:
-    """Compares free space with what the real dataset takes.
+def check_disk(data_dir: str | os.PathLike[str]) -> Diagnosis:
+    """Says what is still to be written for all of MPII, and what is free.
 
     Args:
-        folder: Where datasets are built; it may not exist yet.
+        data_dir: Where datasets are built; it may not exist yet.
     """
-    folder = pathlib.Path(folder).expanduser()
-    existing = next(place for place in (folder, *folder.parents) if place.exists())
-    free = shutil.disk_usage(existing).free
-    total = sum(official.DISK_BYTES.values())
-    text = f"{free / 1e9:.1f} GB are free for {folder}"
-    if free >= total:
+    data_dir = pathlib.Path(data_dir).expanduser()
+    downloads = data_dir / "downloads"
+    built = {folder.parent.name for folder in _built(data_dir)}
+    layouts = [name for name in official.DATASET_BYTES if name not in built]
+    if not layouts:
+        return fine(f"All configs of MPII are built in {data_dir}")
+    first, *others = (disk.dataset_step(layout, data_dir) for layout in layouts)
+    steps = disk.release_steps(downloads, downloads / "extracted")
+    disks = disk.by_disk([*steps, first])
+    text = f"MPII on disk: {'; '.join(map(str, disks))}"
+    if others:
+        text += f"\nOr {', or '.join(map(str, others))}; synthetic takes some MB"
+    if all(each.suffices() for each in disks):
         return fine(text)
-    steps = ", ".join(f"{k} {v / 1e9:.1f} GB" for k, v in official.DISK_BYTES.items())
-    return note(
-        f"{text}; all of MPII needs {total / 1e9:.1f} GB ({steps}; name a larger disk "
-        "with --data_dir), mpii_pose/synthetic some MB"
-    )
+    return note(f"{text}\nThat is not enough: name a larger disk with --data_dir")
+
+
+def check_leftovers(data_dir: str | os.PathLike[str]) -> Iterator[Diagnosis]:
+    """Names what was downloaded and extracted for datasets that are built.
+
+    Args:
+        data_dir: Where datasets are built.
+    """
+    data_dir = pathlib.Path(data_dir).expanduser()
+    built = [str(folder.relative_to(data_dir)) for folder in _built(data_dir)]
+    downloads = data_dir / "downloads"
+    folders = [downloads / disk.OURS, downloads / "extracted" / disk.OURS]
+    sizes = {folder: disk.bytes_in(folder) for folder in folders}
+    used = [folder for folder in folders if sizes[folder]]
+    if built and used and not any(map(_is_written, used)):
+        yield note(
+            f"{', '.join(built)} can be read without what was downloaded and extracted "
+            f"for it. To free {disk.in_gb(sum(sizes.values()))}, unless you will build "
+            f"another config of MPII:\nrm -r {shlex.join(map(str, used))}"
+        )
+
+
+def _built(data_dir: pathlib.Path) -> list[pathlib.Path]:
+    """Returns the folders of MPII's datasets that are built."""
+    infos = sorted(data_dir.glob(f"{disk.OURS}/*/*/dataset_info.json"))
+    return [info.parent for info in infos if info.parts[-3] != "synthetic"]
+
+
+def _is_written(folder: pathlib.Path) -> bool:
+    """Whether a process may be at work in a folder."""
+    owners = map(workplace.Owner.read, folder.glob("*.owner"))
+    return any(owner is None or not owner.is_gone() for owner in owners)

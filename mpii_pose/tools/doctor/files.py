@@ -57,6 +57,14 @@ def find_datasets(path: epath.Path) -> list[epath.Path]:
     )
 
 
+def data_dir_of(path: epath.PathLike) -> epath.Path | None:
+    """Returns the folder in which TFDS keeps the dataset at a path, if there is one."""
+    for folder in find_datasets(epath.Path(path).expanduser()):
+        if folder.parents[1].name == _DATASET:
+            return folder.parents[2]
+    return None
+
+
 def check_files(path: epath.PathLike) -> Iterator[Diagnosis]:
     """Looks at a copy of the release.
 

@@ -1,6 +1,7 @@
 """The doctor says which versions are wrong and what to install."""
 
 import importlib.metadata
+import itertools
 import os
 import subprocess
 import sys
@@ -8,8 +9,10 @@ import types
 
 import pytest
 
+from mpii_pose.release import disk, official
 from mpii_pose.tools.doctor import environment
 from mpii_pose.tools.doctor.diagnosis import State
+from mpii_pose.workplace import Owner
 from tests import builds
 
 
@@ -53,19 +56,74 @@ def test_a_package_that_cannot_be_imported_is_a_problem(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("free", "state"), [(1e9, State.NOTE), (14e9, State.NOTE), (1e11, State.FINE)]
+    ("free", "state"), [(1e9, State.NOTE), (4e10, State.NOTE), (1e11, State.FINE)]
 )
 def test_free_disk_is_compared_with_all_that_is_needed(
     tmp_path, monkeypatch, free, state
 ):
     usage = types.SimpleNamespace(free=free)
-    monkeypatch.setattr(environment.shutil, "disk_usage", lambda path: usage)
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda path: usage)
 
     diagnosis = environment.check_disk(tmp_path / "not" / "there" / "yet")
 
     assert diagnosis.state is state
-    assert f"{free / 1e9:.1f} GB" in diagnosis.text
-    assert state is State.FINE or "42.8 GB" in diagnosis.text
+    figures = [disk.in_gb(n) for n in official.DATASET_BYTES.values()]
+    assert all(f"about {figure}" in diagnosis.text for figure in figures)
+    assert f"= 47.2 GB; {disk.in_gb(free)} are free in {tmp_path}" in diagnosis.text
+    assert ("--data_dir" in diagnosis.text) == (state is State.NOTE)
+
+
+def write(path, num_bytes):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(bytes(num_bytes))
+
+
+@pytest.fixture
+def data_dir(tmp_path):
+    """Downloads and what is in them, of which nothing is built."""
+    write(tmp_path / "downloads" / "mpii_pose" / "archive.tar.gz", 2_000_000)
+    extracted = tmp_path / "downloads" / "extracted" / "mpii_pose" / "archive.0"
+    write(extracted / "images" / "1.jpg", 3_000_000)
+    write(tmp_path / "mpii_pose" / "synthetic" / "1.0.0" / "dataset_info.json", 2)
+    return tmp_path
+
+
+def test_what_a_finished_build_left_behind_is_named_with_how_to_remove_it(data_dir):
+    write(data_dir / "mpii_pose" / "person" / "1.0.0" / "dataset_info.json", 2)
+    free = disk.bytes_in(data_dir / "downloads")
+
+    (diagnosis,) = environment.check_leftovers(data_dir)
+
+    assert diagnosis.state is State.NOTE
+    assert diagnosis.text.startswith("mpii_pose/person/1.0.0 can be read without")
+    assert free == 5_000_000
+    command = diagnosis.text.splitlines()[-1]
+    subprocess.run(command, shell=True, check=True)
+    assert disk.bytes_in(data_dir / "downloads") == 0
+    assert list(data_dir.glob("mpii_pose/*/1.0.0/dataset_info.json"))
+    assert not list(environment.check_leftovers(data_dir))
+
+
+def test_disk_is_told_of_what_is_not_built_yet(data_dir):
+    for name, other in itertools.pairwise([*official.DATASET_BYTES, ""]):
+        write(data_dir / "mpii_pose" / name / "1.0.0" / "dataset_info.json", 2)
+
+        text = environment.check_disk(data_dir).text
+
+        assert f"mpii_pose/{name} " not in text
+        assert f"mpii_pose/{other}" in text or "All configs of MPII are built" in text
+
+
+def test_what_a_build_still_needs_is_not_named(data_dir):
+    assert not list(environment.check_leftovers(data_dir))
+
+
+@pytest.mark.parametrize("note", ["", Owner("elsewhere", 1, 0.0).to_json()])
+def test_what_somebody_may_be_writing_is_not_named(data_dir, note):
+    write(data_dir / "mpii_pose" / "image" / "1.0.0" / "dataset_info.json", 2)
+    (data_dir / "downloads" / "mpii_pose" / "archive.part.owner").write_text(note)
+
+    assert not list(environment.check_leftovers(data_dir))
 
 
 def test_a_package_that_is_not_installed_is_noted(monkeypatch):

@@ -51,6 +51,7 @@ def test_datasets_below_a_folder_are_found_and_told_apart(build, tmp_path, level
     texts = [str(diagnosis) for diagnosis in files.check_path(above)]
 
     assert len(texts) == 2 * 4
+    assert files.data_dir_of(above) == tmp_path
     assert all(text.startswith("ok") for text in texts)
     assert all("of mpii_pose/person/" in text for text in texts)
 
