@@ -70,8 +70,8 @@ def shape(image: np.ndarray) -> np.ndarray:
 
 
 def constant(array: np.ndarray) -> np.ndarray:
-    """Returns an array."""
-    return array
+    """Returns an array that nobody else has."""
+    return array.copy()
 
 
 def verified(
@@ -147,7 +147,7 @@ def render(
             image_size=look.spec.image_size,
             antialias=look.antialias,
         )
-    return rendering.render(
+    features = rendering.render(
         levels,
         crop_to_image,
         example["keypoints"],
@@ -155,6 +155,9 @@ def render(
         draw,
         look=look,
     )
+    if look.image_dtype is not None:
+        features["image"] = np.ascontiguousarray(features["image"])
+    return features
 
 
 def _where(example: Mapping[str, Any]) -> str:

@@ -38,11 +38,14 @@ def test_hrnet_takes_input_target_weight_and_meta():
     transform = mpii_pose.PoseTransform(**SIZES, alignment="legacy")
     example = people()[1]
     features = transform(example)
+    levels = mpii_pose.PoseTransform(transform.spec, image_dtype="uint8")(example)
 
     image, target, weight, meta = transform.hrnet(example)
 
-    expected = channels_first.imagenet_image(features["image"])
+    expected = channels_first.imagenet_image(levels["image"])
     np.testing.assert_array_equal(image, expected)
+    expected = channels_first.imagenet_image(features["image"])
+    np.testing.assert_allclose(image, expected, atol=1e-6)
     for k in range(16):
         np.testing.assert_array_equal(target[k], features["heatmaps"][..., k])
     np.testing.assert_array_equal(weight[:, 0], features["weights"])
@@ -51,6 +54,20 @@ def test_hrnet_takes_input_target_weight_and_meta():
     np.testing.assert_allclose(meta["center"], center, atol=1e-3)
     np.testing.assert_allclose(meta["scale"] * 200, [side, side * 64 / 48], rtol=1e-4)
     assert meta["index"] == 1
+
+
+def test_changed_colors_are_normalized_as_they_are():
+    colors = mpii_pose.Augmentation(channel_gain=0.3, brightness=0.2)
+    transform = mpii_pose.PoseTransform(**SIZES, augmentation=colors, seed=2)
+    example = people()[1]
+    features = transform(example)
+
+    image, *_ = transform.hrnet(example)
+
+    expected = channels_first.imagenet_image(features["image"])
+    np.testing.assert_array_equal(image, expected)
+    plain, *_ = mpii_pose.PoseTransform(**SIZES).hrnet(example)
+    assert np.abs(image - plain).max() > 0.1
 
 
 def test_hugging_face_takes_pixel_values_labels_and_weights():
