@@ -37,7 +37,7 @@ setuptools.setup(
     package_data={
         "mpii_pose": ["*.bib", "*.md", "*.tsv", "*.txt", "py.typed"],
         "mpii_pose.release": ["*.csv"],
-        "mpii_pose.tools": ["*.css"],
+        "mpii_pose.tools": ["*.css", "*.jinja"],
         "mpii_pose.tools.audit": ["*.jinja"],
         "mpii_pose.tools.evaluate": ["*.jinja"],
     },

@@ -7,17 +7,21 @@
 left out. Without it, people of MPII's image sizes are drawn. Crops are told as pixels,
 quality, subsampling. Everything is measured on the same people:
 
-* bytes: of a stored image.
-* build: CPU ms to decode, crop and encode it.
-* fidelity: of the crop that a network is trained with (256 px, HRNet's augmentation,
-  the same draws for all), in dB against the frame averaged over each crop pixel's area.
+* KB: of images, for each person.
+* build: CPU ms to read, and to decode, crop and encode, for each person.
+* fidelity: of crops that a network is trained with (256 px, HRNet's augmentation, the
+  same draws for all), in dB against the frame averaged over each crop pixel's area.
 * load: CPU ms an image of `PoseTransform` from memory, in training and in evaluation,
   in rounds that take turns, median and range.
 * HRNet: of HRNet's dataset class as published, on the same stored images, without
   batches and without PyTorch's loader (needs opencv-python-headless).
+
+Of the layout `image`, whose examples hold all people of an image, only bytes and the
+time to build are told.
 """
 
 import argparse
+import importlib.util
 import io
 import itertools
 import pathlib
@@ -61,6 +65,7 @@ def main() -> None:
     add("--images", type=pathlib.Path, help="its images, if not in the usual place")
     add("--count", type=int, default=128, help="people")
     add("--fidelity_count", type=int, default=64, help="people compared with frames")
+    add("--draws", type=int, default=1, help="crops compared, of each of these people")
     add("--rounds", type=int, default=3)
     add("--layouts", nargs="+", default=LAYOUTS)
     options = parser.parse_args()
@@ -89,21 +94,30 @@ def compare(
             }
         )
     stored = {name: build(layout, people, files) for name, layout in layouts.items()}
-    compared = stored["full frame"][0][: options.fidelity_count]
-    references = [reference(example) for example in compared]
     times = load_times({name: s[0] for name, s in stored.items()}, options.rounds)
-    titles = ["stored", "KB", "build, ms", "dB median, lowest tenth"]
+    compared = stored["full frame"][0][: options.fidelity_count]
+    crops = [transform(training=True, seed=seed) for seed in range(options.draws)]
+    references = [[reference(example, crop) for example in compared] for crop in crops]
+    of_frames = fidelity(compared, crops, references)
+    titles = ["stored", "KB", "build, ms", "dB median, lowest tenth", "against frames"]
     titles += [f"{kind}, ms" for kind in KINDS]
     print(f"| {' | '.join(titles)} |\n{'|---' * len(titles)}|")
+    stored["image"] = build(layout_from("image"), people, files)
     for name, (examples, seconds) in stored.items():
-        kilobytes = np.mean([len(e["image"]) for e in examples]) / 1e3
-        levels = fidelity(examples, references)
-        columns = [
-            f"{kilobytes:.0f}",
-            f"{seconds / len(people) * 1e3:.1f}",
-            f"{np.median(levels):.1f}, {np.percentile(levels, 10):.1f}",
-            *(processes.spread(times[name, kind]) for kind in KINDS),
-        ]
+        kilobytes = sum(len(e["image"]) for e in examples) / len(people) / 1e3
+        columns = [f"{kilobytes:.0f}", f"{seconds / len(people) * 1e3:.1f}"]
+        if name in layouts:
+            levels = fidelity(examples, crops, references)
+            columns += [
+                f"{np.median(levels):.1f}, {np.percentile(levels, 10):.1f}",
+                f"{np.median(levels - of_frames):+.1f}",
+                *(
+                    processes.spread(times[name, kind]) if (name, kind) in times else ""
+                    for kind in KINDS
+                ),
+            ]
+        else:
+            columns += [""] * (len(titles) - 3)
         print(f"| {name} | {' | '.join(columns)} |", flush=True)
 
 
@@ -134,19 +148,20 @@ def build(
     files: Mapping[str, ImageFile],
 ) -> tuple[list[dict[str, Any]], float]:
     """Returns examples with the bytes of their images, and the CPU seconds it took."""
+    items = layout.splits({"train": people})["train"]
     start = time.process_time()
     examples = [
         {**example, "image": example["image"].read()}
-        for _, example in layout.examples(people, files)
+        for _, example in layout.examples(items, files)
     ]
     return examples, time.process_time() - start
 
 
-def transform(*, training: bool) -> mpii_pose.PoseTransform:
+def transform(*, training: bool, seed: int = 1) -> mpii_pose.PoseTransform:
     """Returns the transform that is measured."""
     augmentation = mpii_pose.Augmentation.hrnet() if training else None
     return mpii_pose.PoseTransform(
-        augmentation=augmentation, image_dtype="uint8", seed=1
+        augmentation=augmentation, image_dtype="uint8", seed=seed
     )
 
 
@@ -157,9 +172,9 @@ def needed(example: Mapping[str, Any]) -> dict[str, tf.Tensor]:
     return {name: tf.constant(example[name], dtypes.get(name)) for name in names}
 
 
-def reference(example: Mapping[str, Any]) -> np.ndarray:
+def reference(example: Mapping[str, Any], crop: mpii_pose.PoseTransform) -> np.ndarray:
     """Returns the training crop of a full frame, each pixel an average of its area."""
-    matrix = transform(training=True)(needed(example))["crop_to_image"].numpy()
+    matrix = crop(needed(example))["crop_to_image"].numpy()
     frame = Image.open(io.BytesIO(example["image"]))
     samples = max(4, int(np.ceil(2 * np.linalg.norm(matrix[:, 0]))))
     # Pillow takes edges to edges: the crop's pixel 0 reaches from 0 to 1.
@@ -177,26 +192,26 @@ def reference(example: Mapping[str, Any]) -> np.ndarray:
 
 
 def fidelity(
-    examples: Iterable[Mapping[str, Any]], references: Sequence[np.ndarray]
-) -> list[float]:
-    """Returns the PSNR in dB of each training crop."""
-    crop = transform(training=True)
+    examples: Sequence[Mapping[str, Any]],
+    crops: Iterable[mpii_pose.PoseTransform],
+    references: Iterable[Sequence[np.ndarray]],
+) -> np.ndarray:
+    """Returns the PSNR in dB of the training crops of each draw."""
     found = []
-    for example, expected in zip(examples, references, strict=False):
-        pixels = crop(needed(example))["image"].numpy().astype(float)
-        squared = ((pixels - expected) ** 2).mean()
-        found.append(float(10 * np.log10(255**2 / squared)))
-    return found
+    for crop, expected in zip(crops, references, strict=True):
+        for example, frame in zip(examples, expected, strict=False):
+            pixels = crop(needed(example))["image"].numpy().astype(float)
+            squared = ((pixels - frame) ** 2).mean()
+            found.append(10 * np.log10(255**2 / squared))
+    return np.array(found)
 
 
 def hrnet(
     examples: Sequence[Mapping[str, Any]], *, training: bool
 ) -> Iterator[list[Any]]:
     """Yields batches of what HRNet's dataset class makes of examples."""
-    try:
-        from loaders.hrnet_recipe import read_example
-    except ImportError:  # Nothing is measured without OpenCV.
-        yield from itertools.repeat([])
+    from loaders.hrnet_recipe import read_example
+
     rng = np.random.default_rng(0) if training else None
     people = itertools.cycle(examples)
     while True:
@@ -233,7 +248,10 @@ def load_times(
                 .batch(BATCH_SIZE)
                 .prefetch(2)
             )
-            batches[name, f"HRNet {kind}"] = hrnet(examples, training=kind == "train")
+            if importlib.util.find_spec("cv2"):
+                batches[name, f"HRNet {kind}"] = hrnet(
+                    examples, training=kind == "train"
+                )
     times: dict[tuple[str, str], list[float]] = {key: [] for key in batches}
     for _ in range(rounds + 1):
         for key, iterator in batches.items():

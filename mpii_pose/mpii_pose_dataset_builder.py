@@ -179,9 +179,10 @@ def _image_files(release: Release, config: PoseConfig) -> Mapping[str, ImageFile
         check_pixels=config.check_pixels,
         with_sizes=config.layout.needs_image_sizes,
     )
-    people = (person for split in release.people.values() for person in split)
     keys = [
-        FullFrame().key(person) for person in people if person.image_name not in files
+        FullFrame().key(person)
+        for person in release.everybody
+        if person.image_name not in files
     ]
     if keys:
         raise ImageError(

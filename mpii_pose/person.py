@@ -77,6 +77,16 @@ class PersonAnnotation:
     video_id: str = ""
     frame_sec: int = UNKNOWN
 
+    @property
+    def labelled(self) -> npt.NDArray[np.bool_]:
+        """Bool [16], which keypoints have a place: occluded or visible."""
+        return self.visibility != Visibility.MISSING
+
+    @property
+    def has_head_box(self) -> bool:
+        """Whether the source tells the head box."""
+        return bool((self.head_box != UNKNOWN).any())
+
 
 def person_from_source(
     where: str,

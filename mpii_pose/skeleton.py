@@ -134,6 +134,8 @@ def _both(part: str) -> tuple[str, str]:
     return f"right_{part}", f"left_{part}"
 
 
+LIMB_PARTS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+
 # The order of the release's point ids. The groups are the rows of the published PCKh
 # tables, as in the release's MATLAB toolkit; pelvis and thorax are in none of them.
 MPII = Skeleton(
@@ -164,12 +166,7 @@ MPII = Skeleton(
     ),
     groups={
         "head": ("upper_neck", "head_top"),
-        "shoulder": _both("shoulder"),
-        "elbow": _both("elbow"),
-        "wrist": _both("wrist"),
-        "hip": _both("hip"),
-        "knee": _both("knee"),
-        "ankle": _both("ankle"),
+        **{part: _both(part) for part in LIMB_PARTS},
     },
     upper_body=(
         *("thorax", "upper_neck", "head_top"),

@@ -6,7 +6,8 @@ for shared keypoints. So a keypoint that only resembles one of MPII's has anothe
 
 import itertools
 
-from mpii_pose.skeleton import MPII, Skeleton
+from mpii_pose.options import check_choice
+from mpii_pose.skeleton import LIMB_PARTS, MPII, Skeleton
 
 
 def _both(part: str) -> tuple[str, str]:
@@ -31,9 +32,7 @@ _LIMB_BONES = (
     _both("shoulder"),
     _both("hip"),
 )
-_LIMB_GROUPS = {
-    part: _both(part) for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
-}
+_LIMB_GROUPS = {part: _both(part) for part in LIMB_PARTS}
 
 # Lin et al., "Microsoft COCO" (2014): `categories` of person_keypoints_*.json.
 COCO17 = Skeleton(
@@ -145,8 +144,5 @@ def named(name: str | Skeleton) -> Skeleton:
     """
     if isinstance(name, Skeleton):
         return name
-    if name not in SKELETONS:
-        raise ValueError(
-            f"skeleton must be one of {', '.join(SKELETONS)}, got {name!r}"
-        )
+    check_choice("skeleton", name, SKELETONS)
     return SKELETONS[name]

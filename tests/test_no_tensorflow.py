@@ -19,6 +19,7 @@ import pathlib, sys, numpy as np
 from mpii_pose.drawing import poses
 from mpii_pose.evaluation.pckh import pckh
 from mpii_pose.formats import coco, predictions, submission
+from mpii_pose.tools import pages
 from mpii_pose.tools.audit import page, report
 from mpii_pose.tools.main import main
 from mpii_pose.transforms.augmentation import Augmentation
@@ -28,17 +29,18 @@ from mpii_pose.transforms.preprocessor import Preprocessor
 EXAMPLE = "image_name index keypoints visibility center scale head_size".split()
 release, folder = sys.argv[1], pathlib.Path(sys.argv[2])
 audit = report.audit_release(release)
-page.write_page(folder / "page.html", audit, max_examples=1)
-coco.write_coco(folder / "coco.json", audit.people)
-points = np.array([person.keypoints for person in audit.people])
-visibility = np.array([person.visibility for person in audit.people])
-sizes = [person.head_size for person in audit.people]
+pages.write(folder / "page.html", page.render_page(audit, max_examples=1))
+everybody = audit.release.everybody
+coco.write_coco(folder / "coco.json", everybody)
+points = np.array([person.keypoints for person in everybody])
+visibility = np.array([person.visibility for person in everybody])
+sizes = [person.head_size for person in everybody]
 assert pckh(points, points, visibility, sizes).total == 100
 predictions.write_predictions(folder / "pred.mat", points)
 predictions.read_predictions(folder / "pred.mat")
 poses.draw_pose(np.zeros((9, 9, 3), np.uint8), points[0])
 main(["export", "coco", release, sys.argv[2]])
-for person in audit.people[:2]:
+for person in everybody[:2]:
     example = {name: getattr(person, name) for name in EXAMPLE}
     image = pathlib.Path(release, "images", person.image_name).read_bytes()
     transform = PoseTransform(augmentation=Augmentation.hrnet(), seed=1)

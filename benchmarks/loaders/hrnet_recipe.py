@@ -20,7 +20,7 @@ PAIRS = ((0, 5), (1, 4), (2, 3), (10, 15), (11, 14), (12, 13))
 
 
 def read_example(
-    image: np.ndarray, example: dict[str, Any], *, rng: np.random.Generator | None
+    image: np.ndarray, example: Mapping[str, Any], *, rng: np.random.Generator | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns crop uint8 [256, 256, 3], heatmaps [16, 64, 64] and weights [16, 1].
 

@@ -27,6 +27,7 @@ from mpii_pose.skeleton import MPII, Skeleton, Visibility
 LEFT: Color = (40, 150, 255)
 RIGHT: Color = (255, 130, 20)
 MIDDLE: Color = (250, 250, 250)
+SIDES = {"right": RIGHT, "left": LEFT, "middle": MIDDLE}
 HEAD_BOX: Color = (250, 220, 60)
 CROP: Color = (90, 230, 130)
 _RING_CENTER: Color = (30, 30, 30)
@@ -189,10 +190,7 @@ def plot_pckh(
         known = curve[0].groups
         if group != "total" and group not in known:
             raise ValueError(f"group must be total or one of {list(known)}: {group}")
-        rates = [
-            scores.total if group == "total" else scores.groups[group]
-            for scores in curve
-        ]
+        rates = [scores.rows[group] for scores in curve]
         auc = f" (AUC {pckh_auc(curve):.1f})" if group == "total" else ""
         ax.plot([scores.threshold for scores in curve], rates, label=name + auc)
     ax.set(

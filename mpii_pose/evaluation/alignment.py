@@ -7,6 +7,7 @@ the frame; a slip that depends on the side moves left and right keypoints apart.
 """
 
 import dataclasses
+import functools
 
 import numpy as np
 import numpy.typing as npt
@@ -116,18 +117,15 @@ def alignment_audit(
     crop_side = SQUARE_PER_SCALE / HEAD_SIZE_PER_SCALE * size
     pixels = {"crop": crop_side / min(image_size), "frame": np.ones_like(size)}
     side = np.array([_side(name) for name in skeleton.keypoints])[:, np.newaxis]
-
-    def scored(predictions: np.ndarray) -> PCKhScores:
-        return pckh(
-            predictions,
-            truth,
-            visibility,
-            head_size,
-            threshold=threshold,
-            where=where,
-            skeleton=skeleton,
-        )
-
+    scored = functools.partial(
+        pckh,
+        truth=truth,
+        visibility=visibility,
+        head_size=head_size,
+        threshold=threshold,
+        where=where,
+        skeleton=skeleton,
+    )
     offsets = {}
     for name, pixel in pixels.items():
         unit = pixel[:, np.newaxis, np.newaxis]

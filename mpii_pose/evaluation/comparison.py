@@ -18,9 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mpii_pose.evaluation.images import image_numbers
-from mpii_pose.evaluation.inputs import check_shape, distances
-from mpii_pose.evaluation.pckh import check_options, pckh
+from mpii_pose.evaluation.inputs import check_shape, check_threshold, distances
+from mpii_pose.evaluation.pckh import pckh
 from mpii_pose.evaluation.scores import DIALECTS, PCKhScores, scores_from_counts
+from mpii_pose.options import check_choice
 from mpii_pose.skeleton import MPII, Skeleton
 
 NUM_DRAWS = 2000
@@ -142,7 +143,8 @@ def _drawn_scores(
     skeleton: Skeleton = MPII,
 ) -> list[list[PCKhScores]]:
     """Returns the scores of each prediction in every draw of images."""
-    check_options((threshold,), dialect)
+    check_choice("dialect", dialect, DIALECTS)
+    check_threshold(threshold)
     counts = []
     for predicted in predictions:
         error, labelled = distances(
@@ -180,10 +182,8 @@ def _draw(counts: np.ndarray, images: npt.ArrayLike, seed: int) -> np.ndarray:
 
 
 def _with_intervals(scores: PCKhScores, drawn: list[PCKhScores]) -> PCKhScores:
-    intervals = {
-        name: _interval([draw.groups[name] for draw in drawn]) for name in scores.groups
-    }
-    intervals["total"] = _interval([draw.total for draw in drawn])
+    rows = [draw.rows for draw in drawn]
+    intervals = {name: _interval([row[name] for row in rows]) for name in scores.rows}
     return dataclasses.replace(scores, intervals=intervals)
 
 

@@ -14,8 +14,8 @@ import enum
 import numpy as np
 import numpy.typing as npt
 
-from mpii_pose.evaluation.inputs import check_shape, distances
-from mpii_pose.evaluation.pckh import check_options
+from mpii_pose.evaluation.inputs import check_shape, check_threshold, distances
+from mpii_pose.evaluation.scores import markdown_table
 from mpii_pose.skeleton import MPII, Skeleton
 
 # A jitter ends at this many thresholds, and a confused keypoint is this many times as
@@ -73,14 +73,10 @@ class KeypointErrors:
         return shares
 
     def __str__(self) -> str:
-        names = [kind.name.lower() for kind in _COUNTED_KINDS]
-        rows = [["%", *names], ["---", *["---:"] * len(names)]]
+        rows = [["%", *(kind.name.lower() for kind in _COUNTED_KINDS)]]
         for row, shares in self.shares.items():
-            rows.append([row, *(f"{shares[name]:.2f}" for name in names)])
-        return "\n".join(
-            f"| {row[0]:<8} | {' | '.join(f'{cell:>9}' for cell in row[1:])} |"
-            for row in rows
-        )
+            rows.append([row, *(f"{share:.2f}" for share in shares.values())])
+        return markdown_table(rows)
 
     def _repr_markdown_(self) -> str:  # how notebooks show it
         return str(self)
@@ -124,7 +120,7 @@ def keypoint_errors(
     Raises:
         ValueError: As `pckh`, or if `others` has another shape.
     """
-    check_options((threshold,), "official")
+    check_threshold(threshold)
     own, labelled = distances(
         predicted, truth, visibility, head_size, where=where, skeleton=skeleton
     )

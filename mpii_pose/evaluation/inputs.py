@@ -80,6 +80,12 @@ def labelled_keypoints(
     return labelled
 
 
+def check_threshold(threshold: float) -> None:
+    """Raises ValueError where an allowed error in head sizes is not valid."""
+    if not 0 <= threshold < np.inf:
+        raise ValueError(f"threshold must be 0 or more, in head sizes, got {threshold}")
+
+
 def check_shape(name: str, array: np.ndarray, expected: tuple[int, ...]) -> None:
     """Raises ValueError where an array is not of the shape that `predicted` implies."""
     if array.shape != expected:

@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mpii_pose.evaluation.inputs import check_shape, labelled_keypoints
+from mpii_pose.evaluation.inputs import check_shape, check_threshold, labelled_keypoints
 from mpii_pose.evaluation.scores import Scores, mean_of_known
+from mpii_pose.options import check_choice
 from mpii_pose.skeleton import MPII, Skeleton
 
 RECALLS = ("official", "strict")
@@ -82,10 +83,8 @@ def multi_person_ap(
         ValueError: If a shape or option is wrong, a predicted keypoint has no score, or
             a person with labels has no positive head size or no finite truth.
     """
-    if recall not in RECALLS:
-        raise ValueError(f"recall must be one of {list(RECALLS)}, got {recall!r}")
-    if not 0 <= threshold < np.inf:
-        raise ValueError(f"threshold must be 0 or more, in head sizes, got {threshold}")
+    check_choice("recall", recall, RECALLS)
+    check_threshold(threshold)
     inputs = predicted, scores, truth, visibility, head_size
     if len({len(each) for each in inputs}) > 1:
         counts = ", ".join(str(len(each)) for each in inputs)

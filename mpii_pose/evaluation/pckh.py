@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mpii_pose.evaluation.inputs import distances
+from mpii_pose.evaluation.inputs import check_threshold, distances
 from mpii_pose.evaluation.scores import DIALECTS, PCKhScores, scores_from_counts
+from mpii_pose.options import check_choice
 from mpii_pose.skeleton import MPII, Skeleton, Visibility
 
 # The range of the area under the curve, by `evaluatePCKh.m`: 0, 0.01 ... 0.5.
@@ -76,7 +77,9 @@ def pckh_curve(
     skeleton: Skeleton = MPII,
 ) -> list[PCKhScores]:
     """Returns scores at each of `thresholds`; everything else is as in `pckh`."""
-    check_options(thresholds, dialect)
+    check_choice("dialect", dialect, DIALECTS)
+    for threshold in thresholds:
+        check_threshold(threshold)
     error, labelled = distances(
         predicted, truth, visibility, head_size, where=where, skeleton=skeleton
     )
@@ -152,14 +155,3 @@ def pckh_slices(
         name: pckh(predicted, truth, visibility, head_size, where=scored, **options)
         for name, scored in slices.items()
     }
-
-
-def check_options(thresholds: Sequence[float], dialect: str) -> None:
-    """Raises ValueError where a threshold or the dialect is not valid."""
-    if dialect not in DIALECTS:
-        raise ValueError(f"dialect must be one of {list(DIALECTS)}, got {dialect!r}")
-    for threshold in thresholds:
-        if not 0 <= threshold < np.inf:
-            raise ValueError(
-                f"threshold must be 0 or more, in head sizes, got {threshold}"
-            )

@@ -9,7 +9,7 @@ scores by up to a point: compare numbers of one dialect only. NumPy alone is nee
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -67,6 +67,11 @@ class Scores:
     def title(self) -> str:
         """What the numbers are, as the name of a row."""
         raise NotImplementedError
+
+    @property
+    def rows(self) -> dict[str, float]:
+        """The score of each group, and of "total"."""
+        return self.groups | {"total": self.total}
 
     def __str__(self) -> str:
         return pckh_table({self.title: self})
@@ -167,17 +172,21 @@ def pckh_table(rows: Mapping[str, Scores]) -> str:
         cells.append(
             [name, *(_cell(scores, row) for row in (*skeleton.groups, "total"))]
         )
-    first, *widths = (max(map(len, column)) for column in zip(*cells, strict=True))
+    return markdown_table(cells)
+
+
+def markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    """Returns a table of a head and rows: a name, and numbers set to the right."""
+    first, *widths = (max(map(len, column)) for column in zip(*rows, strict=True))
     lines = [
-        [name.ljust(first), *map(str.rjust, numbers, widths)]
-        for name, *numbers in cells
+        [name.ljust(first), *map(str.rjust, numbers, widths)] for name, *numbers in rows
     ]
     lines.insert(1, ["-" * first, *("-" * (width - 1) + ":" for width in widths)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _cell(scores: Scores, column: str) -> str:
-    score = scores.total if column == "total" else scores.groups[column]
+    score = scores.rows[column]
     if scores.intervals is None or np.isnan(score):
         return f"{score:.2f}"
     low, high = scores.intervals[column]

@@ -19,8 +19,8 @@ import numpy.typing as npt
 from etils import epath
 
 from mpii_pose import files
-from mpii_pose.person import UNKNOWN, PersonAnnotation
-from mpii_pose.skeleton import MPII, Skeleton, Visibility
+from mpii_pose.person import PersonAnnotation
+from mpii_pose.skeleton import MPII, Skeleton
 
 _INFO = {
     "description": "MPII Human Pose",
@@ -132,7 +132,7 @@ def _size(size: tuple[int, int] | None) -> dict[str, int]:
 
 
 def _geometry(person: PersonAnnotation, size: tuple[int, int] | None) -> dict[str, Any]:
-    labelled = person.visibility != Visibility.MISSING
+    labelled = person.labelled
     points = np.where(labelled[:, None], person.keypoints, 0.0)
     box = _box(person, person.keypoints[labelled], size)
     return {
@@ -154,8 +154,8 @@ def _box(
     half = person.scale * _HEIGHT_PER_SCALE / 2
     corners = [person.center - half, person.center + half]
     if points.size:
-        has_head_box = (person.head_box != UNKNOWN).any()
-        corners = [*points, *(person.head_box.reshape(2, 2) if has_head_box else ())]
+        head = person.head_box.reshape(2, 2) if person.has_head_box else ()
+        corners = [*points, *head]
     low, high = np.min(corners, axis=0), np.max(corners, axis=0)
     if size is not None:
         last = np.array([size[1] - 1, size[0] - 1])

@@ -48,9 +48,13 @@ def write_predictions(
             `index` order; K is 16 for MPII.
         skeleton: Which K keypoints there are.
     """
-    preds = checked_predictions(predicted, skeleton) + 1
+    write_variable(path, "preds", checked_predictions(predicted, skeleton) + 1)
+
+
+def write_variable(path: epath.PathLike, name: str, array: npt.NDArray[Any]) -> None:
+    """Writes a MATLAB file that holds one variable."""
     with files.whole_file(path) as file:
-        scipy.io.savemat(file, {"preds": preds}, do_compression=True)
+        scipy.io.savemat(file, {name: array}, do_compression=True)
 
 
 def read_predictions(
@@ -114,15 +118,13 @@ def check_predictions(
     people: Sequence[PersonAnnotation],
     *,
     where: npt.ArrayLike | None = None,
-    skeleton: Skeleton = MPII,
 ) -> list[str]:
     """Looks for the usual mistakes in predictions.
 
     Args:
-        predicted: float [N, K, 2], (x, y) in pixels of the full image, 0-based.
+        predicted: float [N, 16, 2], (x, y) in pixels of the full image, 0-based.
         people: The people of the split, in `index` order, labelled or not.
-        where: bool [K], the keypoints that are to be predicted; default all.
-        skeleton: Which K keypoints there are.
+        where: bool [16], the keypoints that are to be predicted; default all.
 
     Returns:
         What is wrong, one sentence each: a number of people that is not that of the
@@ -130,7 +132,7 @@ def check_predictions(
         order, x and y exchanged, pixels of a crop) and, where people are labelled, a
         grid that is off by one pixel.
     """
-    points = checked_predictions(predicted, skeleton)
+    points = checked_predictions(predicted)
     if len(points) != len(people):
         return [
             f"There are predictions for {len(points)} people and {len(people)} people "

@@ -7,28 +7,24 @@ MPII's toolkit (`evaluatePCKh.m`) takes from it the people who stand clear of ot
 and needs `pred` to be as long as the test images.
 """
 
-import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from etils import epath, epy
+from etils import epath
 
-from mpii_pose import files
 from mpii_pose.formats.predictions import (
     PredictionError,
     check_predictions,
     checked_predictions,
+    write_variable,
 )
 from mpii_pose.person import AnnotationError
 from mpii_pose.release import matlab_structs as structs
 from mpii_pose.release import split
 from mpii_pose.release.matlab import read_matlab
-
-with epy.lazy_imports():  # SciPy takes longer to import than the whole package.
-    import scipy.io
-
-EMPTY = np.zeros((0, 0))  # MATLAB's [].
+from mpii_pose.release.matlab_structs import EMPTY
 
 
 def write_submission(
@@ -57,8 +53,6 @@ def write_submission(
             is wrong with them. Nothing is written.
         AnnotationError: The annotations are damaged.
     """
-    if isinstance(matlab_file, str | os.PathLike):  # And no file in an archive.
-        matlab_file = files.user_path(matlab_file)
     points = checked_predictions(predicted)
     people = read_matlab(matlab_file).get(split.TEST, [])
     if len(points) != len(people):
@@ -69,10 +63,7 @@ def write_submission(
     evaluated = [person for person in people if person.separated != 0]
     problems = check_predictions(points[[p.index for p in evaluated]], evaluated)
     if problems and not force:
-        raise PredictionError(
-            f"{path} was not written, as these predictions would score badly; correct "
-            "them, or force it (force=True, --force):\n  " + "\n  ".join(problems)
-        )
+        raise not_written(path, problems, by="force=True, --force")
     pred = images_of_test(matlab_file)
     places = {image_name_of(image): i for i, image in enumerate(pred)}
     if len({(p.image_name, p.person_index) for p in people}) != len(people):
@@ -82,9 +73,18 @@ def write_submission(
         rects = _with_field(pred[i]["annorect"], "annopoints")
         rects.flat[person.person_index]["annopoints"] = annopoints(pose + 1)
         pred[i]["annorect"] = rects
-    with files.whole_file(path) as file:
-        scipy.io.savemat(file, {"pred": pred[np.newaxis]}, do_compression=True)
+    write_variable(path, "pred", pred[np.newaxis])
     return problems
+
+
+def not_written(
+    path: epath.PathLike, problems: Sequence[str], *, by: str
+) -> PredictionError:
+    """Returns the error for predictions with problems; `by` says how to force them."""
+    return PredictionError(
+        f"{path} was not written, as these predictions would score badly; correct "
+        f"them, or force it ({by}):\n  " + "\n  ".join(problems)
+    )
 
 
 def images_of_test(matlab_file: epath.PathLike) -> npt.NDArray[np.void]:
@@ -124,15 +124,12 @@ def annopoints(
     """
     if np.isnan(pose).all():
         return EMPTY
-    numbered = list(enumerate(pose))
-    names = ["x", "y", "id"]
+    points = [{"x": x, "y": y, "id": float(k)} for k, (x, y) in enumerate(pose)]
     if scores is not None:
-        numbered = [(k, point) for k, point in numbered if not np.isnan(point).any()]
-        names.append("score")
-    points = np.empty((1, len(numbered)), [(name, object) for name in names])
-    for column, (k, (x, y)) in enumerate(numbered):
-        score = () if scores is None else (float(scores[k]),)
-        points[0, column] = (x, y, float(k), *score)
-    struct = np.empty((1, 1), [("point", object)])
-    struct[0, 0]["point"] = points
-    return struct
+        points = [
+            point | {"score": float(score)}
+            for point, score, place in zip(points, scores, pose, strict=True)
+            if not np.isnan(place).any()
+        ]
+    point = structs.struct_array(points) if points else EMPTY
+    return structs.struct_array([{"point": point}])

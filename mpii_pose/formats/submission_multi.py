@@ -14,24 +14,24 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from etils import epath, epy
+from etils import epath
 
-from mpii_pose import files
-from mpii_pose.formats.predictions import PredictionError, far_from_people
+from mpii_pose.formats.predictions import (
+    PredictionError,
+    far_from_people,
+    write_variable,
+)
 from mpii_pose.formats.submission import (
-    EMPTY,
     annopoints,
     image_name_of,
     images_of_test,
+    not_written,
 )
 from mpii_pose.person import AnnotationError
 from mpii_pose.release import matlab_structs as structs
 from mpii_pose.release import split
 from mpii_pose.release.matlab import read_matlab
 from mpii_pose.skeleton import NUM_KEYPOINTS
-
-with epy.lazy_imports():  # SciPy takes longer to import than the whole package.
-    import scipy.io
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -182,23 +182,19 @@ def write_multi_submission(
             wrong with them. Nothing is written.
         AnnotationError: A file of the release is damaged.
     """
-    matlab_file, groups_file = map(files.user_path, (matlab_file, groups_file))
     groups = read_groups(matlab_file, groups_file)
     problems = check_multi_predictions(predicted, scores, groups)
     if problems and not force:
-        raise PredictionError(
-            f"{path} was not written, as these predictions would score badly; correct "
-            "them, or force it (force=True):\n  " + "\n  ".join(problems)
-        )
+        raise not_written(path, problems, by="force=True")
     poses = _checked(predicted, scores, groups)
     pred = images_of_test(matlab_file)[[group.image_index for group in groups]].copy()
     for element, (points, score) in zip(pred, poses, strict=True):
-        rects = np.empty((1, len(points)), [("annopoints", object)])
-        for column, pose in enumerate(zip(points + 1, score, strict=True)):
-            rects[0, column]["annopoints"] = annopoints(*pose)
-        element["annorect"] = rects if len(points) else EMPTY
-    with files.whole_file(path) as file:
-        scipy.io.savemat(file, {"pred": pred[np.newaxis]}, do_compression=True)
+        rects = [
+            {"annopoints": annopoints(*pose)}
+            for pose in zip(points + 1, score, strict=True)
+        ]
+        element["annorect"] = structs.struct_array(rects) if rects else structs.EMPTY
+    write_variable(path, "pred", pred[np.newaxis])
     return problems
 
 

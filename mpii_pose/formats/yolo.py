@@ -30,9 +30,9 @@ import numpy as np
 from etils import epath
 
 from mpii_pose import files, workplace
-from mpii_pose.person import UNKNOWN, PersonAnnotation
+from mpii_pose.person import PersonAnnotation
 from mpii_pose.release import split
-from mpii_pose.skeleton import MPII, Skeleton, Visibility
+from mpii_pose.skeleton import MPII, Visibility
 
 DATASET_FILE = "mpii_pose.yaml"
 # YOLO's name of a split -> ours.
@@ -44,18 +44,12 @@ SPLITS: Mapping[str, tuple[str, ...]] = {
 MARGIN = 0.5
 
 
-def yolo_line(
-    person: PersonAnnotation,
-    image_size: tuple[int, int],
-    *,
-    margin: float = MARGIN,
-) -> str | None:
+def yolo_line(person: PersonAnnotation, image_size: tuple[int, int]) -> str | None:
     """Returns the label of a person, or None without a keypoint in the image.
 
     Args:
         person: The person.
         image_size: (height, width) of the image in px.
-        margin: Of the box on each side, in head sizes.
     """
     size = np.array(image_size[::-1], np.float64)
     points = (person.keypoints + 0.5) / size
@@ -65,10 +59,10 @@ def yolo_line(
     if not labelled.any():
         return None
     corners = points[labelled]
-    if (person.head_box != UNKNOWN).any():
+    if person.has_head_box:
         head = (person.head_box.reshape(2, 2) + 0.5) / size
         corners = np.concatenate([corners, head])
-    around = margin * person.head_size / size
+    around = MARGIN * person.head_size / size
     low = np.clip(corners.min(axis=0) - around, 0, 1)
     high = np.clip(corners.max(axis=0) + around, 0, 1)
     points = np.where(labelled[:, np.newaxis], points, 0)
@@ -79,7 +73,7 @@ def yolo_line(
     return " ".join(["0", *words])
 
 
-def dataset_yaml(splits: Iterable[str], *, skeleton: Skeleton = MPII) -> str:
+def dataset_yaml(splits: Iterable[str]) -> str:
     """Returns the file that describes the dataset.
 
     It names no folder of its own, so that the folder may be moved: Ultralytics takes
@@ -87,18 +81,17 @@ def dataset_yaml(splits: Iterable[str], *, skeleton: Skeleton = MPII) -> str:
 
     Args:
         splits: Those there are, of `SPLITS`.
-        skeleton: Which keypoints the people have.
     """
     lines = [
         "# MPII Human Pose as YOLO-pose labels. People without labels are negatives.",
         "# MPII's licence covers research; images are YouTube's.",
         *(f"{name}: images/{name}" for name in splits),
-        f"kpt_shape: [{skeleton.num_keypoints}, 3]",
-        f"flip_idx: {list(skeleton.mirrored)}",
+        f"kpt_shape: [{MPII.num_keypoints}, 3]",
+        f"flip_idx: {list(MPII.mirrored)}",
         "names:",
         "  0: person",
         "kpt_names:",
-        f"  0: {json.dumps(list(skeleton.keypoints))}",
+        f"  0: {json.dumps(list(MPII.keypoints))}",
     ]
     return "\n".join(lines) + "\n"
 
@@ -110,8 +103,6 @@ def write_yolo(
     image_folder: epath.PathLike,
     image_sizes: Mapping[str, tuple[int, int]],
     copy: bool = False,
-    margin: float = MARGIN,
-    skeleton: Skeleton = MPII,
 ) -> dict[str, tuple[int, int]]:
     """Writes a folder of images and labels, which appears once it is whole.
 
@@ -121,8 +112,6 @@ def write_yolo(
         image_folder: The folder with the images.
         image_sizes: (height, width) in px of each image, by name.
         copy: Copy the images instead of linking to them.
-        margin: Of boxes, in head sizes.
-        skeleton: Which keypoints the people have.
 
     Returns:
         (images, people with a label) of each split that was written.
@@ -130,11 +119,8 @@ def write_yolo(
     Raises:
         FileExistsError: The folder exists.
         FileNotFoundError: An image is missing or cannot be read, or nobody is labelled.
-        ValueError: The margin is negative.
     """
     folder, image_folder = files.user_path(folder), files.user_path(image_folder)
-    if not 0 <= margin < np.inf:
-        raise ValueError(f"margin must be 0 or more head sizes, got {margin}")
     if folder.exists():
         raise FileExistsError(
             f"{folder} exists; name a folder that is not there yet, or remove this one"
@@ -169,14 +155,14 @@ def write_yolo(
                 else:
                     os.symlink(source, pictures / image_name)
                 size = image_sizes[image_name]
-                lines = [yolo_line(p, size, margin=margin) for p in group_people]
+                lines = [yolo_line(person, size) for person in group_people]
                 written = [line for line in lines if line]
                 stem = image_name.rpartition(".")[0] or image_name
                 text = "".join(f"{line}\n" for line in written)
                 (labels / f"{stem}.txt").write_text(text)
                 num_people += len(written)
             counts[name] = len(group), num_people
-        (unfinished / DATASET_FILE).write_text(dataset_yaml(images, skeleton=skeleton))
+        (unfinished / DATASET_FILE).write_text(dataset_yaml(images))
 
     workplace.make_once(folder, write)
     if not counts:
@@ -184,9 +170,7 @@ def write_yolo(
     return counts
 
 
-def _by_image(
-    people: Iterable[PersonAnnotation],
-) -> dict[str, list[PersonAnnotation]]:
+def _by_image(people: Iterable[PersonAnnotation]) -> dict[str, list[PersonAnnotation]]:
     images: dict[str, list[PersonAnnotation]] = {}
     for person in people:
         images.setdefault(person.image_name, []).append(person)

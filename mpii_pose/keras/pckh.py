@@ -7,10 +7,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from mpii_pose.evaluation.pckh import AUC_THRESHOLDS, check_options
+from mpii_pose.evaluation.inputs import check_threshold
+from mpii_pose.evaluation.pckh import AUC_THRESHOLDS
 from mpii_pose.evaluation.scores import DIALECTS, PCKhScores, scores_from_counts
+from mpii_pose.options import check_choice
 from mpii_pose.person import HEAD_SIZE_PER_SCALE, SQUARE_PER_SCALE
-from mpii_pose.transforms.decoding import check_method, decode_cells, spec_of_heatmaps
+from mpii_pose.transforms.decoding import METHODS, decode_cells, spec_of_heatmaps
 from mpii_pose.transforms.geometry import Alignment, apply_affine, is_labelled
 from mpii_pose.transforms.spec import CropSpec
 
@@ -64,8 +66,9 @@ class PCKh(keras.metrics.Metric):
         **fields: Any,
     ) -> None:
         super().__init__(name=name, dtype=dtype)
-        check_options([threshold], dialect)
-        check_method(method)
+        check_threshold(threshold)
+        check_choice("dialect", dialect, DIALECTS)
+        check_choice("method", method, METHODS)
         self.threshold = float(threshold)
         self.dialect = dialect
         self.method = method
@@ -75,9 +78,7 @@ class PCKh(keras.metrics.Metric):
         # The metric's own threshold, then those of the curve.
         self._thresholds = (self.threshold, *AUC_THRESHOLDS)
         self.correct = self.add_weight(
-            name="correct",
-            shape=(len(self._thresholds), count),
-            initializer="zeros",
+            name="correct", shape=(len(self._thresholds), count), initializer="zeros"
         )
         self.labelled = self.add_weight(
             name="labelled", shape=(count,), initializer="zeros"

@@ -7,13 +7,17 @@ in it, for messages.
 
 import io
 import zipfile
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from etils import epath, epy
 
 from mpii_pose.person import AnnotationError
 from mpii_pose.release import matlab_file, official
+
+EMPTY = np.zeros((0, 0))  # MATLAB's [].
 
 with epy.lazy_imports():  # SciPy takes longer to import than the whole package.
     import scipy.io
@@ -65,6 +69,15 @@ def load_release(path: Any) -> Any:
             "mpii_human_pose_v1_u12_1.mat?"
         )
     return release[0]
+
+
+def struct_array(rows: Sequence[Mapping[str, Any]]) -> npt.NDArray[Any]:
+    """Returns a 1 x n struct array to be written; all rows have the fields of one."""
+    names = tuple(rows[0])
+    array = np.empty((1, len(rows)), [(name, object) for name in names])
+    for column, row in enumerate(rows):
+        array[0, column] = tuple(row[name] for name in names)
+    return array
 
 
 def as_structs(value: Any) -> list[Any]:

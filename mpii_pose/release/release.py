@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import dataclasses
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -41,14 +42,24 @@ class Release:
     image_sizes: Mapping[str, tuple[int, int]] = dataclasses.field(default_factory=dict)
 
     @property
+    def everybody(self) -> list[PersonAnnotation]:
+        """The people of all splits."""
+        return list(itertools.chain.from_iterable(self.people.values()))
+
+    @property
     def image_names(self) -> list[str]:
         """Names of the images with people in them, each once."""
         return image_names(self.people)
 
+    @property
+    def images_of_unknown_size(self) -> list[str]:
+        """Names of the images that `image_sizes` lacks."""
+        return [name for name in self.image_names if name not in self.image_sizes]
+
 
 def image_names(people: Mapping[str, Iterable[PersonAnnotation]]) -> list[str]:
     """Returns the names of the images of people by split, each once."""
-    everybody = (person for split_people in people.values() for person in split_people)
+    everybody = itertools.chain.from_iterable(people.values())
     return list(dict.fromkeys(person.image_name for person in everybody))
 
 

@@ -18,15 +18,7 @@ OCCLUDER = 255
 
 
 def draw_background(rng: np.random.Generator, *, size: tuple[int, int]) -> Image.Image:
-    """Draws a landscape or a room.
-
-    Args:
-        rng: Source of chance.
-        size: (height, width) in px.
-
-    Returns:
-        An RGB image.
-    """
+    """Returns a landscape or a room, RGB of size (height, width) in px."""
     height, width = size
     horizon = rng.uniform(0.4, 0.75)
     outdoors = rng.random() < 0.6
@@ -48,14 +40,7 @@ def draw_background(rng: np.random.Generator, *, size: tuple[int, int]) -> Image
 def draw_occluder(
     canvas: Canvas, rng: np.random.Generator, *, at: np.ndarray, length: float
 ) -> None:
-    """Draws a thing in front of everything so far.
-
-    Args:
-        canvas: Where it is drawn, with the label `OCCLUDER`.
-        rng: Source of chance.
-        at: float [2], a point that it covers.
-        length: Its rough size in px.
-    """
+    """Draws a thing of some `length` px over a point [2], with the label `OCCLUDER`."""
     color = _muted(rng, hue=(0, 1))
     kind = rng.integers(4)
     if kind == 0:  # A post.
@@ -79,13 +64,9 @@ def draw_occluder(
 def draw_stool(
     canvas: Canvas, rng: np.random.Generator, *, seat: np.ndarray, height: float
 ) -> None:
-    """Draws a stool behind whoever comes next.
+    """Draws a stool behind whoever comes next, with the label `BACKGROUND`.
 
-    Args:
-        canvas: Where it is drawn, with the label `BACKGROUND`.
-        rng: Source of chance.
-        seat: float [2], middle of the seat in the image.
-        height: From the seat to the floor in px.
+    The middle of its seat is at `seat` [2], `height` px above the floor.
     """
     color = shade(_muted(rng, hue=(0.03, 0.1)), 0.8)
     half, thick = np.array((0.5 * height, 0)), 0.07 * height

@@ -37,13 +37,10 @@ class Canvas:
         self._draw_labels = ImageDraw.Draw(self._labels)
 
     def fill(self, outline: np.ndarray, color: Color, label: int | None = None) -> None:
-        """Fills a polygon.
+        """Fills a polygon with corners [N, 2].
 
-        Args:
-            outline: float [N, 2], its corners.
-            color: Its color.
-            label: 1 to 255, what is on top there from now on; None for a detail that
-                belongs to what is there already.
+        The label, 1 to 255, says what is on top there from now on; without one it is
+        a detail of what is there already.
         """
         corners = ((outline + 0.5) * self._factor - 0.5).round().ravel().tolist()
         self._draw_colors.polygon(corners, fill=color)
@@ -76,13 +73,8 @@ def capsule(
 def ellipse(center: np.ndarray, half_axis: np.ndarray, ratio: float) -> np.ndarray:
     """The outline [N, 2] of an ellipse.
 
-    Args:
-        center: float [2].
-        half_axis: float [2], from the center to the end of the first axis.
-        ratio: Length of the second axis divided by that of the first.
-
-    Returns:
-        Its corners.
+    `half_axis` [2] leads from the center [2] to the end of the first axis; `ratio` is
+    the second axis' length divided by the first's.
     """
     across = ratio * np.array((-half_axis[1], half_axis[0]))
     return (

@@ -65,21 +65,13 @@ class _Part(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Figure:
-    """A body with clothes, put somewhere in an image.
-
-    Attributes:
-        body: The posed body.
-        outfit: What it wears.
-        height: Body height in px.
-        pelvis: float [2], where the pelvis is in the image.
-        first_label: Its parts are labelled from this number on, as in `PARTS`.
-    """
+    """A body with clothes, put somewhere in an image."""
 
     body: Body
     outfit: Outfit
-    height: float
-    pelvis: np.ndarray
-    first_label: int
+    height: float  # Body height in px.
+    pelvis: np.ndarray  # float [2], where the pelvis is in the image
+    first_label: int  # Its parts are labelled from this number on, as in `PARTS`.
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """Image positions float [..., 2] of points [..., 3] of the body."""
@@ -129,8 +121,7 @@ class Figure:
     ) -> list[_Part]:
         """Limbs of one side; a cuff or bare skin shows how long the clothes are."""
         shoulder, elbow, wrist, hip, knee, ankle = (
-            self._joint(f"{side}_{name}")
-            for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+            self._joint(f"{side}_{part}") for part in skeleton.LIMB_PARTS
         )
         outfit, skin = self.outfit, self.outfit.skin
         sleeve = getattr(outfit, f"{side}_sleeve")

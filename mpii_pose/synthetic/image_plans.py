@@ -49,37 +49,21 @@ _ODD_IMAGE_SHARE = 0.05
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImagePlan:
-    """What one image is to hold.
+    """What one image is to hold."""
 
-    Attributes:
-        name: Base name of its file.
-        people: For each person a key of `KINDS`.
-        validation_people: 0-based positions of the people listed for validation.
-        is_train: False for a test image.
-        tells_activity: Whether it is known what the people do.
-        has_rich_fields: Whether people have the further fields that few images have.
-    """
-
-    name: str = ""
-    people: tuple[str, ...] = ()
-    validation_people: tuple[int, ...] = ()
-    is_train: bool = True
-    tells_activity: bool = False
-    has_rich_fields: bool = False
+    name: str = ""  # Base name of its file.
+    people: tuple[str, ...] = ()  # For each person a key of `KINDS`.
+    validation_people: tuple[int, ...] = ()  # 0-based positions of those listed.
+    is_train: bool = True  # False for a test image.
+    tells_activity: bool = False  # Whether it is known what the people do.
+    has_rich_fields: bool = False  # Further fields of people, as few images have.
 
 
 def plan_images(num_people: int, *, rng: np.random.Generator) -> list[ImagePlan]:
-    """Plans a release.
+    """Plans the images of a release with `num_people` labelled people, in its order.
 
     Given two labelled people there is one for validation, given four there is one more
     in that one's image; there is always one for test and one for training.
-
-    Args:
-        num_people: Number of labelled people.
-        rng: Source of chance.
-
-    Returns:
-        The images in the order of `annolist`.
     """
     num_validation = round(_VALIDATION_SHARE * num_people)
     if num_people > 1:

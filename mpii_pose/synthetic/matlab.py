@@ -7,13 +7,13 @@ numbers or characters, points come in any order. All those ways are used in turn
 
 import io
 import itertools
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import scipy.io
 
 from mpii_pose import skeleton
+from mpii_pose.release.matlab_structs import EMPTY, struct_array
 from mpii_pose.skeleton import Visibility
 from mpii_pose.synthetic.annotations import ReleaseImage, ReleasePerson
 
@@ -21,23 +21,14 @@ from mpii_pose.synthetic.annotations import ReleaseImage, ReleasePerson
 _HEAD_KEYPOINTS = skeleton.MPII.indices("upper_neck", "head_top")
 # SciPy writes the date there; 116 bytes of text for people.
 _HEADER = b"MATLAB 5.0 MAT-file, a release of drawn people".ljust(116)
-_EMPTY = np.zeros((0, 0))
 # Fields of `annorect` that are there together or not at all.
 _FIELD_GROUPS = (("x1", "y1", "x2", "y2"), ("annopoints",), ("scale",), ("objpos",))
 
 
 def encode_release(images: Sequence[ReleaseImage], *, seed: int = 0) -> bytes:
-    """Encodes images as the bytes of `mpii_human_pose_v1_u12_1.mat`.
+    """Returns images, in the order of `annolist`, as a MATLAB 5 file with RELEASE.
 
-    Args:
-        images: In the order of `annolist`.
-        seed: Of the order of points.
-
-    Returns:
-        A MATLAB 5 file with the struct RELEASE; the same bytes for the same arguments.
-
-    Raises:
-        ValueError: There are no images.
+    The same arguments give the same bytes; `seed` is that of the order of points.
     """
     if not images:
         raise ValueError("a release needs at least one image, got none")
@@ -46,7 +37,7 @@ def encode_release(images: Sequence[ReleaseImage], *, seed: int = 0) -> bytes:
     wording = _Wording(seed)
     entries = [
         {
-            "image": _struct([{"name": _text(image.name)}]),
+            "image": struct_array([{"name": _text(image.name)}]),
             "annorect": _annorect(image.people, wording),
             "frame_sec": _optional(image.frame_sec),
             "vididx": _optional(video_numbers.get(image.video_id)),
@@ -54,15 +45,15 @@ def encode_release(images: Sequence[ReleaseImage], *, seed: int = 0) -> bytes:
         for image in images
     ]
     release = {
-        "annolist": _struct(entries),
+        "annolist": struct_array(entries),
         "img_train": np.array([[image.is_train for image in images]], np.uint8),
         "version": _text("12"),
         "single_person": _cells([_separated(image) for image in images]).T,
-        "act": _struct([_activity(image) for image in images]).T,
+        "act": struct_array([_activity(image) for image in images]).T,
         "video_list": _cells([_text(video_id) for video_id in video_ids]),
     }
     file = io.BytesIO()
-    scipy.io.savemat(file, {"RELEASE": _struct([release])}, do_compression=True)
+    scipy.io.savemat(file, {"RELEASE": struct_array([release])}, do_compression=True)
     return _HEADER + file.getvalue()[len(_HEADER) :]
 
 
@@ -77,21 +68,17 @@ def _activity(image: ReleaseImage) -> dict[str, np.ndarray]:
 def _separated(image: ReleaseImage) -> np.ndarray:
     """The 1-based positions of separated people, one a row."""
     rows = [i + 1 for i, person in enumerate(image.people) if person.separated]
-    return np.array(rows, np.uint8).reshape(-1, 1) if rows else _EMPTY
+    return np.array(rows, np.uint8).reshape(-1, 1) if rows else EMPTY
 
 
 class _Wording:
-    """Says things in all the ways of the official file, in turn.
-
-    Attributes:
-        rng: Shuffles points.
-        omits_flags: Whether the points of someone who is all visible have no flags.
-        keeps_empty: By field, whether one that nobody in the image has is there, empty.
-    """
+    """Says things in all the ways of the official file, in turn."""
 
     def __init__(self, seed: int) -> None:
-        self.rng = np.random.default_rng(seed)
+        self.rng = np.random.default_rng(seed)  # Shuffles points.
+        # Whether the points of someone who is all visible have no flags.
         self.omits_flags = itertools.cycle((True, False))
+        # By field, whether one that nobody in the image has is there, empty.
         self.keeps_empty = {
             field: itertools.cycle((False, True)) for field, *_ in _FIELD_GROUPS
         }
@@ -99,7 +86,7 @@ class _Wording:
             (
                 _number,
                 lambda visible: _text("1" if visible else "0"),
-                lambda visible: _EMPTY if visible else _number(0),
+                lambda visible: EMPTY if visible else _number(0),
             )
         )
 
@@ -111,7 +98,7 @@ class _Wording:
 def _annorect(people: Sequence[ReleasePerson], wording: _Wording) -> np.ndarray:
     """All people of one image: MATLAB gives them the same fields."""
     if not people:
-        return _EMPTY
+        return EMPTY
     rows = [_fields(person, wording) for person in people]
     kept: list[str] = []
     for group in _FIELD_GROUPS:
@@ -119,7 +106,7 @@ def _annorect(people: Sequence[ReleasePerson], wording: _Wording) -> np.ndarray:
             kept.extend(group)
     kept.extend(dict.fromkeys(k for person in people for k in person.extra_fields))
     kept = kept or ["annopoints"]  # A struct needs a field.
-    return _struct([{name: row.get(name, _EMPTY) for name in kept} for row in rows])
+    return struct_array([{name: row.get(name, EMPTY) for name in kept} for row in rows])
 
 
 def _fields(person: ReleasePerson, wording: _Wording) -> dict[str, np.ndarray]:
@@ -129,12 +116,12 @@ def _fields(person: ReleasePerson, wording: _Wording) -> dict[str, np.ndarray]:
         corners = np.asarray(person.head_box, np.float64) + 1
         fields |= zip(("x1", "y1", "x2", "y2"), map(_number, corners), strict=True)
     if np.any(person.visibility != Visibility.MISSING):
-        fields["annopoints"] = _struct([{"point": _points(person, wording)}])
+        fields["annopoints"] = struct_array([{"point": _points(person, wording)}])
     if person.scale is not None:
         fields["scale"] = _number(person.scale)
     if person.center is not None:
         x, y = np.asarray(person.center, np.float64) + 1
-        fields["objpos"] = _struct([{"x": _number(x), "y": _number(y)}])
+        fields["objpos"] = struct_array([{"x": _number(x), "y": _number(y)}])
     return fields
 
 
@@ -149,9 +136,9 @@ def _points(person: ReleasePerson, wording: _Wording) -> np.ndarray:
         row = {"x": _number(x), "y": _number(y), "id": _number(point_id)}
         if flags_are_told:
             has_none = point_id in _HEAD_KEYPOINTS and visible[point_id]
-            row["is_visible"] = _EMPTY if has_none else wording.flag(visible[point_id])
+            row["is_visible"] = EMPTY if has_none else wording.flag(visible[point_id])
         rows.append(row)
-    return _struct(rows)
+    return struct_array(rows)
 
 
 def _number(value: float | np.number) -> np.ndarray:
@@ -162,20 +149,11 @@ def _number(value: float | np.number) -> np.ndarray:
 
 
 def _optional(value: float | None) -> np.ndarray:
-    return _EMPTY if value is None else _number(value)
+    return EMPTY if value is None else _number(value)
 
 
 def _text(value: str) -> np.ndarray:
-    return np.array(value) if value else _EMPTY
-
-
-def _struct(rows: Sequence[Mapping[str, Any]]) -> np.ndarray:
-    """A 1 x n struct array; all rows have the fields of the first."""
-    names = tuple(rows[0])
-    array = np.empty((1, len(rows)), [(name, object) for name in names])
-    for column, row in enumerate(rows):
-        array[0, column] = tuple(row[name] for name in names)
-    return array
+    return np.array(value) if value else EMPTY
 
 
 def _cells(values: Sequence[np.ndarray]) -> np.ndarray:

@@ -10,9 +10,7 @@ import math
 
 import numpy as np
 
-from mpii_pose import skeleton
-
-_INDEX = {name: index for index, name in enumerate(skeleton.KEYPOINTS)}
+from mpii_pose.skeleton import LIMB_PARTS, MPII
 
 # Lengths as parts of body height. Neck to head top is 1/6 of it: MPII's scale follows
 # from the head by 200 px x scale = 8 x head size = 6 x neck to head top.
@@ -29,35 +27,20 @@ Range = tuple[float, float]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Action:
-    """Ranges of joint angles in degrees; left and right are drawn apart.
+    """Ranges of joint angles in degrees; left and right are drawn apart."""
 
-    Attributes:
-        category: MPII's word for the group of activities.
-        weight: How often it happens, relative to the others.
-        hip: Thigh lifted forward from hanging down.
-        spread: Thigh moved sideways.
-        knee: Shin bent backward.
-        stride: One leg and the other side's arm go forward by it, the others back.
-        arm: Upper arm lifted forward from hanging down.
-        lift: Upper arm moved sideways.
-        elbow: Forearm bent forward.
-        lean: Upper body bent forward.
-        roll: Whole body turned in the image; mirrored by chance.
-        needs_seat: Whether the person sits on something.
-    """
-
-    category: str
-    weight: float
-    hip: Range = (-5, 12)
-    spread: Range = (1, 10)
-    knee: Range = (0, 12)
-    stride: Range = (0, 0)
-    arm: Range = (-20, 25)
-    lift: Range = (5, 30)
-    elbow: Range = (5, 60)
-    lean: Range = (-5, 10)
-    roll: Range = (-7, 7)
-    needs_seat: bool = False
+    category: str  # MPII's word for the group of activities.
+    weight: float  # How often it happens, relative to the others.
+    hip: Range = (-5, 12)  # Thigh lifted forward from hanging down.
+    spread: Range = (1, 10)  # Thigh moved sideways.
+    knee: Range = (0, 12)  # Shin bent backward.
+    stride: Range = (0, 0)  # A leg and the other side's arm forward, the others back.
+    arm: Range = (-20, 25)  # Upper arm lifted forward from hanging down.
+    lift: Range = (5, 30)  # Upper arm moved sideways.
+    elbow: Range = (5, 60)  # Forearm bent forward.
+    lean: Range = (-5, 10)  # Upper body bent forward.
+    roll: Range = (-7, 7)  # Whole body turned in the image; mirrored by chance.
+    needs_seat: bool = False  # Whether the person sits on something.
 
 
 ACTIONS = {
@@ -135,20 +118,15 @@ ACTIONS = {
 class Body:
     """A posed body seen by the camera, pelvis at the origin, body height 1.
 
-    Attributes:
-        joints: float64 [16, 3], x right, y up, z towards the viewer.
-        hands: float64 [2, 3], tips of the right and the left hand.
-        feet: float64 [2, 3], tips of the right and the left foot.
-        torso_axes: float64 [3, 3]; rows are the directions of the person's left, up
-            and forward at the chest.
-        head_axes: float64 [3, 3], the same at the head.
+    Points are x right, y up, z towards the viewer; hands and feet right, then left.
+    Rows of axes are the directions of the person's left, up and forward.
     """
 
-    joints: np.ndarray
-    hands: np.ndarray
-    feet: np.ndarray
-    torso_axes: np.ndarray
-    head_axes: np.ndarray
+    joints: np.ndarray  # float64 [16, 3]
+    hands: np.ndarray  # float64 [2, 3], their tips
+    feet: np.ndarray  # float64 [2, 3], their tips
+    torso_axes: np.ndarray  # float64 [3, 3], at the chest
+    head_axes: np.ndarray  # float64 [3, 3]
 
 
 def sample_action(rng: np.random.Generator) -> str:
@@ -158,15 +136,7 @@ def sample_action(rng: np.random.Generator) -> str:
 
 
 def sample_body(rng: np.random.Generator, *, action: str) -> Body:
-    """Draws a body in the middle of an action, from a chance side.
-
-    Args:
-        rng: Source of chance.
-        action: Key of `ACTIONS`.
-
-    Returns:
-        The body as the camera sees it.
-    """
+    """Draws a body in the middle of an action of `ACTIONS`, from a chance side."""
     ranges = ACTIONS[action]
     stride = rng.uniform(*ranges.stride) * rng.choice((-1, 1))
     chest = _turn("x", rng.uniform(*ranges.lean)) @ _turn("z", rng.normal(0, 5))
@@ -176,12 +146,12 @@ def sample_body(rng: np.random.Generator, *, action: str) -> Body:
         @ _turn("x", rng.normal(0, 6))
         @ _turn("z", rng.normal(0, 6))
     )
-    joints = np.zeros((skeleton.NUM_KEYPOINTS, 3))
+    joints = np.zeros((MPII.num_keypoints, 3))
     thorax = chest @ (0, TORSO_LENGTH, 0)
     upper_neck = thorax + chest @ (0, _NECK, 0.01)
-    joints[_INDEX["thorax"]] = thorax
-    joints[_INDEX["upper_neck"]] = upper_neck
-    joints[_INDEX["head_top"]] = upper_neck + head @ (0, HEAD_LENGTH, 0)
+    head_top = upper_neck + head @ (0, HEAD_LENGTH, 0)
+    spine = MPII.indices("thorax", "upper_neck", "head_top")
+    joints[list(spine)] = thorax, upper_neck, head_top
     hands, feet = np.zeros((2, 3)), np.zeros((2, 3))
     for place, (side, sign) in enumerate((("right", -1), ("left", 1))):
         hip = np.array((sign * _HALF_HIPS, 0, 0))
@@ -200,15 +170,8 @@ def sample_body(rng: np.random.Generator, *, action: str) -> Body:
         forearm = chest @ _hanging(flexion + bend, lift * 0.8)
         wrist = elbow + _FOREARM * forearm
         hands[place] = wrist + HAND_LENGTH * forearm
-        for name, point in (
-            ("hip", hip),
-            ("knee", knee),
-            ("ankle", ankle),
-            ("shoulder", shoulder),
-            ("elbow", elbow),
-            ("wrist", wrist),
-        ):
-            joints[_INDEX[f"{side}_{name}"]] = point
+        names = (f"{side}_{part}" for part in LIMB_PARTS)
+        joints[list(MPII.indices(*names))] = shoulder, elbow, wrist, hip, knee, ankle
     view = _sample_view(rng, roll=ranges.roll)
     return Body(
         joints=joints @ view.T,

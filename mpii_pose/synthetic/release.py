@@ -186,10 +186,11 @@ def _describe_image(
 
 def _rich_fields(rng: np.random.Generator) -> dict[str, float]:
     """The further fields that a few of MPII's images have."""
-    fields: dict[str, float] = {}
-    for part in ("head", "torso"):
-        rotation = np.linalg.qr(rng.normal(size=(3, 3))).Q
-        for row in range(3):
-            for column in range(3):
-                fields[f"{part}_r{row + 1}{column + 1}"] = float(rotation[row, column])
+    fields = {
+        f"{part}_r{row + 1}{column + 1}": float(value)
+        for part in ("head", "torso")
+        for (row, column), value in np.ndenumerate(
+            np.linalg.qr(rng.normal(size=(3, 3))).Q
+        )
+    }
     return fields | {f"part_occ{i}": int(rng.integers(2)) for i in range(1, 11)}

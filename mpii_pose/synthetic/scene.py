@@ -11,9 +11,8 @@ import dataclasses
 import numpy as np
 from PIL import Image
 
-from mpii_pose import skeleton
 from mpii_pose.person import HEAD_SIZE_FACTOR, HEAD_SIZE_PER_SCALE, NECK_TO_TOP
-from mpii_pose.skeleton import Visibility
+from mpii_pose.skeleton import MPII, Visibility
 from mpii_pose.synthetic import background, figure, outfit, pose
 from mpii_pose.synthetic.annotations import ReleasePerson
 from mpii_pose.synthetic.canvas import Canvas
@@ -23,12 +22,11 @@ from mpii_pose.synthetic.figure import Figure
 # relative to body height: measured on the 16,992 people with all keypoints.
 CENTER_SPREAD = 0.043
 
-_NECK = skeleton.KEYPOINTS.index("upper_neck")
-_TOP = skeleton.KEYPOINTS.index("head_top")
+_NECK, _TOP = MPII.indices("upper_neck", "head_top")
 # Keypoints that things are put before.
 _HIDDEN = [
     index
-    for index, name in enumerate(skeleton.KEYPOINTS)
+    for index, name in enumerate(MPII.keypoints)
     if name.endswith(("wrist", "hip", "knee", "ankle"))
 ]
 # Labels fit in a byte; the background and the occluders have one each.
@@ -60,7 +58,7 @@ def draw_scene(
     grain: int = 5,
     occluders: bool = True,
 ) -> Scene:
-    """Draws people who do the same thing in the same place.
+    """Draws people who do the same thing in the same place, with everything known.
 
     Args:
         rng: Source of chance.
@@ -68,12 +66,6 @@ def draw_scene(
         num_people: How many people, at most `MAX_PEOPLE`.
         grain: Strength of the noise in levels.
         occluders: Whether things may stand in front of people.
-
-    Returns:
-        The image and its people, each with everything known.
-
-    Raises:
-        ValueError: More than `MAX_PEOPLE` people.
     """
     if not 0 <= num_people <= MAX_PEOPLE:
         raise ValueError(f"num_people must be 0 to {MAX_PEOPLE}, got {num_people}")
@@ -184,11 +176,9 @@ def _annotate(
     exact = person.project(person.body.joints)
     keypoints = exact.round()
     head_box, keypoints[[_NECK, _TOP]] = _annotate_head(exact[_NECK], exact[_TOP])
-    visibility = np.full(skeleton.NUM_KEYPOINTS, Visibility.MISSING, np.int8)
+    visibility = np.full(MPII.num_keypoints, Visibility.MISSING, np.int8)
     size = np.array((canvas.width, canvas.height))
-    for index, (name, point) in enumerate(
-        zip(skeleton.KEYPOINTS, keypoints, strict=True)
-    ):
+    for index, (name, point) in enumerate(zip(MPII.keypoints, keypoints, strict=True)):
         outside = np.max(np.maximum(-point, point - (size - 1)) / size)
         if index in (_NECK, _TOP):
             visibility[index] = Visibility.VISIBLE

@@ -9,6 +9,7 @@ _EXAMPLES = """\
 examples:
   python -m mpii_pose export coco ~/mpii ~/mpii_coco
   python -m mpii_pose export yolo ~/mpii ~/mpii_yolo
+  python -m mpii_pose export croissant ~/data/mpii_pose/person/1.0.0 ~/mpii_tables
   python -m mpii_pose export submission pred.mat ~/mpii pred_keypoints_mpii.mat
 """
 _COCO = """\
@@ -21,6 +22,12 @@ Writes DIR with images and labels that Ultralytics trains YOLO-pose on:
 `train` and `val` are Tompson's split; val has the labels of all people of its images
 where the official .mat is read. Boxes hold keypoints and head box, with a margin.
 People whom MPII did not label are negatives. Nothing half-written is left as DIR.
+"""
+_CROISSANT = """\
+Writes DIR with the examples of a dataset that was built, of any config, as Parquet
+tables (DIR/SPLIT/*.parquet, JPEGs in them), and DIR/croissant.json, which describes
+them to `mlcroissant` and others. As large as the dataset. Nothing half-written is left
+as DIR. Nothing is published, and MPII's terms hold for the copy: research only.
 """
 _SUBMISSION = """\
 Turns predictions of the test people (`preds` [11731, 16, 2], 1-based, in index order;
@@ -72,6 +79,25 @@ def add_parser(commands: Any) -> None:
         "--copy", action="store_true", help="copy the images instead of linking to them"
     )
     yolo.set_defaults(run=run_yolo)
+    croissant = formats.add_parser(
+        "croissant",
+        help="a dataset as Parquet tables with a Croissant description",
+        description=_CROISSANT,
+        formatter_class=raw,
+    )
+    croissant.add_argument(
+        "path",
+        type=user_path,
+        metavar="PATH",
+        help="a dataset's folder, with its version",
+    )
+    croissant.add_argument(
+        "folder", type=user_path, metavar="DIR", help="where to write; must not exist"
+    )
+    croissant.add_argument(
+        "--splits", nargs="+", metavar="SPLIT", help="those to write (default: all)"
+    )
+    croissant.set_defaults(run=run_croissant)
     submission = formats.add_parser(
         "submission",
         help="predictions as MPII's pred_keypoints_mpii.mat",
@@ -104,8 +130,7 @@ def run_coco(args: argparse.Namespace) -> int:
         path = args.folder / f"person_keypoints_{split}.json"
         write_coco(path, people, image_sizes=release.image_sizes)
         print(f"Wrote {len(people):,} people to {path}")
-    names = {p.image_name for people in release.people.values() for p in people}
-    if unknown := len(names - set(release.image_sizes)):
+    if unknown := len(release.images_of_unknown_size):
         print(
             f"{unknown:,} images are missing or cannot be read: their width and height "
             "are left out, and boxes are not cut to them."
@@ -140,6 +165,18 @@ def run_yolo(args: argparse.Namespace) -> int:
             "people of validation images who are not on Tompson's list count as such."
         )
     print(f"Wrote {args.folder / DATASET_FILE}")
+    return 0
+
+
+def run_croissant(args: argparse.Namespace) -> int:
+    """Writes tables and their description."""
+    from mpii_pose.formats.croissant import DESCRIPTION_FILE
+    from mpii_pose.tools.croissant import export_dataset
+
+    counts = export_dataset(args.path, args.folder, splits=args.splits)
+    for split, count in counts.items():
+        print(f"{split}: {count:,} examples")
+    print(f"Wrote {args.folder / DESCRIPTION_FILE}")
     return 0
 
 

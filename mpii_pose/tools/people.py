@@ -8,6 +8,7 @@ import numpy as np
 import PIL.Image
 from etils import epath
 
+from mpii_pose.files import user_path
 from mpii_pose.person import UNKNOWN, PersonAnnotation
 from mpii_pose.release.release import Release, read_sized_people
 from mpii_pose.transforms.geometry import apply_affine, mark_missing
@@ -27,7 +28,7 @@ def read_people_of(
             takes.
         image_folder: As there; a dataset has its images in it.
     """
-    folder = epath.Path(path)
+    folder = user_path(path)
     if (folder / "dataset_info.json").exists():
         return read_dataset(folder)
     return read_sized_people(path, image_folder=image_folder)
@@ -38,15 +39,13 @@ def read_dataset(folder: epath.Path) -> Release:
 
     The size of a frame is known where all of it is stored.
     """
-    import tensorflow_datasets as tfds
+    from mpii_pose.tools.datasets import open_dataset, read_examples
 
-    from mpii_pose.tools.datasets import stored_examples
-
-    builder = tfds.builder_from_directory(folder)
+    builder = open_dataset(folder)
     people: dict[str, list[PersonAnnotation]] = {}
     sizes: dict[str, tuple[int, int]] = {}
     for split in builder.info.splits:
-        for example in stored_examples(builder, split):
+        for example in read_examples(builder, split):
             if "image_to_frame" not in example:
                 with PIL.Image.open(io.BytesIO(example["image"])) as image:
                     sizes[example["image_name"].decode()] = image.size[::-1]

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mpii_pose.options import check_choice
 from mpii_pose.skeleton import MPII, Skeleton
 from mpii_pose.transforms.arrays import namespace
 from mpii_pose.transforms.half_body import half_body_square
@@ -90,26 +91,13 @@ class Augmentation:
     brightness: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.scale_law not in SCALE_LAWS:
-            raise ValueError(
-                f"scale_law must be one of {', '.join(SCALE_LAWS)}, "
-                f"got {self.scale_law!r}"
-            )
-        limits = {
-            "rotation": 180.0,
-            "rotation_probability": 1.0,
-            # A linear law that reaches 1 would show nothing.
-            "scale": 0.99 if self.scale_law == "linear" else 4.0,
-            "flip": 1.0,
-            "translation": 1.0,
-            "half_body": 1.0,
-            "channel_gain": 1.0,
-            "contrast": 1.0,
-            "brightness": 1.0,
-        }
-        for name, limit in limits.items():
-            value = getattr(self, name)
-            if not 0.0 <= value <= limit:
+        check_choice("scale_law", self.scale_law, SCALE_LAWS)
+        # A linear law that reaches 1 would show nothing.
+        max_scale = 0.99 if self.scale_law == "linear" else 4.0
+        limits = {"rotation": 180.0, "scale": max_scale}
+        for name in (field.name for field in dataclasses.fields(Augmentation)):
+            value, limit = getattr(self, name), limits.get(name, 1.0)
+            if name != "scale_law" and not 0.0 <= value <= limit:
                 raise ValueError(f"{name} must be in [0, {limit}], got {value!r}")
 
     @classmethod

@@ -22,9 +22,7 @@ import numpy.typing as npt
 
 from mpii_pose import skeletons
 from mpii_pose.skeleton import Skeleton
-
-# Coordinate of a missing keypoint, in x and in y.
-_MISSING = -1
+from mpii_pose.transforms.geometry import MISSING_COORDINATE
 
 # Keypoint -> the weights of the keypoints that it is derived from.
 _TENTH = 0.1
@@ -99,7 +97,7 @@ def _keypoint(poses: np.ndarray, source: Skeleton, name: str) -> np.ndarray:
     if not weights or not set(weights) <= set(source.keypoints):
         return np.full_like(poses[..., 0, :], np.nan)
     parts = poses[..., source.indices(*weights), :]
-    missing = (parts == _MISSING).all(axis=-1).any(axis=-1)
+    missing = (parts == MISSING_COORDINATE).all(axis=-1).any(axis=-1)
     weight = np.array(list(weights.values()), poses.dtype)[:, np.newaxis]
     point: np.ndarray = np.sum(parts * weight, axis=-2)
     return np.where(missing[..., np.newaxis], np.nan, point).astype(poses.dtype)

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from mpii_pose.options import check_choice
 from mpii_pose.transforms.arrays import as_floats, namespace
 from mpii_pose.transforms.geometry import Alignment
 from mpii_pose.transforms.spec import CropSpec
@@ -83,7 +84,7 @@ def decode_cells(heatmaps: Any, *, method: str, sigma: float) -> tuple[Any, Any]
         float32 [..., K, 2], (x, y) in cells, integers at cell centers, and scores
         float32 [..., K].
     """
-    check_method(method)
+    check_choice("method", method, METHODS)
     if not 0 <= sigma < np.inf:
         raise ValueError(f"sigma must be 0 or more cells, got {sigma}")
     height, width = _static_size("heatmaps", heatmaps)
@@ -104,12 +105,6 @@ def decode_cells(heatmaps: Any, *, method: str, sigma: float) -> tuple[Any, Any]
         cells = peak + _dark_offset(xp, maps, peak, scores, sigma)
     scores = xp.where(has_nan, np.nan, scores)
     return xp.where((scores > 0)[..., None], cells, np.nan), scores
-
-
-def check_method(method: str) -> None:
-    """Raises ValueError for a method of decoding that does not exist."""
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
 
 
 def spec_of_heatmaps(
@@ -211,17 +206,10 @@ def _static_size(name: str, array: Any) -> tuple[int, int]:
 def _neighbours(
     xp: Any, maps: Any, center: Any, *, reach: Any = 0.0, sigma: float = 0.0
 ) -> Any:
-    """Returns the 3 x 3 cells around each center, smoothed; 0 beyond the border.
+    """Returns [..., 3, 3] cells of maps around each center, smoothed; 0 beyond them.
 
-    Args:
-        xp: Library of the arrays.
-        maps: float32 [..., h, w].
-        center: float32 [..., 2], (x, y) in whole cells.
-        reach: float32 [..., 1, 1], how far the smoothing kernel reaches, in cells.
-        sigma: Its standard deviation, in cells.
-
-    Returns:
-        float32 [..., 3, 3].
+    Centers are (x, y) in whole cells, [..., 2]. The smoothing kernel reaches `reach`
+    cells far, [..., 1, 1].
     """
 
     def weights(center: Any, size: int) -> Any:
@@ -273,15 +261,9 @@ def _dark_offset(xp: Any, maps: Any, peak: Any, top: Any, sigma: float) -> Any:
 
 
 def _newton_step(xp: Any, values: Any) -> tuple[Any, Any]:
-    """Finds the top of the quadratic through 3 x 3 cells.
+    """Finds the top of the quadratic through cells [..., 3, 3].
 
-    Args:
-        xp: Library of the arrays.
-        values: float32 [..., 3, 3].
-
-    Returns:
-        float32 [..., 2], (x, y) of the top from the middle cell, and bool [...],
-        whether there is one.
+    Returns (x, y) of the top from the middle cell, [..., 2], and whether there is one.
     """
     middle, left, right = values[..., 1, 1], values[..., 1, 0], values[..., 1, 2]
     above, below = values[..., 0, 1], values[..., 2, 1]

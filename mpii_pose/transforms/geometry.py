@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from mpii_pose.options import check_choice
 from mpii_pose.skeleton import MPII, Skeleton
 from mpii_pose.transforms.arrays import as_arrays, as_floats
 
@@ -44,10 +45,7 @@ class Alignment:
             return cls(**name)
         if isinstance(name, Alignment):
             return name
-        if name not in ALIGNMENTS:
-            raise ValueError(
-                f"alignment must be one of {', '.join(ALIGNMENTS)}, got {name!r}"
-            )
+        check_choice("alignment", name, ALIGNMENTS)
         return ALIGNMENTS[name]
 
     def spans(self, size: tuple[int, int]) -> np.ndarray:
@@ -65,11 +63,7 @@ class Alignment:
         return self.spans(size) / 2 - np.float32(self.offset)
 
     def crop_to_heatmap(
-        self,
-        points: Any,
-        *,
-        image_size: tuple[int, int],
-        heatmap_size: tuple[int, int],
+        self, points: Any, *, image_size: tuple[int, int], heatmap_size: tuple[int, int]
     ) -> Any:
         """Takes points from crop pixels to heatmap cells.
 
@@ -85,11 +79,7 @@ class Alignment:
         return (points + np.float32(self.offset)) * ratio - np.float32(self.offset)
 
     def heatmap_to_crop(
-        self,
-        points: Any,
-        *,
-        image_size: tuple[int, int],
-        heatmap_size: tuple[int, int],
+        self, points: Any, *, image_size: tuple[int, int], heatmap_size: tuple[int, int]
     ) -> Any:
         """Takes points from heatmap cells to crop pixels: undoes `crop_to_heatmap`."""
         return self.crop_to_heatmap(

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+from mpii_pose.options import check_choice
 from mpii_pose.person import person_square
 from mpii_pose.transforms import channels_first, examples, geometry
 from mpii_pose.transforms.augmentation import (
@@ -67,11 +68,7 @@ class PoseTransform:
         antialias: bool = True,
         **fields: Any,
     ) -> None:
-        if image_dtype not in IMAGE_DTYPES:
-            raise ValueError(
-                f"image_dtype must be one of {', '.join(IMAGE_DTYPES)}, "
-                f"got {image_dtype!r}"
-            )
+        check_choice("image_dtype", image_dtype, IMAGE_DTYPES)
         if not isinstance(augmentation, Augmentation | None):
             raise ValueError(
                 "augmentation must be None or an Augmentation, such as "

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mpii_pose import skeleton as skeleton_lib
+from mpii_pose.options import check_choice
 from mpii_pose.skeleton import Skeleton
 from mpii_pose.transforms.geometry import ALIGNMENTS, Alignment
 
@@ -68,11 +69,7 @@ class CropSpec:
             skeleton = Skeleton.from_config(self.skeleton)
             object.__setattr__(self, "skeleton", skeleton)
         for name, known in (("encoding", ENCODINGS), ("weighting", WEIGHTINGS)):
-            if getattr(self, name) not in known:
-                raise ValueError(
-                    f"{name} must be one of {', '.join(known)}, "
-                    f"got {getattr(self, name)!r}"
-                )
+            check_choice(name, getattr(self, name), known)
 
     @classmethod
     def of(
@@ -112,9 +109,7 @@ class CropSpec:
     def crop_to_heatmap(self, points: Any) -> Any:
         """Takes points float32 [..., 2] from crop pixels to heatmap cells."""
         return Alignment.named(self.alignment).crop_to_heatmap(
-            points,
-            image_size=self.image_size,
-            heatmap_size=self.known_heatmap_size(),
+            points, image_size=self.image_size, heatmap_size=self.known_heatmap_size()
         )
 
     @functools.cached_property

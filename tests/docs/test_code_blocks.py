@@ -13,6 +13,7 @@ import keras  # noqa: E402
 import tensorflow_datasets as tfds  # noqa: E402
 
 import mpii_pose  # noqa: E402
+from mpii_pose.tools.main import main  # noqa: E402
 from tests import builds, releases  # noqa: E402
 from tests.docs import blocks  # noqa: E402
 
@@ -35,6 +36,8 @@ def home(tmp_path_factory, drawn_release):
     data_dir = folder / "tensorflow_datasets"
     builds.build(data_dir, folder / "mpii")
     builds.build(data_dir, config="synthetic", max_examples_per_split=40)
+    export = ["export", "croissant", str(data_dir / "mpii_pose" / "person" / "1.0.0")]
+    assert main([*export, str(folder / "mpii_croissant")]) == 0
     annotations = folder / "path" / "to" / "mpii_annotations.json.gz"
     annotations.parent.mkdir(parents=True)
     plain = folder / "annotations.json"

@@ -353,7 +353,7 @@ def test_threshold_must_be_a_length(threshold):
 
 
 def test_unknown_dialect_lists_the_known_ones():
-    with pytest.raises(ValueError, match=r"'official', 'hrnet'.*got 'coco'"):
+    with pytest.raises(ValueError, match=r"official, hrnet, .*got 'coco'"):
         pckh(*people(1), dialect="coco")
 
 

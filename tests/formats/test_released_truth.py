@@ -10,16 +10,6 @@ from mpii_pose.formats.predictions import PredictionError
 
 
 @pytest.fixture(scope="module")
-def matlab_file(drawn_release):
-    return drawn_release / "mpii_human_pose_v1_u12_2" / "mpii_human_pose_v1_u12_1.mat"
-
-
-@pytest.fixture(scope="module")
-def people(matlab_file):
-    return mpii_pose.read_people(matlab_file)["test"]
-
-
-@pytest.fixture(scope="module")
 def poses(people):
     """What the replica says of each test person, 0-based."""
     noise = np.random.default_rng(0).normal(size=(len(people), 16, 2))

@@ -12,16 +12,6 @@ from mpii_pose.release.matlab import UNRELEASED_IMAGES
 AS_IN_MATLAB = {"squeeze_me": True, "struct_as_record": False}
 
 
-@pytest.fixture(scope="module")
-def matlab_file(drawn_release):
-    return drawn_release / "mpii_human_pose_v1_u12_2" / "mpii_human_pose_v1_u12_1.mat"
-
-
-@pytest.fixture(scope="module")
-def people(matlab_file):
-    return mpii_pose.read_people(matlab_file)["test"]
-
-
 @pytest.fixture
 def predicted(people):
     """Points around the centers, each of its own."""

@@ -19,16 +19,6 @@ def cell(items):
 
 
 @pytest.fixture(scope="module")
-def matlab_file(drawn_release):
-    return drawn_release / "mpii_human_pose_v1_u12_2" / "mpii_human_pose_v1_u12_1.mat"
-
-
-@pytest.fixture(scope="module")
-def people(matlab_file):
-    return mpii_pose.read_people(matlab_file)["test"]
-
-
-@pytest.fixture(scope="module")
 def groups_file(matlab_file, people, tmp_path_factory):
     """All people of a test image as one group, and each of them as another."""
     release = scipy.io.loadmat(matlab_file)["RELEASE"]

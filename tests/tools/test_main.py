@@ -25,6 +25,7 @@ COMMANDS = (
     ["export"],
     ["export", "coco"],
     ["export", "yolo"],
+    ["export", "croissant"],
     ["export", "submission"],
 )
 

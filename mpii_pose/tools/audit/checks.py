@@ -18,7 +18,7 @@ from mpii_pose.person import (
     PersonAnnotation,
     person_square,
 )
-from mpii_pose.skeleton import MPII, Visibility
+from mpii_pose.skeleton import MPII
 
 # How far a head may be off before it is reported; nearly all are within 0.01 and 0.02.
 _SCALE_TOLERANCE, _LENGTH_TOLERANCE = 0.01, 0.1
@@ -57,10 +57,10 @@ def stack_poses(
     def column(values: list, *shape: int) -> Floats:
         return np.array(values, np.float64).reshape(len(people), *shape)
 
-    visibility = column([person.visibility for person in people], MPII.num_keypoints)
+    labelled = column([person.labelled for person in people], MPII.num_keypoints)
     return Poses(
         keypoints=column([p.keypoints for p in people], MPII.num_keypoints, 2),
-        labelled=visibility != Visibility.MISSING,
+        labelled=labelled > 0,
         center=column([person.center for person in people], 2),
         scale=column([person.scale for person in people]),
         head_size=column([person.head_size for person in people]),

@@ -56,9 +56,10 @@ def run(args: argparse.Namespace) -> int:
     audit = audit_release(args.path, image_folder=args.images)
     print(format_audit(audit))
     if args.html:
-        from mpii_pose.tools.audit.page import write_page
+        from mpii_pose.tools import pages
+        from mpii_pose.tools.audit.page import render_page
 
-        write_page(args.html, audit, max_examples=args.examples)
+        pages.write(args.html, render_page(audit, max_examples=args.examples))
         print(f"\nWrote {args.html}")
     return 0
 

@@ -2,33 +2,14 @@
 
 from collections.abc import Iterator
 
-from etils import epath
-
-from mpii_pose import files
 from mpii_pose.drawing import poses
-from mpii_pose.person import UNKNOWN
 from mpii_pose.skeleton import MPII
 from mpii_pose.tools import close_ups, pages
 from mpii_pose.tools.audit import thumbnails
 from mpii_pose.tools.audit.report import Audit, Defect, Finding
 
 MAX_EXAMPLES = 12
-_LEGEND = {
-    "right": poses.RIGHT,
-    "left": poses.LEFT,
-    "middle": poses.MIDDLE,
-    "head box": poses.HEAD_BOX,
-    "crop": poses.CROP,
-}
-
-
-def write_page(
-    path: epath.PathLike, audit: Audit, *, max_examples: int = MAX_EXAMPLES
-) -> None:
-    """Writes the page; see `render_page`."""
-    page = render_page(audit, max_examples=max_examples)
-    with files.whole_file(path) as file:
-        file.write(page.encode())
+_LEGEND = poses.SIDES | {"head box": poses.HEAD_BOX, "crop": poses.CROP}
 
 
 def render_page(audit: Audit, *, max_examples: int = MAX_EXAMPLES) -> str:
@@ -41,24 +22,21 @@ def render_page(audit: Audit, *, max_examples: int = MAX_EXAMPLES) -> str:
     """
     if max_examples < 0:
         raise ValueError(f"max_examples must be 0 or more, got {max_examples}")
+    # JSON copies of the annotations do not tell them.
+    any_head_box = any(person.has_head_box for person in audit.release.everybody)
     return pages.render(
         "audit/page.html.jinja",
         audit=audit,
         legend={
             name: color
             for name, color in _LEGEND.items()
-            if color != poses.HEAD_BOX or _any_head_box(audit)
+            if color != poses.HEAD_BOX or any_head_box
         },
         defects=[
             (defect, list(_examples(audit, defect, max_examples)))
             for defect in audit.defects
         ],
     )
-
-
-def _any_head_box(audit: Audit) -> bool:
-    """Whether the annotations tell head boxes; JSON copies do not."""
-    return any((person.head_box != UNKNOWN).any() for person in audit.people)
 
 
 def _examples(

@@ -1,48 +1,32 @@
 """The findings about a release, as data and as text."""
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from etils import epath
 
-from mpii_pose import files
 from mpii_pose.person import PersonAnnotation
 from mpii_pose.release.release import Release
 from mpii_pose.release.split import shared_videos
-from mpii_pose.skeleton import Visibility
 from mpii_pose.tools.audit.checks import CHECKS, Check, stack_poses
 from mpii_pose.tools.people import read_people_of
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Finding:
-    """A person with a defect.
-
-    Attributes:
-        split: Split of the person.
-        person: The person.
-        keypoints: Indices of the keypoints concerned.
-        amount: How bad the worst of them is, in the unit of the check.
-    """
+class Finding(NamedTuple):
+    """A person with a defect."""
 
     split: str
     person: PersonAnnotation
-    keypoints: tuple[int, ...]
-    amount: float
+    keypoints: tuple[int, ...]  # Indices of those concerned.
+    amount: float  # How bad the worst of them is, in the unit of the check.
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Defect:
-    """All that a check found.
-
-    Attributes:
-        check: The check.
-        findings: The people concerned, the worst first.
-    """
+class Defect(NamedTuple):
+    """All that a check found."""
 
     check: Check
-    findings: Sequence[Finding]
+    findings: Sequence[Finding]  # The worst first.
 
     @property
     def num_keypoints(self) -> int:
@@ -50,34 +34,16 @@ class Defect:
         return sum(len(finding.keypoints) for finding in self.findings)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Audit:
-    """What was found out about a release.
-
-    Attributes:
-        release: Its people and images.
-        defects: One for each of `CHECKS`.
-    """
+class Audit(NamedTuple):
+    """What was found out about a release."""
 
     release: Release
-    defects: Sequence[Defect]
-
-    @property
-    def people(self) -> list[PersonAnnotation]:
-        """Everybody."""
-        return [person for group in self.release.people.values() for person in group]
+    defects: Sequence[Defect]  # One for each of `CHECKS`.
 
     @property
     def num_keypoints(self) -> int:
         """How many keypoints are labelled."""
-        visibility = np.array([person.visibility for person in self.people])
-        return int((visibility != Visibility.MISSING).sum())
-
-    @property
-    def num_images_of_unknown_size(self) -> int:
-        """In how many images it is not known whether keypoints lie outside."""
-        names = {person.image_name for person in self.people}
-        return len(names - set(self.release.image_sizes))
+        return int(sum(person.labelled.sum() for person in self.release.everybody))
 
 
 def audit_people(
@@ -115,8 +81,7 @@ def audit_release(
     path: epath.PathLike, *, image_folder: epath.PathLike | None = None
 ) -> Audit:
     """Reads annotations and looks for defects; see `read_people_of`."""
-    folder = None if image_folder is None else files.user_path(image_folder)
-    release = read_people_of(files.user_path(path), image_folder=folder)
+    release = read_people_of(path, image_folder=image_folder)
     return Audit(
         release=release,
         defects=audit_people(release.people, image_sizes=release.image_sizes),
@@ -131,12 +96,12 @@ def format_audit(audit: Audit) -> str:
 def _lines(audit: Audit) -> Iterator[str]:
     groups = audit.release.people.items()
     counts = ", ".join(f"{len(people):,} {split}" for split, people in groups)
-    yield f"Read {len(audit.people):,} people ({counts})"
+    yield f"Read {len(audit.release.everybody):,} people ({counts})"
     yield f"from the {audit.release.source},"
     yield f"with {audit.num_keypoints:,} labelled keypoints."
     if (videos := shared_videos(audit.release.people)) is not None:
         yield f"{len(videos):,} videos have frames in both train and validation."
-    if unknown := audit.num_images_of_unknown_size:
+    if unknown := len(audit.release.images_of_unknown_size):
         yield (
             f"{unknown:,} images are missing or cannot be read, so whether keypoints "
             "lie outside them is not known."

@@ -5,8 +5,7 @@ from PIL import Image
 
 from mpii_pose.drawing.lines import Color, Stroke, draw_strokes
 from mpii_pose.drawing.poses import draw_pose
-from mpii_pose.person import UNKNOWN, person_square
-from mpii_pose.skeleton import Visibility
+from mpii_pose.person import person_square
 from mpii_pose.tools.audit.report import Finding
 from mpii_pose.tools.close_ups import close_up
 
@@ -34,15 +33,14 @@ def draw_finding(
         and what there is around it.
     """
     person = finding.person
-    labelled = person.visibility != Visibility.MISSING
+    labelled = person.labelled
     middle, crop_side = person_square(person.center, np.float64(person.scale))
     crop = np.stack([middle - crop_side / 2, middle + crop_side / 2])
     head = person.head_box.reshape(2, 2)
-    has_head = bool((head != UNKNOWN).any())
     shown = np.concatenate(
         [
             *([person.center], person.keypoints[labelled]),
-            *([head] if has_head else []),
+            *([head] if person.has_head_box else []),
             *([crop] if with_crop else []),
         ]
     )
@@ -55,7 +53,7 @@ def draw_finding(
         draw_strokes(picture, halos),
         place(points),
         person.visibility,
-        head_box=place(head).ravel() if has_head else None,
+        head_box=place(head).ravel() if person.has_head_box else None,
         crop_to_image=[[1, 0, left], [0, 1, top]] if with_crop else None,
         crop_size=(round(bottom - top), round(right - left)),
         line_width=_LINE_WIDTH,

@@ -82,8 +82,9 @@ def run(args: argparse.Namespace) -> int:
     )
     print(format_report(report))
     if args.html:
-        from mpii_pose.tools.evaluate.page import write_page
+        from mpii_pose.tools import pages
+        from mpii_pose.tools.evaluate.page import render_page
 
-        write_page(args.html, report)
+        pages.write(args.html, render_page(report))
         print(f"\nWrote {args.html}")
     return 0

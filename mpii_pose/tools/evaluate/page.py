@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
-from etils import epath
 
-from mpii_pose import files
 from mpii_pose.drawing import poses
 from mpii_pose.drawing.lines import Color, Stroke, draw_strokes
 from mpii_pose.evaluation.errors import ErrorKind
@@ -18,24 +16,10 @@ from mpii_pose.tools.evaluate.truth import Truth
 MAX_EXAMPLES = 24
 _FOUND = 0.5  # Errors above this many head sizes are shown.
 _ERROR: Color = (235, 30, 45)
-_LEGEND = {
-    "right": poses.RIGHT,
-    "left": poses.LEFT,
-    "middle": poses.MIDDLE,
-    "error": _ERROR,
-}
+_LEGEND = poses.SIDES | {"error": _ERROR}
 _LINE_WIDTH, _ERROR_WIDTH = 2.5, 1.5
 # Curves of the first and the second file.
 _COLORS = ("#0b57b0", "#c2410c")
-
-
-def write_page(
-    path: epath.PathLike, report: Report, *, max_examples: int = MAX_EXAMPLES
-) -> None:
-    """Writes the page; see `render_page`."""
-    page = render_page(report, max_examples=max_examples)
-    with files.whole_file(path) as file:
-        file.write(page.encode())
 
 
 def render_page(report: Report, *, max_examples: int = MAX_EXAMPLES) -> str:
@@ -62,10 +46,7 @@ def _curves(report: Report, group: str) -> list[tuple[str, str, float]]:
     """Returns name, points (x: 0 to 100, y: 100 to 0) and last score of each curve."""
     curves = []
     for each in report.evaluations:
-        rates = [
-            scores.total if group == "total" else scores.groups[group]
-            for scores in each.curve
-        ]
+        rates = [scores.rows[group] for scores in each.curve]
         last = each.curve[-1].threshold
         points = " ".join(
             f"{100 * scores.threshold / last:.1f},{100 - rate:.1f}"
@@ -112,8 +93,7 @@ def _draw(
     picture, place = close_ups.close_up(
         shown, person.head_size, image, (image.height, image.width)
     )
-    error = np.linalg.norm(predicted - person.keypoints, axis=1) / person.head_size
-    wrong = np.flatnonzero(labelled & ~(error <= _FOUND))
+    wrong = np.flatnonzero(labelled & ~(evaluation.error[index] <= _FOUND))
     picture = poses.draw_pose(picture, place(predicted), line_width=_LINE_WIDTH)
     labels = place(person.keypoints)
     ends = np.where(np.isfinite(predicted), place(predicted), labels)

@@ -1,18 +1,13 @@
 """All that can be said of a file of predictions, as data and as text."""
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from etils import epath
 
 from mpii_pose.evaluation.alignment import AlignmentAudit, alignment_audit
-from mpii_pose.evaluation.comparison import (
-    PCKhComparison,
-    compare_pckh,
-    pckh_intervals,
-)
+from mpii_pose.evaluation.comparison import PCKhComparison, compare_pckh, pckh_intervals
 from mpii_pose.evaluation.errors import KeypointErrors, keypoint_errors
 from mpii_pose.evaluation.inputs import distances
 from mpii_pose.evaluation.pckh import pckh, pckh_auc, pckh_curve, pckh_slices
@@ -30,33 +25,20 @@ THRESHOLDS = (0.5, 0.1)
 _MOST_ERROR = 2.0
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Evaluation:
-    """One file of predictions.
-
-    Attributes:
-        path: The file.
-        base: From which pixel it was taken to count.
-        points: float64 [N, 16, 2], 0-based.
-        problems: What `check_predictions` found, one sentence each.
-        scores: PCKh by name of the row, in each dialect, some with intervals.
-        curve: Official PCKh from 0 to 0.5.
-        slices: Official PCKh@0.5 by name of the slice.
-        errors: Kinds of errors.
-        alignment: The constant offset.
-        mean_error: float64 [N], of each person in head sizes, NaN without labels.
-    """
+class Evaluation(NamedTuple):
+    """One file of predictions of N people."""
 
     path: epath.Path
-    base: int
-    points: np.ndarray
-    problems: Sequence[str]
-    scores: Mapping[str, PCKhScores]
-    curve: Sequence[PCKhScores]
-    slices: Mapping[str, PCKhScores]
+    base: int  # From which pixel it was taken to count.
+    points: np.ndarray  # float64 [N, 16, 2], 0-based
+    problems: Sequence[str]  # What `check_predictions` found.
+    scores: Mapping[str, PCKhScores]  # By name of the row, some with intervals.
+    curve: Sequence[PCKhScores]  # Official PCKh from 0 to 0.5.
+    slices: Mapping[str, PCKhScores]  # Official PCKh@0.5 by name of the slice.
     errors: KeypointErrors
     alignment: AlignmentAudit
-    mean_error: np.ndarray
+    error: np.ndarray  # float64 [N, 16], in head sizes; NaN where not predicted
+    mean_error: np.ndarray  # float64 [N], in head sizes; NaN without labels
 
     @property
     def auc(self) -> float:
@@ -64,21 +46,13 @@ class Evaluation:
         return pckh_auc(self.curve)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Report:
-    """One or two evaluations against the same people.
-
-    Attributes:
-        truth: The people.
-        evaluations: One, or two that are compared.
-        comparisons: The first against the second, at each of `THRESHOLDS`.
-        coverage: Which keypoints are scored, where they are not all.
-    """
+class Report(NamedTuple):
+    """One evaluation, or two that are compared, against the same people."""
 
     truth: Truth
     evaluations: Sequence[Evaluation]
-    comparisons: Sequence[PCKhComparison] = ()
-    coverage: str = ""
+    comparisons: Sequence[PCKhComparison]  # Of two, at each of `THRESHOLDS`.
+    coverage: str  # Which keypoints are scored, where they are not all.
 
 
 def evaluate(
@@ -125,10 +99,7 @@ def evaluate(
             f"{skeleton.name} shares with MPII. No total here is PCKh's total."
         )
     return Report(
-        truth=truth,
-        evaluations=evaluations,
-        comparisons=comparisons,
-        coverage=coverage,
+        truth=truth, evaluations=evaluations, comparisons=comparisons, coverage=coverage
     )
 
 
@@ -179,10 +150,7 @@ def _evaluate(
                 scored = pckh(points, *truth.labels, **options)
             scores[scored.title] = scored
     away = np.where(np.isnan(error), _MOST_ERROR, np.minimum(error, _MOST_ERROR))
-    count = labelled.sum(axis=1)
-    mean_error = np.where(labelled, away, 0).sum(axis=1) / np.where(
-        count > 0, count, np.nan
-    )
+    mean_error = np.ma.masked_array(away, ~labelled).mean(axis=1).filled(np.nan)
     return Evaluation(
         path=path,
         base=BASES[path.suffix.lower()] if base is None else base,
@@ -195,6 +163,7 @@ def _evaluate(
         slices=pckh_slices(points, *truth.labels, where=where),
         errors=keypoint_errors(points, *truth.labels, others=truth.others, where=where),
         alignment=alignment_audit(points, *truth.labels, where=where),
+        error=error,
         mean_error=mean_error,
     )
 

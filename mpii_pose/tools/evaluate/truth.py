@@ -1,8 +1,8 @@
 """What predictions are scored against: the people of a split, as arrays."""
 
-import dataclasses
 import os
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from etils import epath
@@ -15,30 +15,17 @@ from mpii_pose.release import find, split
 from mpii_pose.release.release import Release, read_sized_people
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Truth:
-    """The people of a split.
-
-    Attributes:
-        release: Where they and their images are.
-        split: Name of the split.
-        people: In index order.
-        keypoints: float32 [N, 16, 2].
-        visibility: int8 [N, 16].
-        head_size: float64 [N].
-        images: [N], names.
-        others: float64 [N, M, 16, 2], other people of the same images, NaN where there
-            are none.
-    """
+class Truth(NamedTuple):
+    """The N people of a split."""
 
     release: Release
     split: str
-    people: Sequence[PersonAnnotation]
-    keypoints: np.ndarray
-    visibility: np.ndarray
-    head_size: np.ndarray
-    images: np.ndarray
-    others: np.ndarray
+    people: Sequence[PersonAnnotation]  # In index order.
+    keypoints: np.ndarray  # float32 [N, 16, 2]
+    visibility: np.ndarray  # int8 [N, 16]
+    head_size: np.ndarray  # float64 [N]
+    images: np.ndarray  # [N], names
+    others: np.ndarray  # float64 [N, M, 16, 2], of the same images; NaN: none
 
     @property
     def labels(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

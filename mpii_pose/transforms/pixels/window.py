@@ -19,25 +19,15 @@ GUARD = 1
 
 
 class Window(NamedTuple):
-    """Which part of an image to read, at which scale.
+    """Which part of an image to read, at which scale."""
 
-    Attributes:
-        box: int32 [4], top, left, height and width in the scaled image.
-        exponent: int32 [], the image is scaled by 1 / 2 ** exponent.
-        crop_to_window: float32 [2, 3], from crop pixels to pixels of the window.
-    """
-
-    box: Any
-    exponent: Any
-    crop_to_window: Any
+    box: Any  # int32 [4], top, left, height and width in the scaled image
+    exponent: Any  # int32 [], the image is scaled by 1 / 2 ** exponent
+    crop_to_window: Any  # float32 [2, 3], from crop pixels to pixels of the window
 
 
 def find_window(
-    size: Any,
-    crop_to_image: Any,
-    *,
-    image_size: tuple[int, int],
-    antialias: bool,
+    size: Any, crop_to_image: Any, *, image_size: tuple[int, int], antialias: bool
 ) -> Window:
     """Finds the smallest window that holds all pixels a crop interpolates.
 
