@@ -5,6 +5,7 @@ After leoxiaobin/deep-high-resolution-net.pytorch, `lib/dataset/JointsDataset.py
 moved by the same matrix and gets a 13 x 13 patch. `normalize` comes last there.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import cv2

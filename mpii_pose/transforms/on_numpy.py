@@ -64,6 +64,17 @@ def described(describe: Callable[[bytes], str], image: bytes) -> str:
     return describe(image)
 
 
+def decoded(image: Any) -> np.ndarray:
+    """Returns the pixels of a JPEG's bytes, uint8 [H, W, 3]; or pixels as they are."""
+    image = as_image(image)
+    return pillow.read_whole(image) if is_encoded(image) else image
+
+
+def drawn(draw: Callable[..., np.ndarray], size: Any, *arrays: Any) -> np.ndarray:
+    """Returns the picture that a function makes of arrays, uint8 of a shape."""
+    return draw(*arrays)
+
+
 def shape(image: np.ndarray) -> np.ndarray:
     """Returns height, width and 3."""
     return np.array(image.shape)

@@ -154,6 +154,9 @@ class PoseTransform:
     def hugging_face(self, example: Features) -> dict[str, Any]:
         """Transforms one example, of arrays, to the inputs of Hugging Face's models.
 
+        Models whose `forward` refuses labels, as ViTPose's does, are given
+        `pixel_values` alone; the loss is of their `heatmaps` and the labels then.
+
         Args:
             example: As for `__call__`, with NumPy arrays or bytes.
 

@@ -92,6 +92,53 @@ def test_without_heatmaps_there_is_nothing_to_train_on(method):
 
 
 @pytest.mark.slow
+def test_batch_trains_a_model_of_hugging_face(monkeypatch):
+    for package in ("torch", "transformers"):
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"needs {package}")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    import torch
+    import transformers
+
+    transform = mpii_pose.PoseTransform(**SIZES)
+    dataset = [transform.hugging_face(example) for example in people(4)]
+    batch = torch.utils.data.default_collate(dataset)
+    backbone = transformers.VitPoseBackboneConfig(
+        image_size=SIZES["image_size"],
+        patch_size=(16, 16),
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        mlp_ratio=2,
+        out_indices=[1],
+    )
+    config = transformers.VitPoseConfig(
+        backbone_config=backbone, num_labels=16, use_simple_decoder=False
+    )
+    torch.manual_seed(0)
+    model = transformers.VitPoseForPoseEstimation(config).train()
+    optimizer = torch.optim.Adam(model.parameters(), 0.003)
+    losses = []
+
+    for _ in range(30):
+        # ViTPose leaves the loss to its user: it refuses labels.
+        heatmaps = model(pixel_values=batch["pixel_values"]).heatmaps
+        assert heatmaps.shape == batch["labels"].shape
+        error = (heatmaps - batch["labels"]).square().mean(dim=(2, 3))
+        loss = (error * batch["target_weights"]).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+
+    assert losses[-1] < 0.7 * losses[0]
+    # The network's own preparation of an image: the same mean and deviation.
+    processor = transformers.VitPoseImageProcessor()
+    np.testing.assert_allclose(processor.image_mean, channels_first.IMAGENET_MEAN)
+    np.testing.assert_allclose(processor.image_std, channels_first.IMAGENET_STD)
+
+
+@pytest.mark.slow
 def test_batch_trains_a_network_written_for_hrnet():
     if importlib.util.find_spec("torch") is None:
         pytest.skip("needs torch")

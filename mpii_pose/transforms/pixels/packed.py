@@ -10,9 +10,9 @@ import numpy as np
 # Weights are 256ths, and so are the positions between two pixels.
 _ONE = 256
 _HALF = np.int64(0x0080_0080_0080)
-# Rows that are read together: their arrays stay in the processor's cache, and below the
-# size from which the system gives and takes memory anew each time.
-_BAND = 32
+# Pixels that are read together: their arrays stay in the processor's cache, and below
+# the size from which the system gives and takes memory anew each time.
+_BAND = 8192
 
 
 def warp(
@@ -39,8 +39,9 @@ def warp(
     down, across = (np.arange(side, dtype=np.float32) for side in output_size)
     per_x, per_y, start = (matrix.astype(np.float32) * _ONE).T[..., None]
     across, down = per_x * across, per_y * down + (start + _ONE + 0.5)
-    for top in range(0, output_size[0], _BAND):
-        rows = slice(top, top + _BAND)
+    num_rows = max(1, _BAND // output_size[1])
+    for top in range(0, output_size[0], num_rows):
+        rows = slice(top, top + num_rows)
         x, y = (
             _inside(np.add.outer(down[i, rows], across[i]), length)
             for i, length in enumerate((width, height))

@@ -55,6 +55,12 @@ def read_crop(
     return packed.warp(pixels, window.crop_to_window, output_size=image_size)
 
 
+def read_whole(image: bytes) -> np.ndarray:
+    """Reads all pixels of a JPEG, uint8 [H, W, 3]."""
+    with refusing_truncated_images():
+        return np.array(_rgb(_open(image)))
+
+
 def read_resized(
     image: bytes | np.ndarray, box: np.ndarray, size: tuple[int, int]
 ) -> np.ndarray:
