@@ -47,9 +47,20 @@ CONTESTANTS = {
         "cv2, 2 workers": "with_opencv.training_from_files",
         "HRNet's, PyTorch": "with_torch.training_from_files",
         "mpii_pose.input_pipeline": "with_mpii_pose.training_from_files",
-        "mpii_pose.data_source, PyTorch": "with_sources.training_in_torch",
-        "mpii_pose.data_source, grain": "with_sources.training_in_grain",
-        "grain + cv2, from memory": "with_opencv.training_with_grain",
+    },
+    "training, frames and stored crops, float32 images": {
+        "HRNet's, PyTorch": "with_torch.training_from_files",
+        "data_source, PyTorch": "with_sources.training_in_torch",
+        "input_pipeline": "with_mpii_pose.training_from_files_float",
+        "HRNet's, PyTorch, crops": "with_torch.training_from_crops",
+        "HRNet's dataset alone, crops": "with_torch.training_dataset_alone",
+        "not normalized": "with_torch.training_recipe_alone",
+        "data_source, PyTorch, crops": "with_sources.training_from_crops_in_torch",
+        "input_pipeline, crops": "with_mpii_pose.training_from_crops_float",
+    },
+    "training, in grain, from files": {
+        "grain + cv2": "with_opencv.training_with_grain_from_files",
+        "data_source, grain": "with_sources.training_in_grain",
     },
     "evaluation, from memory": {
         "cv2, 2 workers": "with_opencv.evaluation_in_memory",
@@ -57,9 +68,26 @@ CONTESTANTS = {
         "mpii_pose": "with_mpii_pose.evaluation_in_memory",
         "limit: decoding those windows": "with_mpii_pose.evaluation_windows_only",
     },
+    "evaluation, frames and stored crops, float32 images": {
+        "HRNet's, PyTorch": "with_torch.evaluation_from_files",
+        "data_source, PyTorch": "with_sources.evaluation_in_torch",
+        "input_pipeline": "with_mpii_pose.evaluation_from_files_float",
+        "HRNet's, PyTorch, crops": "with_torch.evaluation_from_crops",
+        "HRNet's dataset alone, crops": "with_torch.evaluation_dataset_alone",
+        "data_source, PyTorch, crops": "with_sources.evaluation_from_crops_in_torch",
+        "input_pipeline, crops": "with_mpii_pose.evaluation_from_crops_float",
+    },
 }
 # Those that the others are compared with.
-BASES = ("cv2, 2 workers", "HRNet's, PyTorch")
+BASES = (
+    "cv2, 2 workers",
+    "HRNet's, PyTorch",
+    "grain + cv2",
+    "input_pipeline",
+    "HRNet's, PyTorch, crops",
+    "HRNet's dataset alone, crops",
+)
+MEBIBYTE = 2**20
 # PyTorch is large: its contestant is left out where it is not installed.
 HAS_TORCH = importlib.util.find_spec("torchvision") is not None
 # A process is at rest when it takes less than this part of a core ...
@@ -76,6 +104,7 @@ class Contestant:
     process: subprocess.Popen
     milliseconds_cpu: list[float] = dataclasses.field(default_factory=list)
     milliseconds_wall: list[float] = dataclasses.field(default_factory=list)
+    mebibytes: tuple[float, float] = (0.0, 0.0)
 
     @classmethod
     def start(cls, function: str, corpus: Corpus) -> "Contestant":
@@ -119,14 +148,29 @@ class Contestant:
             seconds = now
 
     def stop(self) -> None:
-        """Ends the process, which ends its workers."""
+        """Ends the process, which ends its workers, once their memory is known."""
+        processes = self._processes()
+        # The largest child is a worker. Pages that it shares with others count in part.
+        pss = max(p.memory_full_info().pss for p in processes[1:] or processes)
+        peak = max(_peak_bytes(p.pid) for p in processes[1:] or processes)
+        self.mebibytes = pss / MEBIBYTE, peak / MEBIBYTE
         self.process.stdin.close()
         self.process.wait()
 
     def _cpu_seconds(self) -> float:
-        parent = psutil.Process(self.process.pid)
-        times = [p.cpu_times() for p in (parent, *parent.children(recursive=True))]
+        times = [process.cpu_times() for process in self._processes()]
         return sum(t.user + t.system for t in times)
+
+    def _processes(self) -> list[psutil.Process]:
+        parent = psutil.Process(self.process.pid)
+        return [parent, *parent.children(recursive=True)]
+
+
+def _peak_bytes(pid: int) -> int:
+    """Returns the most memory that a process has ever had, as Linux knows it."""
+    status = pathlib.Path(f"/proc/{pid}/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return sum(1024 * int(x.split()[1]) for x in lines if x.startswith("VmHWM:"))
 
 
 def serve(folder: str, num_people: str, function: str) -> None:
@@ -170,20 +214,28 @@ def compare(
 
 
 def table(contestants: dict[str, Contestant]) -> list[str]:
-    """Returns rows of Markdown: cost, spread, and cost of the bases over this one's."""
+    """Returns rows of Markdown: cost, spread, memory, cost of the bases over its own.
+
+    Ratios are those of single rounds: their median, the lowest and the highest.
+    """
     bases = [name for name in BASES if name in contestants]
     rows = [
-        "| | CPU ms an image | lowest to highest | wall ms |"
+        "| | CPU ms an image | lowest to highest | wall ms | MiB a worker, peak |"
         + "".join(f" {name} / its |" for name in bases),
-        "|---" * (4 + len(bases)) + "|",
+        "|---" * (5 + len(bases)) + "|",
     ]
     for name, contestant in contestants.items():
         cpu = np.array(contestant.milliseconds_cpu)
         ratios = (np.array(contestants[base].milliseconds_cpu) / cpu for base in bases)
+        memory, peak = contestant.mebibytes
         rows.append(
             f"| {name} | {np.median(cpu):.2f} | {cpu.min():.2f} to {cpu.max():.2f} "
-            f"| {np.median(contestant.milliseconds_wall):.2f} |"
-            + "".join(f" {np.median(ratio):.2f} |" for ratio in ratios)
+            f"| {np.median(contestant.milliseconds_wall):.2f} "
+            f"| {memory:.0f}, {peak:.0f} |"
+            + "".join(
+                f" {np.median(r):.2f} ({r.min():.2f} to {r.max():.2f}) |"
+                for r in ratios
+            )
         )
     return rows
 
@@ -211,14 +263,19 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--num_people", type=int, default=400)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--only", help="groups whose name contains this")
+    parser.add_argument("--contestants", nargs="+", help="those of them, by name")
     options = parser.parse_args(arguments)
 
     corpus = Corpus(options.folder / str(options.num_people), options.num_people)
     corpus.make()
+    corpus.crops.make()
     print(machine())
-    print(corpus.describe(), flush=True)
+    print(f"frames: {corpus.describe()}")
+    print(f"crops: {corpus.crops.describe()}", flush=True)
     for group, functions in CONTESTANTS.items():
         if options.only is None or options.only in group:
+            if options.contestants:
+                functions = {name: functions[name] for name in options.contestants}
             contestants = compare(functions, corpus, rounds=options.rounds)
             print("", f"**{group}**", "", *table(contestants), sep="\n", flush=True)
 

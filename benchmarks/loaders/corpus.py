@@ -50,15 +50,28 @@ class Corpus:
     Attributes:
         folder: Where both are.
         num_people: Number of people drawn; 0.8 of them and more are in `train`.
+        config: "person", full frames; or "person_crop", stored crops of them.
     """
 
     folder: pathlib.Path
     num_people: int
+    config: str = "person"
 
     @property
     def images(self) -> pathlib.Path:
-        """Folder of the JPEG files."""
+        """Folder of the JPEG files of the release."""
         return self.folder / "release" / "images"
+
+    @property
+    def crops(self) -> "Corpus":
+        """The same people as stored crops."""
+        return dataclasses.replace(self, config="person_crop")
+
+    def file(self, example: dict[str, Any]) -> pathlib.Path:
+        """Returns the JPEG file of an example: a frame, or a crop."""
+        if self.config == "person":
+            return self.images / example["image_name"].decode()
+        return self.folder / "crops" / f"{example['index']}.jpg"
 
     @property
     def split(self) -> str:
@@ -69,20 +82,17 @@ class Corpus:
     def builder(self, file_format: str = "tfrecord") -> tfds.core.DatasetBuilder:
         """Returns the builder of the dataset, which is prepared if it is not yet."""
         data_dir = self.folder / ("data" if file_format == "tfrecord" else file_format)
-        builder = mpii_pose.Builder(data_dir=data_dir, file_format=file_format)
+        builder = mpii_pose.Builder(
+            config=self.config, data_dir=data_dir, file_format=file_format
+        )
         config = tfds.download.DownloadConfig(manual_dir=self.folder / "release")
         builder.download_and_prepare(download_config=config)
         return builder
 
     def examples(self) -> list[dict[str, Any]]:
         """Returns the examples of `split`, images as JPEG bytes."""
-        dataset = self.builder().as_dataset(
-            split=self.split, decoders={"image": tfds.decode.SkipDecoding()}
-        )
-        return [
-            {name: example[name] for name in FEATURES}
-            for example in dataset.as_numpy_iterator()
-        ]
+        people = mpii_pose.data_source(self.split, dataset=self.builder("array_record"))
+        return [{name: example[name] for name in FEATURES} for example in people]
 
     def make(self) -> None:
         """Draws the people, unless that was done before."""
@@ -97,7 +107,12 @@ class Corpus:
                 for number, path in enumerate(images):
                     _add_grain(path, seed=number)
                 release.rename(self.folder / "release")
-        self.builder()
+        for file_format in ("tfrecord", "array_record"):
+            self.builder(file_format)
+        if self.config != "person" and not self.file({"index": 0}).exists():
+            (self.folder / "crops").mkdir(exist_ok=True)
+            for example in self.examples():
+                self.file(example).write_bytes(example["image"])
 
     def describe(self) -> str:
         """Says what the contestants have to read."""

@@ -15,6 +15,7 @@ from mpii_pose.transforms.pose_transform import PoseTransform
 TRAINING = PoseTransform(augmentation=Augmentation.hrnet(), image_dtype="uint8", seed=0)
 TRAINING_FLOAT = PoseTransform(augmentation=Augmentation.hrnet(), seed=0)
 EVALUATION = PoseTransform(image_dtype="uint8")
+EVALUATION_FLOAT = PoseTransform()
 
 
 def in_memory(corpus: Corpus) -> tf.data.Dataset:
@@ -49,13 +50,39 @@ def training_in_memory_float(corpus: Corpus) -> tf.data.Dataset:
 
 def training_from_files(corpus: Corpus) -> tf.data.Dataset:
     """`input_pipeline` on TFRecord files."""
+    return _from_files(corpus, TRAINING)
+
+
+def training_from_files_float(corpus: Corpus) -> tf.data.Dataset:
+    """The same with images as float32."""
+    return _from_files(corpus, TRAINING_FLOAT)
+
+
+def training_from_crops_float(corpus: Corpus) -> tf.data.Dataset:
+    """From stored crops."""
+    return _from_files(corpus.crops, TRAINING_FLOAT)
+
+
+def evaluation_from_files_float(corpus: Corpus) -> tf.data.Dataset:
+    """`input_pipeline` without augmentation, images as float32."""
+    return _from_files(corpus, EVALUATION_FLOAT, training=False)
+
+
+def evaluation_from_crops_float(corpus: Corpus) -> tf.data.Dataset:
+    """From stored crops."""
+    return _from_files(corpus.crops, EVALUATION_FLOAT, training=False)
+
+
+def _from_files(
+    corpus: Corpus, transform: PoseTransform, *, training: bool = True
+) -> tf.data.Dataset:
     return input_pipeline(
         corpus.split,
         BATCH_SIZE,
-        training=True,
+        training=training,
         num_epochs=EPOCHS,
         dataset=corpus.builder(),
-        transform=TRAINING,
+        transform=transform,
         seed=0,
     )
 

@@ -5,12 +5,13 @@ numbers of batches.
 """
 
 import multiprocessing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import cv2
 import numpy as np
 
+import mpii_pose
 from loaders.corpus import BATCH_SIZE, EPOCHS, Corpus
 from loaders.hrnet_recipe import CELLS, SIZE, normalize, read_example
 
@@ -42,16 +43,23 @@ def evaluation_in_memory(corpus: Corpus) -> "Workers":
 
 def training_with_grain(corpus: Corpus) -> Iterable[Any]:
     """The same function of an example in grain's threads."""
+    return _with_grain(corpus.examples())
+
+
+def training_with_grain_from_files(corpus: Corpus) -> Iterable[Any]:
+    """The same, which reads the ArrayRecord files that `with_sources` reads."""
+    builder = corpus.builder(file_format="array_record")
+    return _with_grain(mpii_pose.data_source(corpus.split, dataset=builder))
+
+
+def _with_grain(examples: Sequence[dict[str, Any]]) -> Iterable[Any]:
     import grain
 
     def transform(example: dict[str, Any], rng: np.random.Generator) -> Batch:
-        return read_example(example["image"], example, rng=rng)
+        image = np.frombuffer(example["image"], np.uint8)
+        return read_example(image, example, rng=rng)
 
     cv2.setNumThreads(1)
-    examples = [
-        {**example, "image": np.frombuffer(example["image"], np.uint8)}
-        for example in corpus.examples()
-    ]
     dataset = grain.MapDataset.source(examples).seed(0).repeat(EPOCHS)
     return dataset.random_map(transform).batch(BATCH_SIZE).to_iter_dataset()
 
@@ -99,8 +107,7 @@ class Workers:
 
     def _jpeg(self, example: dict[str, Any]) -> np.ndarray:
         if self._from_files:
-            name = example["image_name"].decode()
-            return np.fromfile(self._corpus.images / name, np.uint8)
+            return np.fromfile(self._corpus.file(example), np.uint8)
         return np.frombuffer(example["image"], np.uint8)
 
 

@@ -14,6 +14,9 @@ from loaders.corpus import BATCH_SIZE, EPOCHS, Corpus
 NUM_WORKERS = 2
 
 TRAINING = mpii_pose.PoseTransform(augmentation=mpii_pose.Augmentation.hrnet(), seed=0)
+TRAINING_UINT8 = mpii_pose.PoseTransform(
+    augmentation=mpii_pose.Augmentation.hrnet(), seed=0, image_dtype="uint8"
+)
 EVALUATION = mpii_pose.PoseTransform()
 
 
@@ -27,11 +30,21 @@ def evaluation_in_torch(corpus: Corpus) -> Iterable[Any]:
     return _loader(corpus, EVALUATION)
 
 
+def training_from_crops_in_torch(corpus: Corpus) -> Iterable[Any]:
+    """From stored crops."""
+    return _loader(corpus.crops, TRAINING)
+
+
+def evaluation_from_crops_in_torch(corpus: Corpus) -> Iterable[Any]:
+    """From stored crops, without augmentation."""
+    return _loader(corpus.crops, EVALUATION)
+
+
 def training_in_grain(corpus: Corpus) -> Iterable[Any]:
-    """Crops in grain's threads."""
+    """uint8 crops in grain's threads, as `with_opencv` makes them."""
     import grain
 
-    people = _people(corpus, TRAINING)
+    people = _people(corpus, TRAINING_UINT8)
     keys = grain.MapDataset.range(len(people)).repeat(EPOCHS)
     dataset = keys.map_with_index(
         lambda position, number: people[position // len(people), number]

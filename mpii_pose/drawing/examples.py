@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from mpii_pose.drawing.poses import draw_pose
+from mpii_pose.transforms.libraries import library_of
 from mpii_pose.transforms.pose_transform import PoseTransform
 
 # Thick enough to be seen in the dataframe's thumbnails of 128 px.
@@ -28,24 +28,23 @@ def draw_example(example: Mapping[str, Any]) -> dict[str, Any]:
         tfds.as_dataframe(ds.take(4).map(mpii_pose.draw_example), info)
 
     Args:
-        example: Features of the dataset; `image` decoded or JPEG bytes.
+        example: Features of the dataset, tensors or arrays; `image` decoded or JPEG
+            bytes.
 
     Returns:
         The same features, but for `image`, uint8 [256, 256, 3], the crop that
         `PoseTransform` makes; of a whole image, uint8 [H, W, 3].
     """
+    library = library_of(*example.values())
     if "people" in example:
-        image = example["image"]
-        if image.dtype == tf.string:
-            image = tf.io.decode_jpeg(image, channels=3)
+        image = library.decoded(example["image"])
         people = [example["people"][name] for name in ("keypoints", "visibility")]
-        drawn = tf.numpy_function(_draw_all, [image, *people], tf.uint8)
-        return {**example, "image": tf.ensure_shape(drawn, [None, None, 3])}
-    crop = _CROP(example)
-    image = tf.numpy_function(
-        _draw, [crop[name] for name in ("image", "keypoints", "visibility")], tf.uint8
-    )
-    return {**example, "image": tf.ensure_shape(image, crop["image"].shape)}
+        drawn = library.drawn(_draw_all, [None, None, 3], image, *people)
+    else:
+        crop = _CROP(example)
+        features = [crop[name] for name in ("image", "keypoints", "visibility")]
+        drawn = library.drawn(_draw, crop["image"].shape, *features)
+    return {**example, "image": drawn}
 
 
 def _draw(

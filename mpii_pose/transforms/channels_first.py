@@ -23,7 +23,11 @@ def imagenet_image(image: np.ndarray) -> np.ndarray:
     unit, zero = (255.0, 0.0) if image.dtype == np.uint8 else (2.0, 0.5)
     gain = np.float32(1 / unit) / IMAGENET_STD
     shift = (np.float32(zero) - IMAGENET_MEAN) / IMAGENET_STD
-    return np.ascontiguousarray(np.moveaxis(image * gain + shift, -1, 0))
+    # Channels first: arithmetic along the short axis takes ten times as long.
+    planes = np.moveaxis(image, -1, 0).astype(np.float32, order="C")
+    planes *= gain[:, None, None]
+    planes += shift[:, None, None]
+    return planes
 
 
 def hrnet(features: Example) -> tuple[np.ndarray, np.ndarray, np.ndarray, Any]:

@@ -64,14 +64,25 @@ def described(describe: Callable[[bytes], str], image: bytes) -> str:
     return describe(image)
 
 
+def decoded(image: Any) -> np.ndarray:
+    """Returns the pixels of a JPEG's bytes, uint8 [H, W, 3]; or pixels as they are."""
+    image = as_image(image)
+    return pillow.read_whole(image) if is_encoded(image) else image
+
+
+def drawn(draw: Callable[..., np.ndarray], size: Any, *arrays: Any) -> np.ndarray:
+    """Returns the picture that a function makes of arrays, uint8 of a shape."""
+    return draw(*arrays)
+
+
 def shape(image: np.ndarray) -> np.ndarray:
     """Returns height, width and 3."""
     return np.array(image.shape)
 
 
 def constant(array: np.ndarray) -> np.ndarray:
-    """Returns an array."""
-    return array
+    """Returns an array that nobody else has."""
+    return array.copy()
 
 
 def verified(
@@ -147,7 +158,7 @@ def render(
             image_size=look.spec.image_size,
             antialias=look.antialias,
         )
-    return rendering.render(
+    features = rendering.render(
         levels,
         crop_to_image,
         example["keypoints"],
@@ -155,6 +166,9 @@ def render(
         draw,
         look=look,
     )
+    if look.image_dtype is not None:
+        features["image"] = np.ascontiguousarray(features["image"])
+    return features
 
 
 def _where(example: Mapping[str, Any]) -> str:

@@ -60,6 +60,16 @@ def described(describe: Callable[[bytes], str], image: tf.Tensor) -> tf.Tensor:
     return tf.numpy_function(describe, [image], tf.string, stateful=False)
 
 
+def decoded(image: tf.Tensor) -> tf.Tensor:
+    """Returns the pixels of a JPEG's bytes, uint8 [H, W, 3]; or pixels as they are."""
+    return tf.io.decode_jpeg(image, channels=3) if is_encoded(image) else image
+
+
+def drawn(draw: Callable[..., np.ndarray], size: Any, *tensors: Any) -> tf.Tensor:
+    """Returns the picture that a function makes of arrays, uint8 of a shape."""
+    return tf.ensure_shape(tf.numpy_function(draw, tensors, tf.uint8), size)
+
+
 def shape(image: tf.Tensor) -> tf.Tensor:
     """Returns height, width and 3."""
     return tf.shape(image)

@@ -114,8 +114,7 @@ class PoseTransform:
                 example of arrays, a value that cannot be used too.
             tf.errors.InvalidArgumentError: A tensor's value cannot be used.
         """
-        example = examples.checked(example, skeleton=self.spec.skeleton)
-        return self._apply(example, self._draw(example))
+        return self._transform(example, self.image_dtype)
 
     def supervised(self, example: Features) -> tuple[Any, Any, Any]:
         """Transforms one example to what `keras.Model.fit` takes.
@@ -150,10 +149,13 @@ class PoseTransform:
                 `crop_to_image`, `head_size` and `index` as of `__call__`.
         """
         self.spec.known_heatmap_size()
-        return channels_first.hrnet(self(example))
+        return channels_first.hrnet(self._unscaled(example))
 
     def hugging_face(self, example: Features) -> dict[str, Any]:
         """Transforms one example, of arrays, to the inputs of Hugging Face's models.
+
+        Models whose `forward` refuses labels, as ViTPose's does, are given
+        `pixel_values` alone; the loss is of their `heatmaps` and the labels then.
 
         Args:
             example: As for `__call__`, with NumPy arrays or bytes.
@@ -164,7 +166,7 @@ class PoseTransform:
             target_weights: float32 [K].
         """
         self.spec.known_heatmap_size()
-        return channels_first.hugging_face(self(example))
+        return channels_first.hugging_face(self._unscaled(example))
 
     @in_its_library
     def draw(self, example: Features) -> Draw:
@@ -190,16 +192,28 @@ class PoseTransform:
         Returns:
             What `__call__` does.
         """
-        return self._apply(examples.checked(example, skeleton=self.spec.skeleton), draw)
+        example = examples.checked(example, skeleton=self.spec.skeleton)
+        return self._apply(example, draw, self.image_dtype)
 
-    def _apply(self, example: Features, draw: Draw) -> dict[str, Any]:
+    @in_its_library
+    def _unscaled(self, example: Features) -> dict[str, Any]:
+        """Transforms one example to levels as they were read, unless colors change."""
+        return self._transform(example, None)
+
+    def _transform(self, example: Features, image_dtype: str | None) -> dict[str, Any]:
+        example = examples.checked(example, skeleton=self.spec.skeleton)
+        return self._apply(example, self._draw(example), image_dtype)
+
+    def _apply(
+        self, example: Features, draw: Draw, image_dtype: str | None
+    ) -> dict[str, Any]:
         library = library_of(*example.values())
         draw = library.as_draw(draw)
         crop_to_image = self.crop_to_image(example, draw)
         changes_colors = self.augmentation is not None and (
             self.augmentation.changes_colors
         )
-        look = Look(self.spec, self.image_dtype, self.antialias, changes_colors)
+        look = Look(self.spec, image_dtype, self.antialias, changes_colors)
         features = library.render(example, crop_to_image, draw, look)
         if self.spec.heatmap_size is not None:
             features["heatmap_to_crop"] = library.constant(self.spec.heatmap_to_crop)

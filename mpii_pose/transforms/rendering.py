@@ -16,13 +16,14 @@ class Look(NamedTuple):
 
     Attributes:
         spec: What crop and heatmaps are.
-        image_dtype: "float32" in [-1, 1], or "uint8".
+        image_dtype: "float32" in [-1, 1], or "uint8"; None for levels as they were
+            read, unless colors change.
         antialias: Whether to read the image at a fitting resolution.
         changes_colors: Whether a draw's gain and shift are applied.
     """
 
     spec: CropSpec
-    image_dtype: str
+    image_dtype: str | None
     antialias: bool
     changes_colors: bool
 
@@ -71,11 +72,17 @@ def render(
 
 def _finished(xp: Any, levels: Any, draw: Draw, look: Look) -> Any:
     """Changes the colors as was drawn, and the range and dtype as is wanted."""
-    if dtype_name(levels) == look.image_dtype == "uint8" and not look.changes_colors:
+    is_done = look.image_dtype is None or (
+        dtype_name(levels) == look.image_dtype == "uint8"
+    )
+    if is_done and not look.changes_colors:
         return levels
     image = xp.array(levels, dtype="float32")
     if look.changes_colors:
-        image = image * draw.gain + draw.shift
+        image *= draw.gain
+        image += draw.shift
     if look.image_dtype == "uint8":
         return xp.array(xp.clip(image, 0.0, MAX_LEVEL) + 0.5, dtype="uint8")
-    return xp.clip(image * np.float32(2.0 / MAX_LEVEL) - 1.0, -1.0, 1.0)
+    image *= np.float32(2.0 / MAX_LEVEL)
+    image -= np.float32(1.0)
+    return xp.clip(image, -1.0, 1.0)

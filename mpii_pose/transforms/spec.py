@@ -5,6 +5,7 @@ by keyword, so that none assumes what another was told.
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -111,7 +112,7 @@ class CropSpec:
             points, image_size=self.image_size, heatmap_size=self.known_heatmap_size()
         )
 
-    @property
+    @functools.cached_property
     def heatmap_to_crop(self) -> np.ndarray:
         """float32 [2, 3], the affine map from heatmap cells to crop pixels."""
         return Alignment.named(self.alignment).heatmap_to_crop_matrix(

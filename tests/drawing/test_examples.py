@@ -51,6 +51,21 @@ def test_people_without_labels_are_shown_too(builder):
         assert not shows(example["image"], LEFT)
 
 
+@pytest.mark.parametrize("decoded", [True, False])
+def test_arrays_become_what_tensors_become(builder, decoded):
+    decoders = None if decoded else {"image": tfds.decode.SkipDecoding()}
+    (tensors,) = builder.as_dataset(split="train", decoders=decoders).take(1)
+    arrays = {name: value.numpy() for name, value in tensors.items()}
+
+    found, expected = (
+        mpii_pose.draw_example(example)["image"] for example in (arrays, tensors)
+    )
+
+    assert type(found) is np.ndarray
+    difference = np.abs(found.astype(int) - expected.numpy())
+    assert difference.mean() <= 1
+
+
 def test_tfds_shows_the_pictures(builder):
     examples = builder.as_dataset(split="train").map(mpii_pose.draw_example)
 

@@ -38,11 +38,14 @@ def test_hrnet_takes_input_target_weight_and_meta():
     transform = mpii_pose.PoseTransform(**SIZES, alignment="legacy")
     example = people()[1]
     features = transform(example)
+    levels = mpii_pose.PoseTransform(transform.spec, image_dtype="uint8")(example)
 
     image, target, weight, meta = transform.hrnet(example)
 
-    expected = channels_first.imagenet_image(features["image"])
+    expected = channels_first.imagenet_image(levels["image"])
     np.testing.assert_array_equal(image, expected)
+    expected = channels_first.imagenet_image(features["image"])
+    np.testing.assert_allclose(image, expected, atol=1e-6)
     for k in range(16):
         np.testing.assert_array_equal(target[k], features["heatmaps"][..., k])
     np.testing.assert_array_equal(weight[:, 0], features["weights"])
@@ -51,6 +54,20 @@ def test_hrnet_takes_input_target_weight_and_meta():
     np.testing.assert_allclose(meta["center"], center, atol=1e-3)
     np.testing.assert_allclose(meta["scale"] * 200, [side, side * 64 / 48], rtol=1e-4)
     assert meta["index"] == 1
+
+
+def test_changed_colors_are_normalized_as_they_are():
+    colors = mpii_pose.Augmentation(channel_gain=0.3, brightness=0.2)
+    transform = mpii_pose.PoseTransform(**SIZES, augmentation=colors, seed=2)
+    example = people()[1]
+    features = transform(example)
+
+    image, *_ = transform.hrnet(example)
+
+    expected = channels_first.imagenet_image(features["image"])
+    np.testing.assert_array_equal(image, expected)
+    plain, *_ = mpii_pose.PoseTransform(**SIZES).hrnet(example)
+    assert np.abs(image - plain).max() > 0.1
 
 
 def test_hugging_face_takes_pixel_values_labels_and_weights():
@@ -72,6 +89,53 @@ def test_without_heatmaps_there_is_nothing_to_train_on(method):
 
     with pytest.raises(ValueError, match="heatmap_size must be"):
         getattr(transform, method)(people()[0])
+
+
+@pytest.mark.slow
+def test_batch_trains_a_model_of_hugging_face(monkeypatch):
+    for package in ("torch", "transformers"):
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"needs {package}")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    import torch
+    import transformers
+
+    transform = mpii_pose.PoseTransform(**SIZES)
+    dataset = [transform.hugging_face(example) for example in people(4)]
+    batch = torch.utils.data.default_collate(dataset)
+    backbone = transformers.VitPoseBackboneConfig(
+        image_size=SIZES["image_size"],
+        patch_size=(16, 16),
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        mlp_ratio=2,
+        out_indices=[1],
+    )
+    config = transformers.VitPoseConfig(
+        backbone_config=backbone, num_labels=16, use_simple_decoder=False
+    )
+    torch.manual_seed(0)
+    model = transformers.VitPoseForPoseEstimation(config).train()
+    optimizer = torch.optim.Adam(model.parameters(), 0.003)
+    losses = []
+
+    for _ in range(30):
+        # ViTPose leaves the loss to its user: it refuses labels.
+        heatmaps = model(pixel_values=batch["pixel_values"]).heatmaps
+        assert heatmaps.shape == batch["labels"].shape
+        error = (heatmaps - batch["labels"]).square().mean(dim=(2, 3))
+        loss = (error * batch["target_weights"]).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+
+    assert losses[-1] < 0.7 * losses[0]
+    # The network's own preparation of an image: the same mean and deviation.
+    processor = transformers.VitPoseImageProcessor()
+    np.testing.assert_allclose(processor.image_mean, channels_first.IMAGENET_MEAN)
+    np.testing.assert_allclose(processor.image_std, channels_first.IMAGENET_STD)
 
 
 @pytest.mark.slow

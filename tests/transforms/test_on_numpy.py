@@ -2,11 +2,13 @@
 
 import io
 import itertools
+from concurrent import futures
 
 import numpy as np
 import PIL.Image
 import PIL.ImageFile
 import pytest
+import simplejpeg
 
 from mpii_pose import synthetic
 from mpii_pose.files import JPEG_END
@@ -180,6 +182,47 @@ def test_nothing_of_an_example_is_changed_or_shared(image_dtype):
         found[name][...] = 0  # Can be written to, as PyTorch wants.
     for name, value in example.items():
         np.testing.assert_array_equal(value, before[name])
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize("size", [(1, 1), (15, 40), (16, 16), (90, 121)])
+def test_threads_read_the_same_bytes_as_the_main_thread(mode, subsampling, size):
+    """The one with Pillow, which lets others run, the other with simplejpeg."""
+    image = PIL.Image.fromarray(scenes.noise(*size)).convert(mode)
+    stream = io.BytesIO()
+    options = {} if mode == "L" else {"subsampling": subsampling}
+    image.save(stream, "JPEG", quality=80, **options)
+    transform = PoseTransform(image_size=(30, 30), heatmap_size=None)
+    example = scenes.example(scenes.noise(*size))
+    examples = [
+        {**example, "image": stream.getvalue(), "scale": np.float32(scale * 32 / 250)}
+        for scale in (1, 2, 4, 8)
+    ]
+
+    with futures.ThreadPoolExecutor(1) as pool:
+        read = list(pool.map(transform, examples))
+
+    for found, example in zip(read, examples, strict=True):
+        np.testing.assert_array_equal(found["image"], transform(example)["image"])
+
+
+def test_file_that_libjpeg_warns_of_is_read_as_pillow_does():
+    image = PIL.Image.fromarray(scenes.noise(90, 120))
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=95, progressive=True)
+    whole = stream.getvalue()
+    last_scan = whole.rindex(b"\xff\xda")
+    stray = whole[:last_scan] + bytes(3) + whole[last_scan:]
+    with pytest.raises(ValueError, match="extraneous bytes"):
+        simplejpeg.decode_jpeg(stray)
+    example = scenes.example(np.asarray(image), scale=0.3)
+
+    found, expected = (
+        PoseTransform()({**example, "image": data}) for data in (stray, whole)
+    )
+
+    np.testing.assert_array_equal(found["image"], expected["image"])
 
 
 def damaged(example, kind):
