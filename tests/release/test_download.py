@@ -326,7 +326,7 @@ def test_ctrl_c_says_what_is_kept_of_a_download_and_the_same_command_goes_on(
     (part,) = (tmp_path / "downloads" / "mpii_pose").glob("*.part")
     assert part.stat().st_size == size // 2
     assert str(caught.value) == (
-        "Stopped building mpii_pose; what was written of the dataset is removed. "
+        "Stopped building mpii_pose; what was written of it is removed. "
         f"{server.url}mpii/{official.IMAGES_ARCHIVE}: {size // 2 / 1e6:.1f} MB are "
         f"kept in {part}: the same command goes on there"
     )
