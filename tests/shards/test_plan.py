@@ -181,9 +181,7 @@ def test_worker_whose_build_has_ended_does_not_make_its_folder_again(tmp_path, e
     shard = shards.Shard(path, [("key", example)])
     writer = tfds.core.writer.ExampleWriter(tfds.core.FileFormat.TFRECORD)
 
-    with pytest.raises(
-        FileNotFoundError, match=r"ABCDEF_1\.0\.0 is not there"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"ABCDEF_1\.0\.0 is not there"):
         shard.write(ExampleEncoder(FEATURES), writer)
 
     assert not folder.exists()
