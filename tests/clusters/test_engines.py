@@ -17,7 +17,7 @@ from tests.clusters.parts import PartMissingError
 pytestmark = pytest.mark.slow
 
 COPIES = 60  # Of 34 people for training and 4 for validation.
-# The Spark runner makes one task of up to 100 shards.
+# beam-pyspark-runner makes one task of up to 100 shards.
 SHARDS = 120
 
 
@@ -116,7 +116,8 @@ def test_worker_killed_in_the_middle_changes_nothing(
     assert_same_files(tmp_path / "data", expected)
 
 
-@pytest.mark.parametrize("name", ENGINES)
+# beam-pyspark-runner has an error of Spark's in the place of Ctrl-C.
+@pytest.mark.parametrize("name", sorted(ENGINES.keys() - {"pyspark"}))
 def test_interrupted_build_stops_on_the_engine_and_leaves_nothing(
     name, start, options, tmp_path
 ):
