@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+import psutil
 
 from mpii_pose.pipelines.sources import DataSource
 
@@ -47,6 +48,17 @@ def modules_after_reading(source: DataSource) -> set[str]:
     """Returns which modules are there after an example was read."""
     assert source[0]
     return set(sys.modules)
+
+
+def mebibytes_after_reading(source: DataSource, *times: int) -> list[float]:
+    """Returns what memory the process has once all was read so often, and so often."""
+    found = []
+    for count in times:
+        for epoch in range(count):
+            for number in range(len(source)):
+                source[epoch, number]
+        found.append(psutil.Process().memory_info().rss / 2**20)
+    return found
 
 
 def die(example: Mapping[str, Any]) -> None:

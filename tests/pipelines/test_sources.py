@@ -191,10 +191,20 @@ def test_spawned_processes_read_the_same_without_tensorflow(built, expected):
     assert readers.digests(source(built)) == expected
 
 
+@pytest.mark.slow
+def test_memory_of_a_process_does_not_grow_with_what_it_has_read(built):
+    before, after = in_spawned(readers.mebibytes_after_reading, source(built), 5, 50)
+
+    assert before < 300
+    assert after - before < 15
+
+
 @needs_torch
 @pytest.mark.slow
 @pytest.mark.parametrize("persistent", [True, False])
-@pytest.mark.parametrize(("start", "workers"), [(None, 0), ("spawn", 2), ("fork", 1)])
+@pytest.mark.parametrize(
+    ("start", "workers"), [(None, 0), ("spawn", 2), ("fork", 1), ("forkserver", 1)]
+)
 def test_torch_workers_give_the_same_bytes(built, expected, start, workers, persistent):
     if persistent and not workers:
         pytest.skip("no workers that persist")
