@@ -6,8 +6,11 @@ import pathlib
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 
 import apache_beam
+
+from mpii_pose import workplace
 
 CACHE = pathlib.Path(
     os.environ.get("MPII_POSE_CLUSTER_CACHE", "~/.cache/mpii_pose_clusters")
@@ -51,12 +54,8 @@ def spark_home() -> pathlib.Path:
 
 def _installed(name: str, *packages: str) -> pathlib.Path:
     """Returns a folder with Python packages and nothing that they depend on."""
-    folder = CACHE / name
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
-    if not folder.exists():
-        _fetch(*pip, f"{folder}.part", *packages)
-        pathlib.Path(f"{folder}.part").rename(folder)
-    return folder
+    return _made_once(name, lambda partial: _fetch(*pip, str(partial), *packages))
 
 
 def job_server(engine: str, *options: str) -> pathlib.Path:
@@ -66,16 +65,18 @@ def job_server(engine: str, *options: str) -> pathlib.Path:
     Options are Maven's.
     """
     need_commands("java", "mvn")
-    folder = CACHE / f"{engine}-job-server-{JOB_SERVER_VERSION}"
-    if not folder.exists():
-        _fetch(
-            *("mvn", "--quiet", "--batch-mode", "--update-snapshots"),
-            *("--file", str(JOB_SERVER_POM), *options),
-            *("dependency:copy-dependencies", "-DincludeScope=runtime"),
-            f"-DoutputDirectory={folder}.part",
-        )
-        pathlib.Path(f"{folder}.part").rename(folder)
-    return folder
+    command = ["mvn", "--quiet", "--batch-mode", "--update-snapshots"]
+    command += ["--file", str(JOB_SERVER_POM), *options]
+    command += ["dependency:copy-dependencies", "-DincludeScope=runtime"]
+    return _made_once(
+        f"{engine}-job-server-{JOB_SERVER_VERSION}",
+        lambda partial: _fetch(*command, f"-DoutputDirectory={partial}"),
+    )
+
+
+def _made_once(name: str, make: Callable[[object], None]) -> pathlib.Path:
+    """Returns a folder of the cache; tests that run at once do not make it twice."""
+    return pathlib.Path(workplace.make_once(CACHE / name, make))
 
 
 def prism() -> pathlib.Path:
