@@ -66,8 +66,8 @@ setuptools.setup(
         "mlcroissant",
     ],
     extras_require={
-        # Curves: `plot_pckh`.
-        "plot": ["matplotlib"],
+        # Curves, and TFDS's pictures: `plot_pckh`, `show_examples`, `as_dataframe`.
+        "plot": ["matplotlib", "pandas"],
         # What reads a `data_source`.
         "jax": ["grain", "jax"],
         "torch": ["torch"],

@@ -100,3 +100,7 @@ __all__ = [
     "visualize",
     "write_predictions",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

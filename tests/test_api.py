@@ -253,3 +253,7 @@ def test_values_are_frozen():
     assert values
     for value in values:
         assert value.__dataclass_params__.frozen, value.__name__
+
+
+def test_completion_offers_what_is_public():
+    assert dir(mpii_pose) == sorted(mpii_pose.__all__)

@@ -16,7 +16,9 @@ Key = int | tuple[int, int]
 # threads of ArrayRecord, one pool for all files, are not taken along.
 _state = {"read": False, "forked_after_reading": False}
 
-_BUILD = "tfds build {name} --config {config} --file_format array_record"
+_BUILD = (
+    "tfds build {name} --imports mpii_pose --config {config} --file_format array_record"
+)
 
 
 def data_source(
@@ -94,7 +96,10 @@ class DataSource(Sequence):
             return dataclasses.replace(self, numbers=self.numbers[key])
         epoch, number = key if isinstance(key, tuple) else (None, key)
         _check_process()
-        example = dict(self.examples[self.numbers[number]])
+        example = {
+            name: _as_arrays(value)
+            for name, value in self.examples[self.numbers[number]].items()
+        }
         if epoch is not None:
             example["epoch"] = np.int64(epoch)
         return example if self.transform is None else self.transform(example)
@@ -187,6 +192,13 @@ def _check_is_built(builder: tfds.core.DatasetBuilder) -> None:
         f"--data_dir FOLDER, or in place of these with {command} --overwrite "
         f"--data_dir {folder}"
     )
+
+
+def _as_arrays(value: Any) -> Any:
+    """Returns the features of a sequence as arrays, as `tfds.as_numpy` gives them."""
+    if not isinstance(value, dict):
+        return value
+    return {name: np.asarray(values) for name, values in value.items()}
 
 
 def _check_process() -> None:

@@ -93,9 +93,10 @@ def input_pipeline(
         training = SPLITS.get(str(split))
     if training is None:
         raise ValueError(
-            f"is {split!s} for training? Say training=True to shuffle, augment and "
-            "repeat it without end, or training=False to read each example once, in a "
-            f"fixed order; only for {', '.join(SPLITS)} is it known"
+            f"{split!s} is none of {', '.join(SPLITS)}, of which it is known whether "
+            "they are for training. Of a part or a sum of them, say training=True to "
+            "shuffle, augment and repeat it without end, or training=False to read "
+            "each example once, in a fixed order"
         )
     if transform is None:
         transform = PoseTransform(

@@ -176,5 +176,5 @@ def _check_identity(path: Any, kind: str, found: str, expected: str) -> None:
     if found != expected:
         raise ValueError(
             f"{path}: expected {kind} {expected}, found {found}; the download is "
-            "damaged: remove the file and try again"
+            "damaged, or a mirror ({MIRROR}) has another file: remove it and try again"
         )

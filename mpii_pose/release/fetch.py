@@ -161,7 +161,7 @@ def _fetch_rest(
     session: requests.Session, url: str, part: pathlib.Path, *, verify: bool
 ) -> None:
     """Fetches what is missing of a file in one connection."""
-    note = part.with_name(part.name + ".json")
+    note = _note_of(part)
     version = _Version.read(note)
     have = _size(part) if version.validator else 0
     if have and have == version.size:
@@ -256,6 +256,10 @@ def _describe(error: Exception) -> str:
     return str(getattr(cause, "reason", cause))
 
 
+def _note_of(part: pathlib.Path) -> pathlib.Path:
+    return part.with_name(part.name + ".json")
+
+
 def _size(part: pathlib.Path) -> int:
     return part.stat().st_size if part.exists() else 0
 
@@ -264,4 +268,7 @@ def _kept(part: pathlib.Path) -> str:
     """Says what is left of a download that stops."""
     if not (have := _size(part)):
         return "Nothing was downloaded"
-    return f"{have / 1e6:,.1f} MB are kept in {part}: the same command goes on there"
+    goes_on = "goes on there"
+    if not _Version.read(_note_of(part)).validator:
+        goes_on = "begins anew, as the server does not say which version they are of"
+    return f"{have / 1e6:,.1f} MB are kept in {part}: the same command {goes_on}"

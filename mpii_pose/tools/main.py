@@ -33,6 +33,7 @@ examples:
 
 # Exit codes of a shell for what ended by signal 2 (Ctrl-C) and 13 (a closed pipe).
 _INTERRUPTED, _NOBODY_READS = 130, 141
+_NOTHING_ASKED = 2  # As of argparse.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,7 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: Those of the command line, by default.
     """
-    args = make_parser().parse_args(arguments)
+    parser = make_parser()
+    if not (sys.argv[1:] if arguments is None else arguments):
+        parser.print_help(sys.stderr)
+        return _NOTHING_ASKED
+    args = parser.parse_args(arguments)
     try:
         code = args.run(args)
         sys.stdout.flush()

@@ -66,7 +66,15 @@ def decode_heatmaps(
         ValueError: An option is not valid, the maps are not those of the spec, or the
             keypoints are not on their last axis.
     """
+    is_size_given = spec is not None or "image_size" in fields
     spec = _checked_spec(heatmaps, spec, fields)
+    (height, width), (rows, columns) = spec.image_size, spec.known_heatmap_size()
+    if not is_size_given and rows * width != columns * height:
+        raise ValueError(
+            f"heatmaps of {(rows, columns)} are not of the shape of image_size "
+            f"{spec.image_size}, which is taken where none is said: pass spec, or "
+            "image_size"
+        )
     cells, scores = decode_cells(
         heatmaps, method=method, sigma=spec.sigma if sigma is None else sigma
     )

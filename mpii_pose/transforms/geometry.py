@@ -204,7 +204,8 @@ def crop_to_frame(keypoints: Any, crop_to_image: Any) -> Any:
     """Takes keypoints from crop pixels to pixels of the full image.
 
     What `decode_heatmaps` returns is in crop pixels; scores and files of predictions
-    are in pixels of the image.
+    are in pixels of the image. Of a crop that augmentation has mirrored, left and
+    right stay exchanged: score crops without augmentation.
 
     Args:
         keypoints: float [..., K, 2], (x, y) in crop pixels.

@@ -145,8 +145,10 @@ def test_without_a_build_the_message_has_the_command(tmp_path):
     with pytest.raises(ValueError, match="is not built in") as said:
         mpii_pose.data_source("train", dataset="mpii_pose/synthetic", data_dir=tmp_path)
 
-    command = "tfds build mpii_pose --config synthetic --file_format array_record"
-    assert f"{command} --data_dir {tmp_path}" in str(said.value)
+    command = "tfds build mpii_pose --imports mpii_pose --config synthetic"
+    assert f"{command} --file_format array_record --data_dir {tmp_path}" in str(
+        said.value
+    )
 
 
 def test_where_only_tfrecords_are_the_message_has_the_command(tmp_path):
@@ -155,8 +157,8 @@ def test_where_only_tfrecords_are_the_message_has_the_command(tmp_path):
     with pytest.raises(ValueError, match="has tfrecord files") as said:
         mpii_pose.data_source("train", dataset=builder)
 
-    command = "tfds build mpii_pose --config tiny --file_format array_record"
-    assert f"{command} --overwrite --data_dir {tmp_path}" in str(said.value)
+    command = "tfds build mpii_pose --imports mpii_pose --config tiny"
+    assert f"{command} --file_format array_record --overwrite" in str(said.value)
 
 
 def test_unknown_split_names_those_there_are(built):

@@ -150,9 +150,14 @@ def test_same_seed_gives_the_same_batches_and_epochs_differ(any_builder):
     )
 
 
+def test_unknown_split_is_told_which_there_are(builder):
+    with pytest.raises(ValueError, match="valid is none of train, validation, "):
+        input_pipeline("valid", 4, dataset=builder)
+
+
 @pytest.mark.parametrize("split", ["train[90%:]", "train+validation", FIRST_HALF])
 def test_part_of_a_split_needs_to_be_told_what_it_is_for(builder, split):
-    with pytest.raises(ValueError, match=r"for training\? Say training=True .*=False"):
+    with pytest.raises(ValueError, match=r"for training\. .* training=True .*=False"):
         input_pipeline(split, 4, dataset=builder)
 
 

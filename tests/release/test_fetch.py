@@ -64,6 +64,14 @@ def test_cuts_at_three_places_fetch_almost_nothing_again(
         assert f"{kept} MB are here; trying again" in log.text
 
 
+def test_part_that_cannot_be_continued_is_not_promised_to_be(server, part, pauses):
+    server.cuts, server.etag = [CUTS[1]], None
+    server.on_cut = lambda: server.statuses.extend([404])
+
+    with pytest.raises(ConnectionError, match="the same command begins anew, as the"):
+        fetch.fetch(server.url, part)
+
+
 def test_later_call_goes_on_where_an_earlier_was_stopped(server, part, pauses):
     server.cuts = [CUTS[1]]
     server.on_cut = lambda: server.statuses.extend([404])

@@ -126,6 +126,21 @@ def test_transform_of_a_crop_is_that_of_the_frame(crops, frames, augmentation):
         assert error.mean() < 0.06
 
 
+def test_people_of_an_image_are_arrays_in_a_data_source_too(drawn_release, tmp_path):
+    built = builds.build(
+        tmp_path,
+        drawn_release,
+        config="image",
+        file_format="array_record",
+        max_examples_per_split=6,
+    )
+
+    for image in mpii_pose.data_source("train", dataset=built):
+        people = image["people"]
+        assert people["separated"].dtype == np.int8
+        assert people["keypoints"].shape == (len(people["separated"]), 16, 2)
+
+
 @pytest.mark.parametrize("config", ["person_crop", "image"])
 @pytest.mark.parametrize(
     "options",

@@ -422,6 +422,16 @@ def test_cells_of_minus_infinity_spoil_nothing(method):
     np.testing.assert_allclose(decode_cells(maps, method=method), expected, atol=1e-3)
 
 
+def test_maps_of_another_shape_than_the_image_size_taken_by_default_are_refused():
+    maps = np.zeros((1, 64, 48, 16), np.float32)
+
+    with pytest.raises(ValueError, match=r"\(64, 48\).*\(256, 256\).*pass spec, or im"):
+        decode_heatmaps(maps)
+
+    for image_size in ((256, 192), (256, 256)):  # What is said is believed.
+        assert decode_heatmaps(maps, image_size=image_size)[0].shape == (1, 16, 2)
+
+
 def test_flip_test_of_other_sizes_or_keypoints_than_the_specs_is_refused():
     maps = np.zeros((1, 4, 4, 16), np.float32)
     images = np.zeros((1, 16, 16, 3), np.float32)
