@@ -23,9 +23,9 @@ BATCH_SIZE = 32
 ARENAS = {"default": "", "2": "2"}
 
 
-def read(data_dir: pathlib.Path, split: str) -> float:
+def read(data_dir: pathlib.Path, config: str, split: str) -> float:
     """Reads a split once; returns seconds."""
-    dataset = mpii_pose.Builder(data_dir=data_dir, config="person")
+    dataset = mpii_pose.Builder(data_dir=data_dir, config=config)
     batches = mpii_pose.input_pipeline(
         split, BATCH_SIZE, dataset=dataset, num_epochs=1, training=True, seed=0
     )
@@ -35,24 +35,24 @@ def read(data_dir: pathlib.Path, split: str) -> float:
     return time.perf_counter() - start
 
 
-def compare(data_dir: pathlib.Path) -> None:
+def compare(data_dir: pathlib.Path, config: str) -> None:
     """Prints a row of Markdown for each part and setting."""
     print(processes.describe_machine("tensorflow", "tensorflow_datasets"))
-    info = mpii_pose.Builder(data_dir=data_dir, config="person").info
+    info = mpii_pose.Builder(data_dir=data_dir, config=config).info
     num_shards = info.splits["train"].num_shards
-    print("| people | files | arenas | peak MiB | images/s |")
-    print("|---|---|---|---|---|")
+    print("| people | files | arenas | peak MiB | images/s | CPU ms, with imports |")
+    print("|---|---|---|---|---|---|")
     for shards in sorted({max(1, num_shards // part) for part in (16, 4, 1)}):
         split = f"train[:{shards}shard]"
         people = sum(info.splits["train"].shard_lengths[:shards])
         for name, arenas in ARENAS.items():
             os.environ["MALLOC_ARENA_MAX"] = arenas
-            outcome = processes.run(
-                __file__, "--data_dir", str(data_dir), "--read", split
-            )
+            arguments = ("--data_dir", str(data_dir), "--config", config)
+            outcome = processes.run(__file__, *arguments, "--read", split)
             print(
                 f"| {people:,} | {shards} | {name} | {outcome.largest_mib:,.0f} "
-                f"| {people / outcome.seconds:.0f} |",
+                f"| {people / outcome.seconds:.0f} "
+                f"| {outcome.cpu_seconds / people * 1e3:.2f} |",
                 flush=True,
             )
 
@@ -63,12 +63,17 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data_dir", type=pathlib.Path, required=True)
+    parser.add_argument("--config", default="person", help="or person_crop")
     parser.add_argument("--read", metavar="SPLIT", help="read this, in this process")
     options = parser.parse_args()
     if options.read:
-        print(json.dumps({"seconds": read(options.data_dir, options.read)}))
+        print(
+            json.dumps(
+                {"seconds": read(options.data_dir, options.config, options.read)}
+            )
+        )
     else:
-        compare(options.data_dir)
+        compare(options.data_dir, options.config)
 
 
 if __name__ == "__main__":
