@@ -5,7 +5,7 @@ On drawn people, a small U-Net, minutes on a CPU:
     python examples/train.py
 
 On MPII, "Simple Baselines" on a GPU (--config person_crop reads stored crops, which
-takes a sixth of the disk; --score_config person then scores on full frames):
+takes a seventh of the disk; --score_config person then scores on full frames):
 
     python examples/train.py --config person --network ResNet50V2 --weights imagenet \
         --image_size 256 --sigma 2 --augmentation hrnet --batch_size 64 --epochs 140 \

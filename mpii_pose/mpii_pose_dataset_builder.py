@@ -61,7 +61,7 @@ BY_NAME_ONLY = [
     PoseConfig(
         name="person_crop",
         description="Each person of MPII Human Pose, with a reduced crop around them: "
-        "a sixth of the disk, and about half of the time to load.",
+        "a seventh of the disk, and about a third of the time to load.",
         layout=PersonCrop(),
     ),
     PoseConfig(
