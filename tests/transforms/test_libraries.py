@@ -57,7 +57,9 @@ def encode(**fields):
 
 
 def decode(method, **fields):
-    return lambda maps: decode_heatmaps(maps, method=method, **fields)
+    return lambda maps: decode_heatmaps(
+        maps, method=method, image_size=(132, 192), **fields
+    )
 
 
 def half(upper):
