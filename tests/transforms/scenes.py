@@ -88,6 +88,31 @@ def centroid(levels):
     return np.array([(columns * levels).sum(), (rows * levels).sum()]) / levels.sum()
 
 
+def warped_in_steps(image, matrix, size, steps=256):
+    """As `warped`, with positions and weights in whole parts of a pixel, rounded."""
+    output = np.zeros((*size, 3), np.uint8)
+    for row in range(size[0]):
+        for column in range(size[1]):
+            place = np.asarray(matrix, np.float64) @ [column, row, 1.0]
+            (left, x), (top, y) = (
+                divmod(int(np.floor(position * steps + 0.5)), steps)
+                for position in place
+            )
+            both = x * y // steps
+            weights = {
+                (0, 0): steps - x - y + both,
+                (0, 1): x - both,
+                (1, 0): y - both,
+                (1, 1): both,
+            }
+            total = np.full(3, steps // 2)
+            for (i, j), weight in weights.items():
+                if 0 <= top + i < image.shape[0] and 0 <= left + j < image.shape[1]:
+                    total += weight * image[top + i, left + j].astype(int)
+            output[row, column] = total // steps
+    return output
+
+
 def warped(image, matrix, size):
     """Bilinear interpolation in float64, pixel by pixel; black outside."""
     output = np.zeros((*size, 3))

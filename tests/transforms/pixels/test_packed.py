@@ -32,6 +32,8 @@ def test_warp_interpolates_to_a_level_and_is_black_outside(size, matrix):
     found = packed.warp(pixels, np.array(matrix, np.float32), output_size=(20, 30))
 
     assert (found.dtype, found.shape) == (np.uint8, (20, 30, 3))
+    expected = scenes.warped_in_steps(pixels[..., :3], matrix, (20, 30))
+    np.testing.assert_array_equal(found, expected)
     difference = np.abs(found - scenes.warped(pixels[..., :3], matrix, (20, 30)))
     # Half a level by rounding, and 1 / 256 px from black to white.
     assert difference.max() <= 2.0
