@@ -16,9 +16,14 @@ from mpii_pose.options import check_choice
 from mpii_pose.person import UNKNOWN, PersonAnnotation, person_square
 from mpii_pose.release.split import VALIDATION, VALIDATION_OTHERS
 from mpii_pose.shards.crop_box import fit_crop_box
+from mpii_pose.shards.features import (
+    OF_PERSON,
+    PERSON_FEATURES,
+    person_features,
+    values_of,
+)
 from mpii_pose.shards.images import Crop, ImageError, ImageFile, StoredImage
 from mpii_pose.shards.plan import KeyExample
-from mpii_pose.skeleton import MPII
 
 SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
 
@@ -39,7 +44,7 @@ class FullFrame:
 
     def features(self) -> dict[str, tfds.features.FeatureConnector]:
         """Returns the features of an example, by name."""
-        return _person_features()
+        return person_features()
 
     def metadata(self) -> dict[str, Any]:
         """Returns what the metadata say of the layout."""
@@ -74,7 +79,7 @@ class FullFrame:
 
     def example(self, item: Any, image: ImageFile) -> dict[str, Any]:
         """Returns an example."""
-        return {"image": image, **_values(item, _PERSON_FEATURES)}
+        return {"image": image, **values_of(item, PERSON_FEATURES)}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -131,7 +136,7 @@ class PersonCrop(FullFrame):
             dtype=np.float32,
             doc="From pixels of `image` to those of the release's frame.",
         )
-        features = _person_features("the image stored here")
+        features = person_features("the image stored here")
         return {**features, "image": image, "image_to_frame": to_frame}
 
     def metadata(self) -> dict[str, Any]:
@@ -195,8 +200,8 @@ class WholeImage(FullFrame):
 
     def features(self) -> dict[str, tfds.features.FeatureConnector]:
         """Returns the features of an image, and `people` with those of a person."""
-        features = _person_features()
-        people = {name: features.pop(name) for name in _OF_PERSON}
+        features = person_features()
+        people = {name: features.pop(name) for name in OF_PERSON}
         people["split"] = tfds.features.Text(
             doc="The split of the person in `person`: train, validation, "
             "validation_others (on nobody's validation list) or test."
@@ -239,12 +244,12 @@ class WholeImage(FullFrame):
 
     def example(self, item: Any, image: ImageFile) -> dict[str, Any]:
         """Returns an example."""
-        of_image = [name for name in _PERSON_FEATURES if name not in _OF_PERSON]
+        of_image = [name for name in PERSON_FEATURES if name not in OF_PERSON]
         return {
             "image": image,
-            **_values(item[0][1], of_image),
+            **values_of(item[0][1], of_image),
             "people": [
-                {**_values(person, _OF_PERSON), "split": split}
+                {**values_of(person, OF_PERSON), "split": split}
                 for split, person in item
             ],
         }
@@ -283,81 +288,3 @@ def layout_from(value: Any) -> FullFrame:
     name = options.pop("name", None)
     check_choice("layout", name, LAYOUTS)
     return LAYOUTS[name](**options)
-
-
-_PERSON_FEATURES = [field.name for field in dataclasses.fields(PersonAnnotation)]
-# What people of one image do not share.
-_OF_PERSON = (
-    *("index", "person_index", "keypoints", "visibility", "center", "scale"),
-    *("head_box", "head_size", "separated"),
-)
-
-
-def _values(person: PersonAnnotation, names: Sequence[str]) -> dict[str, Any]:
-    return {name: getattr(person, name) for name in names}
-
-
-def _person_features(
-    image: str = "the full image",
-) -> dict[str, tfds.features.FeatureConnector]:
-    pixels = f"in pixels of {image}, 0-based, integers at pixel centers"
-
-    def tensor(doc: str, shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
-        return tfds.features.Tensor(shape=shape, dtype=dtype, doc=doc)
-
-    def scalar(doc: str, dtype: Any) -> Any:
-        return tfds.features.Scalar(dtype=dtype, doc=doc)
-
-    def text(doc: str) -> Any:
-        return tfds.features.Text(doc=doc)
-
-    return {
-        "image": tfds.features.Image(
-            encoding_format="jpeg",
-            doc="The full image. RGB JPEG files are stored byte for byte; grey, CMYK "
-            "and other files are encoded anew as RGB JPEG; EXIF is ignored.",
-        ),
-        "image_name": text('File name of the image, such as "015601864.jpg".'),
-        "index": scalar(
-            "Position of the person among those of the split, in the order of the "
-            "release. TFDS shuffles; predictions are handed in in this order.",
-            np.int64,
-        ),
-        "person_index": scalar(
-            "0-based position of the person among those of the image; -1 where the "
-            "source does not tell.",
-            np.int64,
-        ),
-        "keypoints": tensor(
-            f"(x, y) {pixels}; (-1, -1) where missing. In order: "
-            f"{', '.join(MPII.keypoints)}.",
-            (MPII.num_keypoints, 2),
-        ),
-        "visibility": tensor(
-            "0 missing, 1 occluded, 2 visible. The JSON copies of HRNet and MMPose do "
-            "not tell occluded from visible; read from them it is never 1.",
-            (MPII.num_keypoints,),
-            np.int8,
-        ),
-        "center": tensor(f"Rough middle of the person, (x, y) {pixels}.", (2,)),
-        "scale": scalar("Height of the person divided by 200 px.", np.float32),
-        "head_box": tensor(
-            f"Head box (x1, y1, x2, y2) {pixels}; -1s where the source has none.", (4,)
-        ),
-        "head_size": scalar(
-            "The unit of PCKh in pixels: 0.6 x the diagonal of the head box, which is "
-            "25 x scale.",
-            np.float32,
-        ),
-        "separated": scalar(
-            "1 if the person stands clear of others (single_person), 0 if not, -1 "
-            "where the source does not tell.",
-            np.int8,
-        ),
-        "activity": text('Activity, such as "bicycling, mountain"; "" if unknown.'),
-        "category": text('Group of activities, such as "bicycling"; "" if unknown.'),
-        "video_id": text('Id of the YouTube video of the image; "" if unknown.'),
-        "frame_sec": scalar(
-            "Second of the video at which the image was taken; -1 if unknown.", np.int32
-        ),
-    }
