@@ -30,8 +30,10 @@ def say(text: str) -> None:
 
 
 def _is_watched() -> bool:
-    # A notebook has no terminal, but draws bars.
-    return sys.stderr.isatty() or "ipykernel" in sys.modules
+    # A notebook has no terminal, but draws bars; only its shell has a kernel.
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return sys.stderr.isatty() or hasattr(shell, "kernel")
 
 
 class _LogFile(io.StringIO):
