@@ -12,7 +12,7 @@ import pathlib
 import sys
 from typing import Any
 
-import mpii_pose  # Before TensorFlow, so that it does not greet.
+import mpii_pose
 
 # isort: split
 import numpy as np

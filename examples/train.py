@@ -29,7 +29,7 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # 0 lets TensorFlow talk.
 
-import mpii_pose  # Before TensorFlow, so that it does not greet.
+import mpii_pose
 
 # isort: split
 import keras

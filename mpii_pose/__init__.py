@@ -1,26 +1,27 @@
 """The MPII Human Pose dataset for TensorFlow Datasets.
 
-Importing this package registers the dataset builder and hides TensorFlow's greetings:
-the other names below are loaded when they are first used.
+Importing this package registers the dataset builder. All other names are loaded when
+they are first used.
 """
 
-import sys
+import warnings
 
 from etils import epy
 
-from mpii_pose import quiet_tensorflow
-
 __version__ = "0.2.0"
 
-quiet_tensorflow.install()
-
-# Python says "-m" while it imports the package for `python -m mpii_pose`, whose doctor
-# must run where TensorFlow cannot be imported.
-if sys.argv[:1] != ["-m"] or "mpii_pose" not in sys.orig_argv:
+try:
     from mpii_pose import mpii_pose_dataset_builder  # noqa: F401
+except (ImportError, TypeError) as error:  # TypeError: protobuf's, of other versions.
+    warnings.warn(
+        f"tensorflow_datasets cannot be imported ({error}), so mpii_pose is not "
+        "registered there; `python -m mpii_pose doctor` looks for the reason",
+        stacklevel=2,
+    )
 
 with epy.lazy_api_imports(globals()):
-    from mpii_pose import skeleton, skeletons, synthetic
+    from mpii_pose import skeleton, synthetic
+    from mpii_pose import skeleton as skeletons
     from mpii_pose.drawing import poses as visualize
     from mpii_pose.drawing.examples import draw_example
     from mpii_pose.drawing.poses import (

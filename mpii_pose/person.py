@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mpii_pose.checks import MpiiPoseError
 from mpii_pose.skeleton import NUM_KEYPOINTS, Visibility
 
 # Head size is 0.6 x the diagonal of the head box, by `getHeadSize.m` of the release's
@@ -32,7 +33,7 @@ MAX_SCALE = 100.0
 UNKNOWN = -1  # Stands for a number, point or box that the source does not give.
 
 
-class AnnotationError(ValueError):
+class AnnotationError(MpiiPoseError):
     """An annotation file does not say what its format promises."""
 
 

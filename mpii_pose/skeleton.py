@@ -1,18 +1,20 @@
-"""Which keypoints a dataset has: names, order, mirrored pairs, bones, score groups.
+"""MPII's keypoints: names, order, mirrored pairs, bones, score groups.
 
-Code that needs to know takes a `Skeleton`, by default `MPII`, and asks it. "Left" and
-"right" are the person's own, not the viewer's.
+Beside them the keypoints of other datasets and models, from which `convert_keypoints`
+converts: a name means the same keypoint in every skeleton, so one that only resembles
+MPII's has another name. "Left" and "right" are the person's own, not the viewer's.
 """
 
 import dataclasses
 import enum
 import functools
 from collections.abc import Mapping
-from typing import Any
+
+from mpii_pose.checks import check_choice
 
 
 class Visibility(enum.IntEnum):
-    """What the annotation says of a keypoint; COCO's coding."""
+    """The three states of a keypoint's label; COCO's coding."""
 
     MISSING = 0
     OCCLUDED = 1
@@ -27,7 +29,7 @@ class Skeleton:
         name: Short name, such as "mpii".
         keypoints: Names in the order in which arrays [..., K, 2] hold them. A keypoint
             of one side of the body starts with "left_" or "right_".
-        bones: Pairs of names joined by a line when a pose is drawn.
+        bones: Pairs of names that a line joins in pictures.
         groups: Row of a score table -> the names it is the mean of.
         upper_body: Names of the upper half, for half-body augmentation.
     """
@@ -53,17 +55,6 @@ class Skeleton:
                 f"skeleton {self.name!r}: bones, groups or upper_body name "
                 f"{', '.join(unknown)}, which keypoints does not hold"
             )
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> "Skeleton":
-        """Returns the skeleton of which `dataclasses.asdict` made a dict, or JSON."""
-        return cls(
-            name=config["name"],
-            keypoints=tuple(config["keypoints"]),
-            bones=tuple((start, end) for start, end in config["bones"]),
-            groups={row: tuple(names) for row, names in config["groups"].items()},
-            upper_body=tuple(config["upper_body"]),
-        )
 
     @property
     def num_keypoints(self) -> int:
@@ -131,7 +122,7 @@ def _other_side(name: str) -> str:
 
 
 def _both(part: str) -> tuple[str, str]:
-    return f"right_{part}", f"left_{part}"
+    return f"left_{part}", f"right_{part}"
 
 
 LIMB_PARTS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
@@ -174,10 +165,70 @@ MPII = Skeleton(
     ),
 )
 
-# MPII's by short names, for code that knows no other dataset.
+# MPII's by short names.
 KEYPOINTS = MPII.keypoints
 NUM_KEYPOINTS = MPII.num_keypoints
-MIRRORED = MPII.mirrored
-MIRRORED_PAIRS = MPII.mirrored_pairs
-BONES = MPII.bone_indices
-PCKH_GROUPS = MPII.group_indices
+
+_FACE = ("nose", *_both("eye"), *_both("ear"))
+_ARMS = (*_both("shoulder"), *_both("elbow"), *_both("wrist"))
+_LEGS = (*_both("hip"), *_both("knee"), *_both("ankle"))
+
+# Lin et al., "Microsoft COCO" (2014): `categories` of person_keypoints_*.json.
+COCO17 = Skeleton(name="coco17", keypoints=(*_FACE, *_ARMS, *_LEGS))
+
+# github.com/Fang-Haoshu/Halpe-FullBody, the body's 26 of 136. Its Head, Neck and Hip
+# are MPII's head top, upper neck and pelvis: RTMPose trains them on MPII's labels
+# (`mpii_halpe26` in its configs).
+HALPE26 = Skeleton(
+    name="halpe26",
+    keypoints=(
+        *COCO17.keypoints,
+        *("head_top", "upper_neck", "pelvis"),
+        *(*_both("big_toe"), *_both("small_toe"), *_both("heel")),
+    ),
+)
+
+# Ionescu et al., "Human3.6M" (2014): the 17 of 32 joints that VideoPose3D and MMPose
+# use. Its feet are ankles. "neck" lies near the mouth, and "head" is the end of a bone
+# that public code takes for the head's top or for its middle: neither is MPII's.
+H36M17 = Skeleton(
+    name="h36m17",
+    keypoints=(
+        "pelvis",
+        *("right_hip", "right_knee", "right_ankle"),
+        *("left_hip", "left_knee", "left_ankle"),
+        *("spine", "thorax", "neck", "head"),
+        *("left_shoulder", "left_elbow", "left_wrist"),
+        *("right_shoulder", "right_elbow", "right_wrist"),
+    ),
+)
+
+# Bazarevsky et al., "BlazePose" (2020): MediaPipe's `PoseLandmark`.
+BLAZEPOSE33 = Skeleton(
+    name="blazepose33",
+    keypoints=(
+        "nose",
+        *("left_eye_inner", "left_eye", "left_eye_outer"),
+        *("right_eye_inner", "right_eye", "right_eye_outer"),
+        *(*_both("ear"), *_both("mouth"), *_ARMS),
+        *(*_both("pinky"), *_both("index"), *_both("thumb"), *_LEGS),
+        *(*_both("heel"), *_both("foot_index")),
+    ),
+)
+
+SKELETONS = {each.name: each for each in (MPII, COCO17, HALPE26, H36M17, BLAZEPOSE33)}
+
+
+def named(name: str | Skeleton) -> Skeleton:
+    """Returns the skeleton of that name.
+
+    Args:
+        name: Key of `SKELETONS`; a `Skeleton` is passed through.
+
+    Raises:
+        ValueError: There is no such skeleton; the message lists those there are.
+    """
+    if isinstance(name, Skeleton):
+        return name
+    check_choice("skeleton", name, SKELETONS)
+    return SKELETONS[name]

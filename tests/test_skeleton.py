@@ -1,8 +1,12 @@
 """A skeleton is a few names; the rest follows from them."""
 
+import numpy as np
 import pytest
 
+from mpii_pose import skeleton as skeleton_lib
 from mpii_pose.skeleton import MPII, Skeleton
+
+NAMES = ("mpii", "coco17", "halpe26", "h36m17", "blazepose33")
 
 # What a small dataset might have: a head, two hands, and a tail that is nobody's pair.
 TOY = Skeleton(
@@ -54,3 +58,46 @@ def test_an_unknown_name_is_refused_with_the_known_ones():
 def test_names_must_fit_together(fields, message):
     with pytest.raises(ValueError, match=f"skeleton 'toy': .*{message}"):
         Skeleton(name="toy", **fields)
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "paired"),
+    [
+        ("mpii", 16, 12),
+        ("coco17", 17, 16),
+        ("halpe26", 26, 22),
+        ("h36m17", 17, 12),
+        ("blazepose33", 33, 32),
+    ],
+)
+def test_skeletons_have_their_keypoints_and_mirror_the_paired_ones(name, count, paired):
+    skeleton = skeleton_lib.named(name)
+
+    assert skeleton.num_keypoints == count
+    assert 2 * len(skeleton.mirrored_pairs) == paired
+    twice = np.array(skeleton.mirrored)[list(skeleton.mirrored)]
+    np.testing.assert_array_equal(twice, np.arange(count))
+
+
+@pytest.mark.parametrize(
+    ("name", "where"),
+    [
+        ("coco17", {"nose": 0, "right_eye": 2, "left_shoulder": 5, "right_ankle": 16}),
+        ("halpe26", {"right_ankle": 16, "head_top": 17, "pelvis": 19, "left_heel": 24}),
+        ("h36m17", {"pelvis": 0, "right_hip": 1, "thorax": 8, "left_shoulder": 11}),
+        ("blazepose33", {"left_ear": 7, "left_shoulder": 11, "right_foot_index": 32}),
+    ],
+)
+def test_keypoints_stand_where_the_source_has_them(name, where):
+    keypoints = skeleton_lib.named(name).keypoints
+
+    assert {part: keypoints.index(part) for part in where} == where
+
+
+def test_a_skeleton_is_passed_through():
+    assert skeleton_lib.named(skeleton_lib.COCO17) is skeleton_lib.COCO17
+
+
+def test_unknown_name_lists_the_known_ones():
+    with pytest.raises(ValueError, match=f"{', '.join(NAMES)}, got 'coco'"):
+        skeleton_lib.named("coco")

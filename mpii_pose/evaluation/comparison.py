@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mpii_pose.checks import check_choice
 from mpii_pose.evaluation.images import image_numbers
 from mpii_pose.evaluation.inputs import check_shape, check_threshold, distances
 from mpii_pose.evaluation.pckh import pckh
 from mpii_pose.evaluation.scores import DIALECTS, PCKhScores, scores_from_counts
-from mpii_pose.options import check_choice
 from mpii_pose.skeleton import MPII, Skeleton
 
 NUM_DRAWS = 2000

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from mpii_pose.checks import check_choice
 from mpii_pose.evaluation.inputs import check_shape, check_threshold, labelled_keypoints
 from mpii_pose.evaluation.scores import Scores, mean_of_known
-from mpii_pose.options import check_choice
 from mpii_pose.skeleton import MPII, Skeleton
 
 RECALLS = ("official", "strict")

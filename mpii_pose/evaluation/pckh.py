@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mpii_pose.checks import check_choice
 from mpii_pose.evaluation.inputs import check_threshold, distances
 from mpii_pose.evaluation.scores import DIALECTS, PCKhScores, scores_from_counts
-from mpii_pose.options import check_choice
 from mpii_pose.skeleton import MPII, Skeleton, Visibility
 
 # The range of the area under the curve, by `evaluatePCKh.m`: 0, 0.01 ... 0.5.

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from etils import epath, epy
 
 from mpii_pose import files
+from mpii_pose.checks import MpiiPoseError
 from mpii_pose.person import AnnotationError, PersonAnnotation
 from mpii_pose.release import matlab_structs as structs
 from mpii_pose.skeleton import MPII, Skeleton, Visibility
@@ -33,7 +34,7 @@ _MIN_CLOSE = 100
 _HALF_PIXEL = 0.5
 
 
-class PredictionError(ValueError):
+class PredictionError(MpiiPoseError):
     """Predictions are not of the people or keypoints they should be of."""
 
 

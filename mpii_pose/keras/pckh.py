@@ -7,11 +7,12 @@ import keras
 import numpy as np
 from keras import ops
 
+from mpii_pose.checks import check_choice
 from mpii_pose.evaluation.inputs import check_threshold
 from mpii_pose.evaluation.pckh import AUC_THRESHOLDS
 from mpii_pose.evaluation.scores import DIALECTS, PCKhScores, scores_from_counts
-from mpii_pose.options import check_choice
 from mpii_pose.person import HEAD_SIZE_PER_SCALE, SQUARE_PER_SCALE
+from mpii_pose.skeleton import MPII, NUM_KEYPOINTS
 from mpii_pose.transforms.decoding import METHODS, decode_cells, spec_of_heatmaps
 from mpii_pose.transforms.geometry import Alignment, apply_affine, is_labelled
 from mpii_pose.transforms.spec import CropSpec
@@ -73,8 +74,7 @@ class PCKh(keras.metrics.Metric):
         self.dialect = dialect
         self.method = method
         self.spec = spec_of_heatmaps(spec, fields) if spec or fields else None
-        self._skeleton = (self.spec or CropSpec()).skeleton
-        count = self._skeleton.num_keypoints
+        count = NUM_KEYPOINTS
         # The metric's own threshold, then those of the curve.
         self._thresholds = (self.threshold, *AUC_THRESHOLDS)
         self.correct = self.add_weight(
@@ -141,7 +141,7 @@ class PCKh(keras.metrics.Metric):
 
     def result(self) -> Any:
         """Returns the total in percent; NaN where nothing was counted."""
-        counted = np.array(self._skeleton.counted)
+        counted = np.array(MPII.counted)
         correct = ops.take(self.correct[0], counted)
         labelled = ops.take(self.labelled, counted)
         if DIALECTS[self.dialect].weighted:
@@ -183,7 +183,7 @@ class PCKh(keras.metrics.Metric):
 
     def _people(self, truth: Mapping[str, Any], y_pred: Any) -> tuple[Any, ...]:
         """Returns labelled, predicted and true keypoints, and head size of a dict."""
-        count = self._skeleton.num_keypoints
+        count = NUM_KEYPOINTS
         keypoints = _checked("keypoints", truth["keypoints"], count, 2)
         visibility = _checked("visibility", truth["visibility"], count)
         head_size = _checked("head_size", truth["head_size"])
@@ -238,7 +238,7 @@ class PCKh(keras.metrics.Metric):
         return ops.isfinite(truth[..., 0]), predicted, truth, head_size
 
     def _cells(self, heatmaps: Any, size: Any = (None, None)) -> Any:
-        count = self._skeleton.num_keypoints
+        count = NUM_KEYPOINTS
         if len(heatmaps.shape) != 4:
             raise ValueError(
                 f"PCKh takes heatmaps [batch, height, width, {count}] or keypoints "
@@ -257,7 +257,6 @@ class PCKh(keras.metrics.Metric):
                 labelled,
                 threshold=threshold,
                 dialect=self.dialect,
-                skeleton=self._skeleton,
             )
             for threshold, correct in zip(
                 self._thresholds, ops.convert_to_numpy(self.correct), strict=True

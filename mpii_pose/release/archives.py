@@ -23,6 +23,7 @@ from absl import logging
 from etils import epath, epy
 
 from mpii_pose import workplace
+from mpii_pose.checks import MpiiPoseError
 
 with epy.lazy_imports():  # Reading needs no TFDS.
     from mpii_pose import tfds_private
@@ -43,7 +44,7 @@ _BAD_NAME: Final = (
 )
 
 
-class ArchiveError(ValueError):
+class ArchiveError(MpiiPoseError):
     """An archive is damaged, or asks for what no release needs."""
 
 

@@ -11,16 +11,12 @@ from absl import logging
 from etils import epath
 
 from mpii_pose.person import PersonAnnotation
+from mpii_pose.pictures import UNREADABLE
 from mpii_pose.release import archives
 from mpii_pose.release.find import Found, find
 
 # Reading the heads of thousands of files is all waiting.
 _THREADS = 16
-# What Pillow raises for damaged files, for formats it lacks, and for giant sizes.
-_UNREADABLE = (
-    *(OSError, SyntaxError, ValueError, NotImplementedError),
-    PIL.Image.DecompressionBombError,
-)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -153,7 +149,7 @@ def read_image_sizes(
         try:
             with (folder / name).open("rb") as file, PIL.Image.open(file) as image:
                 return name, (image.height, image.width)
-        except _UNREADABLE:
+        except UNREADABLE:
             return name, None
 
     with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:

@@ -14,8 +14,14 @@ import PIL.Image
 import simplejpeg
 from etils import epath
 
+from mpii_pose.checks import MpiiPoseError
 from mpii_pose.files import JPEG_END
-from mpii_pose.pillow_flag import refusing_truncated_images
+from mpii_pose.pictures import (
+    UNREADABLE,
+    as_rgb,
+    encode_jpeg,
+    refusing_truncated_images,
+)
 from mpii_pose.release.release import read_image_sizes
 from mpii_pose.shards.crop_box import CropBox
 
@@ -26,11 +32,6 @@ DRAFT_MARGIN = 2
 JPEG_QUALITY = 95
 # MPII's largest images have 2 million; decoding this many takes some 700 MB.
 MAX_PIXELS = 80_000_000
-# What Pillow raises for damaged files, files of no known format, and giant ones.
-_UNDECODABLE = (
-    *(OSError, SyntaxError, ValueError, NotImplementedError),
-    PIL.Image.DecompressionBombError,
-)
 # Modes of a whole JPEG -> what libjpeg decodes it to when its pixels are checked.
 _CHECKED_COLORS = {"RGB": "RGB", "L": "GRAY"}
 # An eighth of the size takes two fifths of the time, and reads all bits as well.
@@ -43,7 +44,7 @@ _STAT_THREADS = 16
 _CROP_BYTES_PER_PIXEL = 0.30
 
 
-class ImageError(ValueError):
+class ImageError(MpiiPoseError):
     """An image file is missing, damaged or no image."""
 
 
@@ -103,7 +104,7 @@ class ImageFile(StoredImage):
             ):
                 return data
             with refusing_truncated_images():
-                return encode_jpeg(_as_rgb(image), quality=JPEG_QUALITY)
+                return encode_jpeg(as_rgb(image), quality=JPEG_QUALITY)
 
     def decode(self, *, reduction: float = 1.0) -> PIL.Image.Image:
         """Returns the pixels, in RGB.
@@ -123,7 +124,7 @@ class ImageFile(StoredImage):
             if factor > 1 and image.format == "JPEG":
                 width, height = image.size
                 image.draft(None, (width // factor, height // factor))
-            return _as_rgb(image)
+            return as_rgb(image)
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[tuple[bytes, Any]]:
@@ -143,7 +144,7 @@ class ImageFile(StoredImage):
                 if image.format == "JPEG" and self.check_pixels:
                     check_pixels(data, image.mode)
                 yield data, image
-        except _UNDECODABLE as error:
+        except UNREADABLE as error:
             raise ImageError(
                 f"Image {self.path} cannot be decoded ({error}); fetch it again or "
                 "take its people out of the annotations"
@@ -238,26 +239,6 @@ def check_pixels(data: bytes, mode: str = "RGB") -> None:
             min_width=1,
             min_factor=_CHECK_FACTOR,
         )
-
-
-def _as_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
-    # Older Pillows open 16-bit PNGs as 32-bit ones.
-    is_16_bit = image.mode.startswith("I;16") or image.format == "PNG"
-    if image.mode == "F" or (image.mode == "I" and not is_16_bit):
-        raise ValueError(
-            f"pixels of mode {image.mode}, whose black and white are not known: save "
-            "it with 8 or 16 bits"
-        )
-    if is_16_bit and image.mode.startswith("I"):  # Pillow would clip, not scale.
-        image = image.convert("I").point(lambda level: level / 257).convert("L")
-    return image.convert("RGB")
-
-
-def encode_jpeg(image: PIL.Image.Image, **options: Any) -> bytes:
-    """Returns an image as a JPEG; `options` are Pillow's."""
-    output = io.BytesIO()
-    image.save(output, "JPEG", **options)
-    return output.getvalue()
 
 
 def find_image_files(

@@ -12,7 +12,7 @@ import numpy as np
 import PIL
 import tensorflow_datasets as tfds
 
-from mpii_pose.options import check_choice
+from mpii_pose.checks import check_choice
 from mpii_pose.person import UNKNOWN, PersonAnnotation, person_square
 from mpii_pose.release.split import VALIDATION, VALIDATION_OTHERS
 from mpii_pose.shards.crop_box import fit_crop_box

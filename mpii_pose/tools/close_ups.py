@@ -1,7 +1,6 @@
 """Square windows of images around a person, as pictures that stand in a page."""
 
 import base64
-import io
 from collections.abc import Callable
 
 import numpy as np
@@ -11,6 +10,7 @@ from PIL import Image
 
 from mpii_pose.drawing.lines import Color
 from mpii_pose.drawing.poses import as_image
+from mpii_pose.pictures import encode_jpeg
 
 SIDE = 240
 _OUTSIDE: Color = (70, 74, 80)  # Beyond the image's borders.
@@ -50,9 +50,8 @@ def close_up(
 
 def data_uri(picture: Image.Image) -> str:
     """Returns a picture as a JPEG that stands in the page itself."""
-    output = io.BytesIO()
-    picture.save(output, "JPEG", quality=_JPEG_QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(output.getvalue()).decode()
+    jpeg = encode_jpeg(picture, quality=_JPEG_QUALITY)
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
 
 
 def load_image(folder: epath.Path | None, name: str) -> Image.Image | None:

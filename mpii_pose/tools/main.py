@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from mpii_pose.checks import MpiiPoseError
 from mpii_pose.tools import export, predict
 from mpii_pose.tools.audit import command as audit
 from mpii_pose.tools.doctor import command as doctor
@@ -60,19 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _NOBODY_READS
     except (OSError, ValueError) as error:
-        if not isinstance(error, _expected_errors()):
+        if not isinstance(error, OSError | MpiiPoseError):
             raise
         print(f"error: {_words(error)}", file=sys.stderr)
         return 1
-
-
-def _expected_errors() -> tuple[type[Exception], ...]:
-    from mpii_pose.formats.predictions import PredictionError
-    from mpii_pose.person import AnnotationError
-    from mpii_pose.release.archives import ArchiveError
-    from mpii_pose.shards.images import ImageError
-
-    return OSError, AnnotationError, ArchiveError, ImageError, PredictionError
 
 
 def _words(error: Exception) -> str:

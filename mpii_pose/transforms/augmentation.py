@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mpii_pose.options import check_choice
+from mpii_pose.checks import check_choice
 from mpii_pose.skeleton import MPII, Skeleton
 from mpii_pose.transforms.arrays import namespace
 from mpii_pose.transforms.half_body import half_body_square

@@ -20,7 +20,7 @@ the keypoints that it shares with MPII.
 import numpy as np
 import numpy.typing as npt
 
-from mpii_pose import skeletons
+from mpii_pose import skeleton as skeletons
 from mpii_pose.skeleton import Skeleton
 from mpii_pose.transforms.geometry import MISSING_COORDINATE
 

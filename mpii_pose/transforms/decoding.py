@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from mpii_pose.options import check_choice
+from mpii_pose.checks import check_choice
+from mpii_pose.skeleton import MPII
 from mpii_pose.transforms.arrays import as_floats, namespace
 from mpii_pose.transforms.geometry import Alignment
 from mpii_pose.transforms.spec import CropSpec
@@ -134,18 +135,18 @@ def _checked_spec(
     they do not look like a wrong order of axes.
     """
     size, shape = _static_size("heatmaps", heatmaps), tuple(np.shape(heatmaps))
-    any_count = any_count and spec is None and "skeleton" not in fields
+    any_count = any_count and spec is None
     spec = spec_of_heatmaps(spec, fields)
     if spec.heatmap_size not in (None, size):
         raise ValueError(
             f"heatmaps must have heatmap_size {spec.heatmap_size} of the spec, got "
             f"{size}"
         )
-    count = spec.skeleton.num_keypoints
+    count = MPII.num_keypoints
     if shape[-1] != count and not (any_count and shape[-3] != count):
         raise ValueError(
             f"heatmaps must have shape [..., h, w, {count}], with the keypoints of "
-            f"{spec.skeleton.name!r} last, got {shape}"
+            f"{MPII.name!r} last, got {shape}"
         )
     return dataclasses.replace(spec, heatmap_size=size)
 
@@ -166,7 +167,7 @@ def flip_test(
     Args:
         model: Takes images to heatmaps float [..., h, w, K].
         images: [..., H, W, C], crops.
-        spec: What the model was trained with; alignment and skeleton count.
+        spec: What the model was trained with; alignment counts.
         **fields: Fields of the spec to replace, such as `alignment="udp"`.
 
     Returns:
@@ -188,7 +189,7 @@ def flip_test(
     size = spec.known_heatmap_size()
     straight = xp.array(straight, dtype="float32")
     mirrored = xp.flip(xp.array(mirrored, dtype="float32"), axis=-2)
-    mirrored = xp.take(mirrored, np.array(spec.skeleton.mirrored), axis=-1)
+    mirrored = xp.take(mirrored, np.array(MPII.mirrored), axis=-1)
     shift = round(
         -Alignment.named(spec.alignment).flip_error(
             image_size=image_size, heatmap_size=size

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mpii_pose.options import check_choice
+from mpii_pose.checks import check_choice
 from mpii_pose.skeleton import MPII, Skeleton
 from mpii_pose.transforms.arrays import as_arrays, as_floats
 

@@ -6,16 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import PIL.Image
 
 from mpii_pose.files import JPEG_END, JPEG_START
+from mpii_pose.pictures import UNREADABLE
 from mpii_pose.transforms import rendering
 from mpii_pose.transforms.arrays import as_arrays, dtype_name
 from mpii_pose.transforms.augmentation import Draw
 from mpii_pose.transforms.pixels import pillow
 
-# What Pillow raises for damaged files and for giant ones.
-_UNDECODABLE = (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError)
 _KINDS = {"i": "integer", "u": "integer", "S": "string", "U": "string", "O": "string"}
 
 
@@ -182,7 +180,7 @@ def _naming(example: Mapping[str, Any]) -> Iterator[None]:
     """Names the image in errors of reading it."""
     try:
         yield
-    except _UNDECODABLE as error:
+    except UNREADABLE as error:
         raise ValueError(
             f"the JPEG cannot be decoded ({error}) {_where(example)}: build the "
             "dataset again"

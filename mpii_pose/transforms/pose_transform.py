@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from mpii_pose.options import check_choice
+from mpii_pose.checks import check_choice
 from mpii_pose.person import person_square
 from mpii_pose.transforms import channels_first, examples, geometry
 from mpii_pose.transforms.augmentation import (
@@ -178,7 +178,7 @@ class PoseTransform:
         Returns:
             What `apply` takes.
         """
-        return self._draw(examples.checked(example, skeleton=self.spec.skeleton))
+        return self._draw(examples.checked(example))
 
     @in_its_library
     def apply(self, example: Features, draw: Draw) -> dict[str, Any]:
@@ -192,7 +192,7 @@ class PoseTransform:
         Returns:
             What `__call__` does.
         """
-        example = examples.checked(example, skeleton=self.spec.skeleton)
+        example = examples.checked(example)
         return self._apply(example, draw, self.image_dtype)
 
     @in_its_library
@@ -201,7 +201,7 @@ class PoseTransform:
         return self._transform(example, None)
 
     def _transform(self, example: Features, image_dtype: str | None) -> dict[str, Any]:
-        example = examples.checked(example, skeleton=self.spec.skeleton)
+        example = examples.checked(example)
         return self._apply(example, self._draw(example), image_dtype)
 
     def _apply(
@@ -237,7 +237,6 @@ class PoseTransform:
             side,
             keypoints=example["keypoints"],
             visibility=example["visibility"],
-            skeleton=self.spec.skeleton,
         )
         return geometry.crop_to_image_matrix(
             center,

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from mpii_pose import skeleton
+from mpii_pose.checks import check_size
 from mpii_pose.transforms import examples, geometry
 from mpii_pose.transforms.arrays import namespace
 from mpii_pose.transforms.examples import Features
 from mpii_pose.transforms.heatmaps import encode_heatmaps
 from mpii_pose.transforms.libraries import in_its_library, library_of
-from mpii_pose.transforms.spec import check_size
 
 BODY_HEIGHT_PER_SCALE = 200.0
 MARGIN = 0.2  # of the body's height

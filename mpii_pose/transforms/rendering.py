@@ -54,7 +54,7 @@ def render(
     xp, keypoints, visibility = as_arrays(keypoints, visibility)
     image_to_crop = geometry.invert_affine(crop_to_image)
     keypoints = geometry.apply_affine(image_to_crop, keypoints)
-    swapped = geometry.swap_mirrored(keypoints, visibility, skeleton=look.spec.skeleton)
+    swapped = geometry.swap_mirrored(keypoints, visibility)
     keypoints = xp.where(draw.flip, swapped[0], keypoints)
     visibility = xp.where(draw.flip, swapped[1], visibility)
     keypoints = geometry.mark_missing(keypoints, visibility)

@@ -6,14 +6,12 @@ by keyword, so that none assumes what another was told.
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from mpii_pose import skeleton as skeleton_lib
-from mpii_pose.options import check_choice
-from mpii_pose.skeleton import Skeleton
+from mpii_pose.checks import check_choice, check_size
 from mpii_pose.transforms.geometry import ALIGNMENTS, Alignment
 
 ENCODINGS = ("unbiased", "msra")
@@ -34,7 +32,6 @@ class CropSpec:
         encoding: How a keypoint is drawn: "unbiased" or "msra", see `encode_heatmaps`.
         weighting: Which keypoints weigh 1 in the loss: "labelled", "visible" or "all",
             see `encode_heatmaps`.
-        skeleton: Which keypoints there are, and which are mirror images.
 
     Raises:
         ValueError: A field is not valid; the message names it.
@@ -46,7 +43,6 @@ class CropSpec:
     alignment: str | Alignment = "half_pixel"
     encoding: str = "unbiased"
     weighting: str = "labelled"
-    skeleton: Skeleton = skeleton_lib.MPII
 
     def __post_init__(self) -> None:
         check_size("image_size", self.image_size)
@@ -65,9 +61,6 @@ class CropSpec:
             raise ValueError(
                 f"sigma must be a positive number of cells, got {self.sigma!r}"
             )
-        if isinstance(self.skeleton, Mapping):
-            skeleton = Skeleton.from_config(self.skeleton)
-            object.__setattr__(self, "skeleton", skeleton)
         for name, known in (("encoding", ENCODINGS), ("weighting", WEIGHTINGS)):
             check_choice(name, getattr(self, name), known)
 
@@ -117,17 +110,4 @@ class CropSpec:
         """float32 [2, 3], the affine map from heatmap cells to crop pixels."""
         return Alignment.named(self.alignment).heatmap_to_crop_matrix(
             image_size=self.image_size, heatmap_size=self.known_heatmap_size()
-        )
-
-
-def check_size(name: str, size: Any) -> None:
-    """Raises ValueError unless `size` is (height, width), both at least 1."""
-    valid = (
-        isinstance(size, Sequence)
-        and len(size) == 2
-        and all(isinstance(length, int | np.integer) and length >= 1 for length in size)
-    )
-    if not valid:
-        raise ValueError(
-            f"{name} must be (height, width), two integers of at least 1, got {size!r}"
         )

@@ -4,12 +4,12 @@ import pytest
 from mpii_pose.evaluation.errors import ErrorKind, keypoint_errors
 from mpii_pose.evaluation.images import image_neighbours
 from mpii_pose.evaluation.pckh import pckh
-from mpii_pose.skeleton import KEYPOINTS, MIRRORED, MPII, Visibility
+from mpii_pose.skeleton import KEYPOINTS, MPII, Visibility
 from tests import real_people
 
 HEAD_SIZE = 10.0
 KINDS = ["good", "jitter", "inversion", "swap", "miss"]
-PAIRED = np.array(MIRRORED) != np.arange(16)
+PAIRED = np.array(MPII.mirrored) != np.arange(16)
 LEFT, RIGHT = (KEYPOINTS.index(f"{side}_knee") for side in ("left", "right"))
 TOP = KEYPOINTS.index("head_top")
 
@@ -43,8 +43,8 @@ def injected(name, truth, visibility, head_size, others):
     if name == "jitter":
         return moved(truth, random, 0.5, 1, head_size), labelled
     if name == "inversion":
-        predicted = truth[:, MIRRORED] + noise
-        labelled = labelled & labelled[:, MIRRORED] & PAIRED
+        predicted = truth[:, MPII.mirrored] + noise
+        labelled = labelled & labelled[:, MPII.mirrored] & PAIRED
     elif name == "swap":
         predicted = others[:, 0] + noise
         labelled = labelled & ~np.isnan(predicted).any(axis=2)
@@ -136,7 +136,7 @@ def test_confusion_must_explain_the_place_twice_as_well(toward, kind):
 
 def test_keypoint_of_nobody_known_is_no_place_to_confuse():
     truth, visibility, head_size = spread_out(1)
-    predicted = truth[:, MIRRORED]
+    predicted = truth[:, MPII.mirrored]
     visibility[0, RIGHT] = Visibility.MISSING
 
     errors = keypoint_errors(predicted, truth, visibility, head_size)

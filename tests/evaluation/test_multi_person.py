@@ -5,11 +5,11 @@ import pytest
 
 from mpii_pose.evaluation.images import image_groups
 from mpii_pose.evaluation.multi_person import multi_person_ap
-from mpii_pose.skeleton import KEYPOINTS, PCKH_GROUPS, Visibility
+from mpii_pose.skeleton import KEYPOINTS, MPII, Visibility
 from tests import real_people
 
 HEAD_SIZE = 10.0
-COUNTED = sorted(k for group in PCKH_GROUPS.values() for k in group)
+COUNTED = list(MPII.counted)
 TRUNK = [KEYPOINTS.index(name) for name in ("pelvis", "thorax")]
 ANKLE, WRIST = (KEYPOINTS.index(f"left_{part}") for part in ("ankle", "wrist"))
 
@@ -111,7 +111,7 @@ def test_scores_equal_the_definition_in_words(seed, recall):
     np.testing.assert_allclose(scores.per_keypoint, expected)
     assert 0 < scores.total < 100
     assert scores.total == pytest.approx(np.nanmean(expected))
-    for name, indices in PCKH_GROUPS.items():
+    for name, indices in MPII.group_indices.items():
         assert scores.groups[name] == pytest.approx(np.mean(expected[list(indices)]))
 
 

@@ -7,10 +7,10 @@ from mpii_pose import skeleton
 from mpii_pose.evaluation.pckh import pckh, pckh_auc, pckh_curve, pckh_slices
 from mpii_pose.evaluation.scores import DIALECTS, pckh_table
 
-GROUPED = [k for group in skeleton.PCKH_GROUPS.values() for k in group]
+GROUPED = [k for group in skeleton.MPII.group_indices.values() for k in group]
 HEAD_SIZE = 10.0
 WRIST = skeleton.KEYPOINTS.index("left_wrist")
-ANKLES = skeleton.PCKH_GROUPS["ankle"]
+ANKLES = skeleton.MPII.group_indices["ankle"]
 
 
 def people(count, seed=0):

@@ -6,17 +6,9 @@ import sys
 
 import numpy as np
 
-from mpii_pose.skeleton import Skeleton
 from mpii_pose.transforms.spec import CropSpec
 
-ARROW = Skeleton(
-    name="arrow",
-    keypoints=("tip", "left_end", "right_end"),
-    groups={"ends": ("left_end", "right_end")},
-)
-SPEC = CropSpec(
-    image_size=(32, 24), heatmap_size=(16, 12), alignment="udp", skeleton=ARROW
-)
+SPEC = CropSpec(image_size=(32, 24), heatmap_size=(16, 12), alignment="udp")
 
 
 def run(code: str, *arguments: object, backend: str = "tensorflow") -> str:
@@ -32,8 +24,8 @@ def run(code: str, *arguments: object, backend: str = "tensorflow") -> str:
     return ended.stdout
 
 
-def arrows(count: int = 4) -> tuple[np.ndarray, np.ndarray]:
-    """Keypoints and visibility of some arrows in crops of `SPEC`."""
-    keypoints = np.random.default_rng(0).uniform(4, 20, (count, 3, 2))
-    visibility = np.tile([2, 1, 0], (count, 1)).astype(np.int8)
+def people(count: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    """Keypoints and visibility of some people in crops of `SPEC`."""
+    keypoints = np.random.default_rng(0).uniform(4, 20, (count, 16, 2))
+    visibility = np.tile([2, 1, 0, 2], (count, 4)).astype(np.int8)
     return keypoints.astype(np.float32), visibility

@@ -17,7 +17,7 @@ import numpy as np
 from tests.keras import programs
 
 model = keras.models.load_model(sys.argv[1])
-keypoints, visibility = programs.arrows()
+keypoints, visibility = programs.people()
 expected = np.load(sys.argv[2])
 found = keras.ops.convert_to_numpy(model([keypoints, visibility]))
 np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -36,7 +36,7 @@ import mpii_pose
 from mpii_pose.evaluation.scores import DIALECTS
 from tests.keras import programs
 
-keypoints, visibility = programs.arrows()
+keypoints, visibility = programs.people()
 maps, weights = mpii_pose.HeatmapEncoder(spec=programs.SPEC)(keypoints, visibility)
 expected = mpii_pose.encode_heatmaps(keypoints, visibility, spec=programs.SPEC)
 to_numpy = keras.ops.convert_to_numpy
@@ -46,24 +46,24 @@ metric = mpii_pose.PCKh(spec=programs.SPEC, threshold=0.05)
 truth = {"keypoints": keypoints, "visibility": visibility, "head_size": np.ones(4)}
 metric.update_state(truth, maps)
 assert float(metric.result()) == 100
-model = keras.Sequential([keras.layers.Conv2D(3, 1)])
+model = keras.Sequential([keras.layers.Conv2D(16, 1)])
 model.compile("adam", mpii_pose.HeatmapLoss(), metrics=[metric])
 images, (truths, weights) = np.ones((4, 16, 12, 3)), expected
 model.fit(images, truths, sample_weight=weights, verbose=0)
 random = np.random.default_rng(1)
-places = random.integers(0, 500, (50, 3, 2)).astype(np.float32)
-shifts = random.choice([[3, 4], [4, 3], [2, 2], [6, 8], [0, 0]], (50, 3))
-people = places + shifts.astype(np.float32), places, np.ones((50, 3))
+places = random.integers(0, 500, (50, 16, 2)).astype(np.float32)
+shifts = random.choice([[3, 4], [4, 3], [2, 2], [6, 8], [0, 0]], (50, 16))
+people = places + shifts.astype(np.float32), places, np.ones((50, 16))
 sizes = np.full(50, 10, np.float32)  # [3, 4] is an error of 0.5 exactly.
 for dialect in DIALECTS:
     for threshold in (0.5, 0.1, 0.3):
         options = {"threshold": threshold, "dialect": dialect}
-        counted = mpii_pose.PCKh(**options, skeleton=programs.ARROW)
+        counted = mpii_pose.PCKh(**options)
         counted.update_state(
             {"keypoints": places, "visibility": people[2], "head_size": sizes},
             people[0],
         )
-        plain = mpii_pose.pckh(*people, sizes, **options, skeleton=programs.ARROW)
+        plain = mpii_pose.pckh(*people, sizes, **options)
         np.testing.assert_array_equal(
             counted.scores().per_keypoint, plain.per_keypoint, err_msg=str(options)
         )
@@ -85,14 +85,14 @@ def saved(tmp_path_factory):
     """A model that was compiled with all of ours, on disk, and what it gives."""
     folder = tmp_path_factory.mktemp("saved")
     model = encoder_model()
-    expected = keras.ops.convert_to_numpy(model(list(programs.arrows())))
+    expected = keras.ops.convert_to_numpy(model(list(programs.people())))
     model.save(folder / "model.keras")
     np.save(folder / "maps.npy", expected)
     return folder
 
 
 def encoder_model():
-    inputs = [keras.Input((3, 2)), keras.Input((3,), dtype="int8")]
+    inputs = [keras.Input((16, 2)), keras.Input((16,), dtype="int8")]
     maps, _ = mpii_pose.HeatmapEncoder(spec=programs.SPEC)(*inputs)
     model = keras.Model(inputs, maps)
     model.compile(
@@ -104,7 +104,7 @@ def encoder_model():
 def test_saved_model_is_loaded(saved):
     model = keras.models.load_model(saved / "model.keras")
 
-    found = model(list(programs.arrows()))
+    found = model(list(programs.people()))
     np.testing.assert_allclose(found, np.load(saved / "maps.npy"), atol=1e-5)
     assert isinstance(model.loss, mpii_pose.HeatmapLoss)
 
@@ -119,7 +119,7 @@ def test_saved_model_is_loaded_in_a_fresh_process(saved, backend):
 
 
 def test_model_is_cloned():
-    arrows = list(programs.arrows())
+    arrows = list(programs.people())
     model = encoder_model()
 
     clone = keras.models.clone_model(model)

@@ -16,7 +16,7 @@ def bodies(action):
 
 @pytest.mark.parametrize("action", pose.ACTIONS)
 def test_bones_keep_their_lengths_in_every_action(action):
-    starts, ends = np.transpose(skeleton.BONES)
+    starts, ends = np.transpose(skeleton.MPII.bone_indices)
 
     lengths = [
         np.linalg.norm(body.joints[starts] - body.joints[ends], axis=1)

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from mpii_pose.evaluation.pckh import pckh
-from mpii_pose.skeleton import KEYPOINTS
-from mpii_pose.skeletons import SKELETONS
+from mpii_pose.skeleton import KEYPOINTS, SKELETONS
 from mpii_pose.transforms.convert import convert_keypoints, shared_keypoints
 from tests import real_people
 

@@ -9,7 +9,6 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from mpii_pose.skeleton import Skeleton
 from mpii_pose.transforms import augmentation, geometry
 from mpii_pose.transforms.augmentation import Augmentation
 from mpii_pose.transforms.heatmaps import encode_heatmaps
@@ -540,27 +539,6 @@ def test_heatmap_to_crop_takes_cells_to_the_pixels_they_show(given, alignment):
     )
     pixels = geometry.apply_affine(found["heatmap_to_crop"], cells)
     np.testing.assert_allclose(pixels, found["keypoints"], atol=1e-4)
-
-
-def test_skeleton_of_the_spec_says_what_an_example_holds(given):
-    skeleton = Skeleton(
-        name="arms", keypoints=("left_wrist", "right_wrist"), upper_body=()
-    )
-    example = people(1)[0]
-    example |= {name: example[name][:2] for name in ("keypoints", "visibility")}
-
-    example = given(example)
-    found = PoseTransform(SPEC, skeleton=skeleton)(example)
-
-    assert found["heatmaps"].shape == (24, 16, 2)
-    with pytest.raises(ValueError, match=r"keypoints must be float32 \[16, 2\]"):
-        PoseTransform(SPEC)(example)
-    mirrored = PoseTransform(SPEC, skeleton=skeleton).apply(
-        example, drawn({"flip": True})
-    )
-    np.testing.assert_allclose(
-        mirrored["keypoints"], (found["keypoints"] * [-1, 1] + [63, 0])[::-1], atol=1e-3
-    )
 
 
 def test_transforms_that_compute_the_same_share_what_is_compiled(monkeypatch):

@@ -3,7 +3,6 @@ import json
 import numpy as np
 import pytest
 
-from mpii_pose.skeleton import Skeleton
 from mpii_pose.transforms import geometry
 from mpii_pose.transforms.decoding import decode_heatmaps
 from mpii_pose.transforms.spec import CropSpec
@@ -46,14 +45,6 @@ def test_fields_replace_those_of_the_spec():
         CropSpec(),
         CropSpec(heatmap_size=None, sigma=1.5, weighting="all"),
         CropSpec(alignment=OWN),
-        CropSpec(
-            skeleton=Skeleton(
-                name="stick",
-                keypoints=("top", "bottom"),
-                bones=(("top", "bottom"),),
-                groups={"ends": ("top", "bottom")},
-            )
-        ),
     ],
 )
 def test_spec_is_made_again_from_its_config_as_json(spec):

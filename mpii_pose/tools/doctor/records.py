@@ -5,11 +5,9 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import tensorflow as tf
 import tensorflow_datasets as tfds
 from etils import epath
 
-from mpii_pose import quiet_tensorflow
 from mpii_pose.shards.images import check_pixels
 from mpii_pose.tools.datasets import stored_examples
 from mpii_pose.tools.doctor.diagnosis import Diagnosis, fine, problem, some
@@ -27,8 +25,6 @@ def check_records(folder: epath.PathLike) -> Iterator[Diagnosis]:
     Args:
         folder: The dataset's, such as "mpii_pose/person/1.0.0" of the data folder.
     """
-    with quiet_tensorflow.without_greetings():
-        tf.config.list_physical_devices()  # TensorFlow looks for GPUs, and complains.
     try:
         builder = tfds.builder_from_directory(folder)
         splits = builder.info.splits

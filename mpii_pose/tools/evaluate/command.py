@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from mpii_pose.files import user_path
-from mpii_pose.skeletons import SKELETONS
+from mpii_pose.skeleton import SKELETONS
 
 _EXAMPLES = """\
 examples:

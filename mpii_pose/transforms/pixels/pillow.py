@@ -11,7 +11,7 @@ import numpy as np
 import PIL.Image
 import simplejpeg
 
-from mpii_pose.pillow_flag import refusing_truncated_images
+from mpii_pose.pictures import refusing_truncated_images
 from mpii_pose.transforms.pixels import packed
 from mpii_pose.transforms.pixels.window import Window, find_window
 

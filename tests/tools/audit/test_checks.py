@@ -168,7 +168,7 @@ def test_mirrored_people_are_as_suspect():
     people = [exchanged(make_person(), part) for part in ("hip", "knee", "elbow")]
 
     for person in people:
-        keypoints = person.keypoints[list(skeleton.MIRRORED)] * [-1, 1] + [639, 0]
+        keypoints = person.keypoints[list(skeleton.MPII.mirrored)] * [-1, 1] + [639, 0]
         mirrored = dataclasses.replace(person, keypoints=keypoints.astype(np.float32))
 
         before, after = found(checks.suspected_swap, person, mirrored)
