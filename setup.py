@@ -44,11 +44,12 @@ setuptools.setup(
     install_requires=[
         "absl-py",
         "etils[epath,epy]",
+        "filelock",
         "jinja2",
         "numpy>=1.26",
         "packaging",
         "pillow>=10.1",
-        "psutil",
+        "requests",
         # libjpeg with its warnings as errors: damage that Pillow passes over.
         "simplejpeg",
         "scipy>=1.11",
@@ -68,9 +69,11 @@ setuptools.setup(
     extras_require={
         # Curves, and TFDS's pictures: `plot_pckh`, `show_examples`, `as_dataframe`.
         "plot": ["matplotlib", "pandas"],
-        # What reads a `data_source`.
-        "jax": ["grain", "jax"],
-        "torch": ["torch"],
+        # Pixels of examples that are arrays. Any other package with `cv2` does as well.
+        "arrays": ["opencv-python-headless"],
+        # Libraries that read a `data_source`.
+        "jax": ["grain", "jax", "opencv-python-headless"],
+        "torch": ["opencv-python-headless", "torch"],
         # The site: `scripts/docs`.
         "docs": ["furo", "myst-parser", "sphinx"],
         # Wheel and sdist: `scripts/package`.
@@ -88,6 +91,7 @@ setuptools.setup(
             "mypy",
             "nbclient",
             "nbformat",
+            "opencv-python-headless",  # examples that are arrays
             "pandas",  # tfds.as_dataframe
             "pyarrow",  # --file_format parquet
             "pycocotools",  # reads our COCO export
