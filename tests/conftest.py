@@ -1,5 +1,6 @@
 """Fixtures that several test modules share."""
 
+import collections
 import os
 import pathlib
 from collections.abc import Mapping
@@ -59,3 +60,13 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     """What is logged, as `tfds build` shows it."""
     caplog.set_level("INFO", logger=logging.get_absl_logger().name)
     return caplog
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints why tests were skipped: a line for each reason."""
+    reports = terminalreporter.stats.get("skipped", [])
+    reasons = collections.Counter(
+        report.longrepr[2].removeprefix("Skipped: ") for report in reports
+    )
+    for reason, count in reasons.most_common():
+        terminalreporter.write_line(f"{count} skipped: {reason}")

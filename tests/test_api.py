@@ -1,13 +1,13 @@
-"""Walks the public names: documented, options by keyword, shapes said.
+"""Walks the public names: each is documented, takes options by keyword, names shapes.
 
 A name added to `mpii_pose.__all__` is checked without a change here.
 """
 
 import ast
 import dataclasses
-import enum
 import importlib
 import inspect
+import itertools
 import pathlib
 import re
 import subprocess
@@ -19,141 +19,82 @@ import mpii_pose
 
 # Parameters with a default that may be given by position all the same.
 OPTIONAL_BY_POSITION = {
-    # What is drawn, as in the features' order.
+    # As in the features' order.
     "draw_pose": {"visibility"},
-    # The interface that the code which uses it was written for.
+    # The interface of the tutorial that it was written for.
     "Preprocessor": {"image_shape", "heatmap_shape", "is_train"},
     # Keras passes it by position.
     "PCKh.update_state": {"sample_weight"},
 }
 # Functions of more than four things that all have to be given.
 GIVEN = {"compare_pckh": 5, "multi_person_ap": 5}
-# Arrays, whatever their annotation: libraries differ, and some take any.
-ARRAYS = {
-    "crop_to_image",
-    "head_box",
-    "head_size",
-    "heatmaps",
-    "images",
-    "keypoints",
-    "predicted",
-    "truth",
-    "visibility",
-    "y_pred",
-    "y_true",
-}
+# Arrays of any library.
+ARRAYS = (
+    *("crop_to_image", "head_box", "head_size", "heatmaps", "keypoints"),
+    *("predicted", "truth", "visibility", "y_pred", "y_true"),
+)
 
 
-def public(name):
-    """What a name stands for; a module itself, not its lazy stand-in."""
-    thing = getattr(mpii_pose, name)
-    is_module = not (inspect.isclass(thing) or inspect.isfunction(thing))
-    return importlib.import_module(thing.__name__) if is_module else thing
-
-
-def walk():
-    """Yields the callables behind the public names, by dotted name."""
-    modules = []
+def public():
+    """Returns the public functions and classes, and the methods of classes, by name."""
+    found = {}
     for name in mpii_pose.__all__:
-        thing = public(name)
-        if inspect.ismodule(thing):
-            modules.append((name, thing))
-            continue
-        yield name, thing
-        if inspect.isclass(thing):
-            for inner, value in vars(thing).items():
-                if inspect.isfunction(value) and not inner.startswith("_"):
-                    yield f"{name}.{inner}", value
-    for name, module in modules:
-        for inner, value in vars(module).items():
-            own = getattr(value, "__module__", None) == module.__name__
-            exported = own or inner in getattr(module, "__all__", ())
-            is_new = inner not in mpii_pose.__all__ and not inner.startswith("_")
-            if callable(value) and exported and is_new:
-                yield f"{name}.{inner}", value
-
-
-PUBLIC = dict(walk())
-# Options of the builder are TFDS's, and enumerations and errors have none.
-WITH_OPTIONS = {
-    name: thing
-    for name, thing in PUBLIC.items()
-    if not inspect.isclass(thing)
-    or not issubclass(thing, (mpii_pose.Builder, enum.Enum, Exception))
-}
-# A method needs no more than its line where its class or its base class says the rest.
-WITHOUT_METHODS = [
-    name
-    for name in WITH_OPTIONS
-    if not inspect.isclass(PUBLIC.get(name.rpartition(".")[0]))
-]
-every_public_name = pytest.mark.parametrize("name", PUBLIC)
-every_name_with_options = pytest.mark.parametrize("name", WITH_OPTIONS)
-every_name_but_methods = pytest.mark.parametrize("name", WITHOUT_METHODS)
-
-
-def parameters(name):
-    """The parameters of a callable, without `self` and `cls`."""
-    found = inspect.signature(WITH_OPTIONS[name]).parameters.values()
-    return [p for p in found if p.name not in ("self", "cls")]
-
-
-def is_array(parameter):
-    """Whether a parameter is an array, by its annotation or, if any goes, its name."""
-    annotation = str(parameter.annotation)
-    if re.search(r"Sequence|Mapping|Callable|<class '(int|float|str|bool)", annotation):
-        return "_NestedSequence" in annotation  # NumPy's ArrayLike, written out.
-    return parameter.name in ARRAYS or bool(re.search(r"Tensor|ndarray", annotation))
-
-
-def sections(thing):
-    """The parts of a Google-style docstring by heading; "" is what stands before."""
-    heading, found = "", {"": []}
-    for line in (inspect.getdoc(thing) or "").splitlines():
-        if match := re.fullmatch(r"(Args|Attributes|Returns|Yields|Raises):", line):
-            heading = match[1]
-            found[heading] = []
-        else:
-            found[heading].append(line)
-    return {heading: "\n".join(lines) for heading, lines in found.items()}
-
-
-def entries(thing):
-    """What `Args` and `Attributes` say of each name."""
-    parts = sections(thing)
-    text = "\n".join(parts.get(heading, "") for heading in ("Args", "Attributes"))
-    found, name = {}, None
-    for line in text.splitlines():
-        if match := re.fullmatch(r"    \*{0,2}(\w+): ?(.*)", line):
-            name = match[1]
-            found[name] = match[2]
-        elif name:
-            found[name] += " " + line.strip()
-    # A function may say "as in `other`" of what it passes on.
-    found = {n: text for n, text in found.items() if not text.startswith("See `")}
-    for other in re.findall(r"(?:as in|[Ss]ee|Equals) `(\w+)`", inspect.getdoc(thing)):
-        if other in PUBLIC and PUBLIC[other] is not thing:
-            found = entries(PUBLIC[other]) | found
+        thing = getattr(mpii_pose, name)
+        if inspect.isfunction(thing) or inspect.isclass(thing):
+            found[name] = thing
+        if inspect.isclass(thing) and name != "Builder":  # Its methods are TFDS's.
+            methods = inspect.getmembers_static(thing, inspect.isfunction)
+            own = [n for n, _ in methods if n in vars(thing) and not n.startswith("_")]
+            found |= {f"{name}.{n}": getattr(thing, n) for n in own}
     return found
 
 
-def test_all_is_sorted_and_names_what_is_imported_lazily():
+PUBLIC = public()
+
+
+def parameters(name):
+    """Returns the parameters of a callable, without `self` and `cls`."""
+    if name in ("Builder", "AnnotationError"):  # TFDS's and Python's
+        return []
+    found = inspect.signature(PUBLIC[name]).parameters.values()
+    return [p for p in found if p.name not in ("self", "cls")]
+
+
+def documentation(name):
+    """Returns a docstring, and those of the functions that it refers to."""
+    text = inspect.getdoc(PUBLIC[name]) or ""
+    others = re.findall(r"(?:as in|[Ss]ee|Equals) `(?:mpii_pose\.)?(\w+)`", text)
+    found = [text, *(inspect.getdoc(PUBLIC[n]) for n in others if n in PUBLIC)]
+    return "\n".join(found)
+
+
+def entry(name, text):
+    """Returns the text of an argument or attribute; "" where there is none."""
+    pattern = rf"^( +)\*{{0,2}}{name}: (?!See ).*(?:\n\1 +.*)*"
+    found = re.search(pattern, text, re.MULTILINE)
+    return found[0] if found else ""
+
+
+def is_method(name):
+    """Returns whether a line may do, as the class has the rest."""
+    return "." in name
+
+
+def test_all_names_what_is_imported_lazily_and_nothing_else_is_offered():
     tree = ast.parse(pathlib.Path(mpii_pose.__file__).read_text())
     (lazy,) = (node for node in tree.body if isinstance(node, ast.With))
-    imported = {
-        alias.asname or alias.name for node in lazy.body for alias in node.names
-    }
+    imported = {a.asname or a.name for node in lazy.body for a in node.names}
 
-    assert mpii_pose.__all__ == sorted(mpii_pose.__all__)
-    assert set(mpii_pose.__all__) == imported | {"Builder"}
-    assert set(mpii_pose.__all__) <= set(dir(mpii_pose))
+    assert mpii_pose.__all__ == sorted(mpii_pose.__all__) == dir(mpii_pose)
+    assert set(mpii_pose.__all__) == imported
 
 
 def test_importing_the_package_registers_the_dataset_and_loads_no_tensorflow():
     code = (
         "import sys, mpii_pose, tensorflow_datasets as tfds;"
         "assert 'mpii_pose' in tfds.list_builders(with_community_datasets=False);"
-        "print(sorted({'tensorflow', 'keras', 'scipy', 'matplotlib'} & {*sys.modules}))"
+        "print(sorted({'tensorflow', 'keras', 'scipy', 'matplotlib'}"
+        " & {*sys.modules}))"
     )
 
     found = subprocess.run(
@@ -168,92 +109,56 @@ def test_a_name_that_does_not_exist_is_an_attribute_error():
         mpii_pose.pckhh  # noqa: B018
 
 
-@pytest.mark.parametrize("name", mpii_pose.__all__)
-def test_modules_and_names_say_what_they_are_in_one_line(name):
-    first, *rest = (inspect.getdoc(public(name)) or "").splitlines()
+def test_everything_is_documented_in_a_line_and_a_paragraph():
+    modules = {n: importlib.import_module(getattr(mpii_pose, n).__name__)
+               for n in ("skeleton", "synthetic", "visualize")}  # fmt: skip
+    for name, thing in (PUBLIC | modules).items():
+        first, *rest = (inspect.getdoc(thing) or "").splitlines() or [""]
 
-    assert first.endswith("."), f"{name}: {first!r}"
-    assert not rest or rest[0] == ""
-
-
-@every_public_name
-def test_docstring_is_there(name):
-    assert PUBLIC[name].__doc__
+        assert first.endswith((".", ":")), f"{name}: {first!r}"
+        assert not rest or rest[0] == "", name
 
 
-@every_name_but_methods
-def test_each_parameter_is_documented(name):
-    thing = WITH_OPTIONS[name]
-    foreign = {"kwargs", "name", "dtype"} if isinstance(thing, type) else {"kwargs"}
-    text = sections(thing)[""]
+def test_each_parameter_is_documented_and_what_is_returned():
+    for name in itertools.filterfalse(is_method, PUBLIC):
+        text, is_class = documentation(name), inspect.isclass(PUBLIC[name])
+        free = {"name", "dtype", "kwargs"} if is_class else set()
 
-    missing = [
-        p.name
-        for p in parameters(name)
-        if p.name not in entries(thing)
-        and p.name not in foreign
-        and f"`{p.name}`" not in text
-        and not (p.kind is p.VAR_KEYWORD and "by keyword" in inspect.getdoc(thing))
-    ]
-
-    assert not missing, f"{name}: {missing}"
+        for parameter in parameters(name):
+            by_keyword = parameter.kind is parameter.VAR_KEYWORD and "keyword" in text
+            documented = entry(parameter.name, text) or f"`{parameter.name}`" in text
+            known = parameter.name in free or by_keyword or documented
+            assert known, f"{name}: {parameter.name}"
+        if not is_class and "None" not in str(inspect.signature(PUBLIC[name]))[-8:]:
+            assert re.search("Returns", text), name
 
 
-@every_name_but_methods
-def test_what_is_returned_is_said(name):
-    thing = WITH_OPTIONS[name]
-    returned = inspect.signature(thing).return_annotation
-    nothing = (None, "None", inspect.Signature.empty)
+def test_options_are_given_by_keyword_and_seeds_always():
+    for name in PUBLIC:
+        by_position = [
+            p
+            for p in parameters(name)
+            if p.kind in (p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL)
+        ]
+        options = {p.name for p in by_position if p.default is not p.empty}
 
-    said = sections(thing)
-    starts = said[""].startswith(("Returns", "Whether"))
-    assert inspect.isclass(thing) or returned in nothing or "Returns" in said or starts
-
-
-@every_name_with_options
-def test_options_are_given_by_keyword(name):
-    allowed = OPTIONAL_BY_POSITION.get(name, set())
-
-    by_position = {
-        p.name
-        for p in parameters(name)
-        if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is not p.empty
-    }
-
-    assert by_position <= allowed | {"spec"}
+        assert options <= OPTIONAL_BY_POSITION.get(name, set()) | {"spec"}, name
+        assert len(by_position) <= GIVEN.get(name, 4), name
+        assert "seed" not in {p.name for p in by_position}, name
 
 
-@every_name_with_options
-def test_few_things_are_given_by_position(name):
-    by_position = [p for p in parameters(name) if p.kind is p.POSITIONAL_OR_KEYWORD]
-
-    assert len(by_position) <= GIVEN.get(name, 4)
-    assert "seed" not in {p.name for p in by_position}
-    assert not any(p.kind is p.VAR_POSITIONAL for p in parameters(name))
-
-
-@every_name_but_methods
-def test_shapes_of_arrays_are_said(name):
-    thing = WITH_OPTIONS[name]
-    said = entries(thing)
-
-    shapeless = [
-        p.name
-        for p in parameters(name)
-        if is_array(p)
-        and not re.search(r"\[[^]]*\]", said.get(p.name, "") or sections(thing)[""])
-    ]
-
-    assert not shapeless, f"{name}: {shapeless}"
+def test_shapes_of_arrays_are_documented():
+    for name in itertools.filterfalse(is_method, PUBLIC):
+        text = documentation(name)
+        for parameter in parameters(name):
+            if parameter.name in ARRAYS and parameter.annotation is not float:
+                said = entry(parameter.name, text)
+                where = f"{name}: {parameter.name}"
+                assert re.search(r"\[.*\]", said) or "For each" in said, where
 
 
 def test_values_are_frozen():
-    values = [t for t in PUBLIC.values() if dataclasses.is_dataclass(t)]
+    values = [thing for thing in PUBLIC.values() if dataclasses.is_dataclass(thing)]
 
     assert values
-    for value in values:
-        assert value.__dataclass_params__.frozen, value.__name__
-
-
-def test_completion_offers_what_is_public():
-    assert dir(mpii_pose) == sorted(mpii_pose.__all__)
+    assert all(value.__dataclass_params__.frozen for value in values)
