@@ -1,9 +1,12 @@
-"""Every code block of README and guides runs, and its commands exist."""
+"""Every code block of README and guides runs; commands and figures are right."""
 
 import gzip
 import importlib.util
+import re
 import shutil
 import socket
+import subprocess
+import sys
 import unittest
 
 import numpy as np
@@ -15,6 +18,8 @@ import keras  # noqa: E402
 import tensorflow_datasets as tfds  # noqa: E402
 
 import mpii_pose  # noqa: E402
+from mpii_pose.release import official  # noqa: E402
+from mpii_pose.release.disk import in_gb  # noqa: E402
 from mpii_pose.tools.main import main  # noqa: E402
 from tests import builds, releases  # noqa: E402
 from tests.docs import blocks  # noqa: E402
@@ -78,9 +83,7 @@ def given():
 @pytest.mark.slow
 @pytest.mark.parametrize("path", blocks.DOCUMENTS, ids=lambda path: path.stem)
 def test_each_code_block_runs(path, home, monkeypatch):
-    import matplotlib
-
-    matplotlib.use("Agg")
+    pytest.importorskip("matplotlib").use("Agg")
     # TFDS has asked for the home already.
     monkeypatch.setattr(
         tfds.core.constants, "DATA_DIR", str(home / "tensorflow_datasets")
@@ -97,6 +100,10 @@ def test_each_code_block_runs(path, home, monkeypatch):
             example.evaluate()
         except unittest.SkipTest as reason:
             skipped.append(f"line {example.line}: {reason}")
+    if path.name == "README.md":
+        assert document.namespace["metric"].scores().total == 100
+        load = "import mpii_pose.keras, keras; keras.models.load_model('pose.keras')"
+        subprocess.run([sys.executable, "-c", load], check=True)
     if skipped:
         pytest.skip(f"all others ran; {', '.join(skipped)}")
 
@@ -163,3 +170,14 @@ def test_code_that_does_not_run_is_found(tmp_path):
 
     with pytest.raises(AttributeError):
         example.evaluate()
+
+
+def test_disk_is_told_as_a_build_tells_it():
+    sizes = {name: in_gb(count) for name, count in official.DATASET_BYTES.items()}
+    words = " ".join((blocks.ROOT / "README.md").read_text().split())
+
+    assert f"about {sizes['person_crop']} instead of {sizes['person'][:-3]}," in words
+    for page in ("build.md", "dataset_card.md"):
+        text = (blocks.ROOT / "docs" / page).read_text()
+        for name, size in sizes.items():
+            assert re.search(rf"^\| `{name}` \|.* about {size} \|", text, re.MULTILINE)
