@@ -45,3 +45,16 @@ def test_old_tensorflow_gets_a_tensorflow_metadata_that_it_can_read(required):
     assert "2.18.0" in required["tensorflow"]
     assert "1.17.3" in required["tensorflow-metadata"]
     assert "1.21.0" not in required["tensorflow-metadata"]
+
+
+def test_no_file_is_a_symbolic_link():
+    """A zip of the repository, and a clone on Windows, have a text in its place."""
+    assert not [p for p in ROOT.glob("*") if p.is_symlink()]
+    assert not [p for p in (ROOT / "mpii_pose").rglob("*") if p.is_symlink()]
+
+
+def test_the_packages_checksums_are_those_of_the_repository():
+    checksums = ROOT / "checksums.tsv"
+
+    inside = ROOT / "mpii_pose" / "checksums.tsv"
+    assert inside.read_text() == checksums.read_text()
