@@ -1,8 +1,8 @@
 """Annotations as COCO keypoints JSON.
 
-COCO counts pixels from 0, as we do, and writes a missing keypoint as (0, 0, 0). What
-it has no name for (center, scale, head box and the like) stands in fields of our own,
-which COCO's tools leave alone; nothing of a person is lost.
+COCO counts pixels from 0, as we do, and writes a missing keypoint as (0, 0, 0). Values
+that it has no name for (center, scale, head box and the like) are in fields of our own,
+which COCO's tools ignore; nothing of a person is lost.
 
 MPII has no boxes around people. `bbox` (x, y, width, height) is the smallest one that
 holds the labelled keypoints and the head box or, for people without keypoints, the
@@ -84,7 +84,7 @@ def people_to_coco(
                 "id": len(images) + 1,
                 "file_name": name,
                 "license": _LICENSE["id"],
-                **({"height": int(size[0]), "width": int(size[1])} if size else {}),
+                **_size(size),
                 **{field: getattr(person, field) for field in _OF_IMAGE},
             }
         points = np.where(person.labelled[:, np.newaxis], person.keypoints, 0.0)
@@ -121,6 +121,10 @@ def write_coco(
     content = people_to_coco(people, **options)
     with files.whole_file(path) as file:
         file.write(json.dumps(content).encode())
+
+
+def _size(size: tuple[int, int] | None) -> dict[str, int]:
+    return {} if size is None else {"height": int(size[0]), "width": int(size[1])}
 
 
 def _box(person: PersonAnnotation, size: tuple[int, int] | None) -> list[float]:

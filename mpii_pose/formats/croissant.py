@@ -65,10 +65,10 @@ def write_croissant(
 
     Args:
         folder: Where to write. It must not exist.
-        builder: That of a dataset of any layout and file format.
-        read: Yields the examples of a split of the builder in NumPy, images as bytes;
-            `read_examples` of the commands.
-        splits: Those to write; None for all.
+        builder: The builder of a dataset of any layout and file format.
+        read: Yields the examples of a split, in NumPy and with images as bytes; takes
+            the builder and the split's name.
+        splits: The splits to write; None for all.
         table_bytes: A table is closed when its images have that many bytes.
 
     Returns:
@@ -191,7 +191,7 @@ def _metadata(folder: epath.Path, splits: Sequence[str], builder: Any) -> Any:
         fields=[node(mlc.Field, _SPLIT_NAMES, "Name of the split.", data_types=text)],
         data=[{_SPLIT_NAMES: split} for split in splits],
     )
-    # mlcroissant applies it again, to what it has found, when it joins.
+    # When it joins, mlcroissant applies the pattern again, to the names it has found.
     folder_name = mlc.Transform(regex=f"({'|'.join(splits)})(?:/.+parquet)?$")
     path = mlc.Extract(file_property="fullpath")
     split = node(

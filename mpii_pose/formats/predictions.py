@@ -119,14 +119,14 @@ def read_prediction_file(
 
     Args:
         path: The file; see this module.
-        people: Those of the split, in `index` order.
+        people: The people of the split, in `index` order.
         base: The first pixel's number, 0 or 1; by default `BASES` of the file.
         skeleton: The keypoints of the file.
 
     Returns:
         float64 [N, 16, 2], (x, y) in pixels of the full image, 0-based, one for each
-        of `people`, as `convert_keypoints` makes them of another skeleton's; NaN where
-        a file of poses has none for a person.
+        of `people`; NaN where COCO results have no pose for a person, or the skeleton
+        has no keypoint that `convert_keypoints` can turn into MPII's.
 
     Raises:
         PredictionError: They are of other people, or none is predicted.

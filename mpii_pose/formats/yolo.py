@@ -10,13 +10,13 @@ outer edge of the first pixel: a keypoint of ours at x is written as (x + 0.5) /
 Visibility is ours: 0, 1, 2. A keypoint outside the image is missing, (0, 0, 0), as the
 format has no place there; people without a keypoint in the image get no line.
 
-MPII has no boxes around people. These hold the keypoints in the image and the head box,
-with a margin, as joints lie within the body, and are cut to the image.
+MPII has no boxes around people. A box here holds the keypoints in the image and the
+head box, with a margin, as joints lie within the body; it is cut to the image.
 
-`train` is Tompson's; `val` has the images of the validation people and everybody
-labelled in them, `validation_others` too, where the source has them (the .mat). The
-test people have no labels and are left out. MPII leaves people in the background
-unlabelled: they are **negatives to YOLO**, and detections of them count as wrong.
+`train` is Tompson's. `val` has the images of the validation people with everybody who
+is labelled in them (`validation_others`, which only the .mat has). The test people have
+no labels and are left out. MPII leaves people in the background unlabelled: they are
+**negatives to YOLO**, and detections of them count as wrong.
 """
 
 import json

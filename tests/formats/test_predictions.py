@@ -134,6 +134,16 @@ def test_the_first_pixels_number_can_be_given(people, points, tmp_path):
     np.testing.assert_allclose(found, points)
 
 
+def test_poses_of_another_skeleton_are_converted(people, points, tmp_path):
+    poses = np.concatenate([points, points[:, :1]], axis=1)
+    path = write(tmp_path / "a.npy", poses)
+
+    found = read_prediction_file(path, people, skeleton=mpii_pose.skeleton.COCO17)
+
+    expected = mpii_pose.convert_keypoints(poses, "coco17", "mpii")
+    np.testing.assert_allclose(found, expected)
+
+
 @pytest.mark.parametrize("way", ["name", "stem", "number", "export", "mixed"])
 def test_coco_results_find_their_people_in_any_order(way, people, points, tmp_path):
     images = people_to_coco(people)["images"]
