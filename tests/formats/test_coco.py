@@ -125,16 +125,23 @@ def test_box_holds_labelled_keypoints_and_head_box(splits):
 
 
 def test_box_of_a_person_without_keypoints_is_a_square_around_the_center(splits):
-    person = dataclasses.replace(splits["test"][0], center=np.float32([100, 60]))
-    person = dataclasses.replace(person, scale=0.5)
+    center = np.float32([30, 60])
+    person = dataclasses.replace(splits["test"][0], center=center, scale=0.5)
 
     (record,) = coco.people_to_coco([person])["annotations"]
-    sizes = {person.image_name: (101, 121)}
+    sizes = {person.image_name: (101, 71)}
     (cut,) = coco.people_to_coco([person], image_sizes=sizes)["annotations"]
 
     assert record["num_keypoints"] == 0
-    assert record["bbox"] == [50, 10, 100, 100]
-    assert cut["bbox"] == [50, 10, 70, 90]
+    assert record["bbox"] == [-20, 10, 100, 100]
+    assert cut["bbox"] == [0, 10, 70, 90]
+
+
+def test_ids_count_from_1_as_coco_takes_0_for_none(splits):
+    content = coco.people_to_coco(splits["train"])
+
+    for records in (content["images"], content["annotations"]):
+        assert [r["id"] for r in records] == list(range(1, len(records) + 1))
 
 
 def test_category_counts_bones_from_1_and_pairs_both_sides(splits):
