@@ -1,10 +1,10 @@
 """Annotations as COCO keypoints JSON.
 
-COCO counts pixels from 0, as we do, and writes a missing keypoint as (0, 0, 0). What
-it has no name for (center, scale, head box and the like) stands in fields of our own,
-which COCO's tools leave alone; nothing of a person is lost.
+COCO counts pixels from 0, as we do, and writes a missing keypoint as (0, 0, 0). Values
+that it has no name for (center, scale, head box and the like) are in fields of our own,
+which COCO's tools ignore; nothing of a person is lost.
 
-MPII draws no boxes around people. `bbox` (x, y, width, height) is the smallest one that
+MPII has no boxes around people. `bbox` (x, y, width, height) is the smallest one that
 holds the labelled keypoints and the head box or, for people without keypoints, the
 square of 200 x scale px around the center; it is cut to the image where its size is
 known. `area` is that of `bbox`: MPII has no outlines, so OKS made from it is lenient.
@@ -15,12 +15,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from etils import epath
 
 from mpii_pose import files
 from mpii_pose.person import PersonAnnotation
-from mpii_pose.skeleton import MPII, Skeleton
+from mpii_pose.skeleton import MPII, NUM_KEYPOINTS
 
 _INFO = {
     "description": "MPII Human Pose",
@@ -29,34 +28,29 @@ _INFO = {
     "coordinates": "pixels of the full image, 0-based, integers at pixel centers",
 }
 _LICENSE = {"id": 1, "name": "Simplified BSD License; annotations for research"}
+_CATEGORY = {
+    "id": 1,
+    "name": "person",
+    "supercategory": "person",
+    "keypoints": list(MPII.keypoints),
+    # COCO counts keypoints from 1.
+    "skeleton": [[start + 1, end + 1] for start, end in MPII.bone_indices],
+    "mirrored_pairs": [
+        [MPII.keypoints[right], MPII.keypoints[left]]
+        for right, left in MPII.mirrored_pairs
+    ],
+}
 
 # Attributes of `PersonAnnotation` that people of one image share, and the others.
 _OF_IMAGE = ("activity", "category", "video_id", "frame_sec")
-_OF_PERSON = ("head_size", "index", "person_index", "separated")
+_OF_PERSON = ("scale", "head_size", "index", "person_index", "separated")
 _HEIGHT_PER_SCALE = 200.0
-
-
-def person_category(skeleton: Skeleton = MPII) -> dict[str, Any]:
-    """Returns COCO's category of a person with these keypoints."""
-    names = skeleton.keypoints
-    return {
-        "id": 1,
-        "name": "person",
-        "supercategory": "person",
-        "keypoints": list(names),
-        # COCO counts keypoints from 1.
-        "skeleton": [[start + 1, end + 1] for start, end in skeleton.bone_indices],
-        "mirrored_pairs": [
-            [names[right], names[left]] for right, left in skeleton.mirrored_pairs
-        ],
-    }
 
 
 def people_to_coco(
     people: Sequence[PersonAnnotation],
     *,
     image_sizes: Mapping[str, tuple[int, int]] | None = None,
-    skeleton: Skeleton = MPII,
     sigmas: Sequence[float] | None = None,
 ) -> dict[str, Any]:
     """Returns people of one split as the content of a COCO keypoints file.
@@ -65,37 +59,49 @@ def people_to_coco(
         people: As `read_people` returns them.
         image_sizes: (height, width) in px by image name; `width` and `height` are left
             out of images that it does not name.
-        skeleton: Which keypoints the people have.
-        sigmas: [K], those of OKS, written as `sigmas` into the category, a field that
-            COCO does not know. Nobody measured MPII's: without them none are written,
-            and an OKS says whose it was made with.
+        sigmas: [16], those of OKS, written as `sigmas` into the category, a field that
+            is not COCO's; by default none, as nobody measured MPII's. State the sigmas
+            with each OKS that you publish.
 
     Raises:
         ValueError: There is not one sigma above 0 for each keypoint.
     """
-    category = person_category(skeleton)
+    category = dict(_CATEGORY)
     if sigmas is not None:
-        category["sigmas"] = _checked_sigmas(sigmas, skeleton)
-    sizes = image_sizes or {}
+        category["sigmas"] = [float(sigma) for sigma in sigmas]
+        if len(sigmas) != NUM_KEYPOINTS or not all(0 < sigma < 10 for sigma in sigmas):
+            raise ValueError(
+                f"sigmas must be {NUM_KEYPOINTS} numbers above 0, one for each "
+                f"keypoint of {MPII.name}, got {category['sigmas']}"
+            )
     images: dict[str, dict[str, Any]] = {}
     annotations = []
     for number, person in enumerate(people, start=1):
         name = person.image_name
+        size = (image_sizes or {}).get(name)
         if name not in images:
             images[name] = {
                 "id": len(images) + 1,
                 "file_name": name,
                 "license": _LICENSE["id"],
-                **_size(sizes.get(name)),
+                **_size(size),
                 **{field: getattr(person, field) for field in _OF_IMAGE},
             }
+        points = np.where(person.labelled[:, np.newaxis], person.keypoints, 0.0)
+        triples = np.column_stack([points, person.visibility])
+        box = _box(person, size)
         annotations.append(
             {
                 "id": number,
                 "image_id": images[name]["id"],
                 "category_id": category["id"],
                 "iscrowd": 0,
-                **_geometry(person, sizes.get(name)),
+                "keypoints": triples.ravel().tolist(),
+                "num_keypoints": int(person.labelled.sum()),
+                "bbox": box,
+                "area": box[2] * box[3],
+                "center": person.center.tolist(),
+                "head_box": person.head_box.tolist(),
                 **{field: getattr(person, field) for field in _OF_PERSON},
             }
         )
@@ -117,45 +123,17 @@ def write_coco(
         file.write(json.dumps(content).encode())
 
 
-def _checked_sigmas(sigmas: Sequence[float], skeleton: Skeleton) -> list[float]:
-    values = [float(sigma) for sigma in sigmas]
-    if len(values) != skeleton.num_keypoints or not all(0 < v < 10 for v in values):
-        raise ValueError(
-            f"sigmas must be {skeleton.num_keypoints} numbers above 0, one for each "
-            f"keypoint of {skeleton.name}, got {values}"
-        )
-    return values
-
-
 def _size(size: tuple[int, int] | None) -> dict[str, int]:
     return {} if size is None else {"height": int(size[0]), "width": int(size[1])}
 
 
-def _geometry(person: PersonAnnotation, size: tuple[int, int] | None) -> dict[str, Any]:
-    labelled = person.labelled
-    points = np.where(labelled[:, None], person.keypoints, 0.0)
-    box = _box(person, person.keypoints[labelled], size)
-    return {
-        "keypoints": np.column_stack([points, person.visibility]).ravel().tolist(),
-        "num_keypoints": int(labelled.sum()),
-        "bbox": box,
-        "area": box[2] * box[3],
-        "center": person.center.tolist(),
-        "scale": person.scale,
-        "head_box": person.head_box.tolist(),
-    }
-
-
-def _box(
-    person: PersonAnnotation,
-    points: npt.NDArray[np.float32],
-    size: tuple[int, int] | None,
-) -> list[float]:
+def _box(person: PersonAnnotation, size: tuple[int, int] | None) -> list[float]:
+    """Returns `bbox` of a person in an image of (height, width)."""
     half = person.scale * _HEIGHT_PER_SCALE / 2
     corners = [person.center - half, person.center + half]
-    if points.size:
+    if person.labelled.any():
         head = person.head_box.reshape(2, 2) if person.has_head_box else ()
-        corners = [*points, *head]
+        corners = [*person.keypoints[person.labelled], *head]
     low, high = np.min(corners, axis=0), np.max(corners, axis=0)
     if size is not None:
         last = np.array([size[1] - 1, size[0] - 1])

@@ -3,76 +3,72 @@
     croissant.json       what the dataset is, its files, and what each column means
     train/00000.parquet  one row for each example, in the dataset's order
 
-The bytes of JPEGs stand in the tables. A table holds some 64 MB, so that who writes or
-reads a split, one table after the other, needs some 400 MB of memory.
+The bytes of JPEGs stand in the tables. A table has some 64 MB: writing or reading a
+split, one table after the other, takes some 400 MB of memory.
 
 Croissant: https://docs.mlcommons.org/croissant/docs/croissant-spec-1.1.html
 """
 
+import datetime
+import functools
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
-from etils import epath
+from etils import epath, epy
 
-from mpii_pose import files, workplace
+from mpii_pose import files, progress, workplace
+
+with epy.lazy_imports():
+    import mlcroissant as mlc  # type: ignore[import-untyped]
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
 DESCRIPTION_FILE = "croissant.json"
 TABLE_BYTES = 64 * 2**20
 
 _VERSION = "http://mlcommons.org/croissant/1.1"
-# The abbreviations of version 1.1, the same in every description.
-_TERMS = (
-    "arrayShape citeAs column containedIn equivalentProperty extract field fileObject "
-    "fileProperty fileSet format includes isArray isLiveDataset jsonPath key md5 "
-    "parentField path recordSet references regex repeated replace samplingRate "
-    "separator source subField transform"
-)
-_CONTEXT = {
-    "@language": "en",
-    "@vocab": "https://schema.org/",
-    "cr": "http://mlcommons.org/croissant/",
-    "dct": "http://purl.org/dc/terms/",
-    "rai": "http://mlcommons.org/croissant/RAI/",
-    "sc": "https://schema.org/",
-    "conformsTo": "dct:conformsTo",
-    "data": {"@id": "cr:data", "@type": "@json"},
-    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+# What version 1.1 adds to the terms that mlcroissant writes.
+_TERMS = {
+    "arrayShape": "cr:arrayShape",
+    "containedIn": "cr:containedIn",
     "description": {"@container": "@language"},
-    "examples": {"@id": "cr:examples", "@type": "@json"},
+    "isArray": "cr:isArray",
     "name": {"@container": "@language"},
-    **{term: f"cr:{term}" for term in _TERMS.split()},
 }
-_PARQUET = "application/x-parquet"
-_TABLES = {"@id": "tables"}
-_SPLIT_NAMES = {"@id": "splits/name"}
+_TABLES = "tables"
+_SPLIT_NAMES = "splits/name"
+_CREATOR = "Max Planck Institute for Informatics"
+# MPII's: of CVPR 2014, which was in June. The format needs a day.
+_PUBLISHED = datetime.date(2014, 6, 1)
 
 Features = Mapping[str, Any]
 
 
 def record_set_of(features: Features) -> str:
-    """Returns the name of what one example is: "people", or "images" with several."""
+    """Returns the name of the records: "people", or "images" with several people."""
     return "images" if "people" in features else "people"
 
 
 def write_croissant(
     folder: epath.PathLike,
-    splits: Mapping[str, Iterable[Mapping[str, Any]]],
+    builder: tfds.core.DatasetBuilder,
     *,
-    features: Features,
-    about: Mapping[str, Any],
+    read: Callable[[Any, str], Iterable[Mapping[str, Any]]],
+    splits: Sequence[str] | None = None,
     table_bytes: int = TABLE_BYTES,
 ) -> dict[str, int]:
     """Writes tables and their description into a folder, which appears once whole.
 
     Args:
-        folder: The folder. It must not exist.
-        splits: The examples of each split, in NumPy; texts and images are bytes.
-        features: TFDS's, of an example of any layout.
-        about: What schema.org and Croissant say of a dataset: name, license and so on.
+        folder: Where to write. It must not exist.
+        builder: The builder of a dataset of any layout and file format.
+        read: Yields the examples of a split, in NumPy and with images as bytes; takes
+            the builder and the split's name.
+        splits: The splits to write; None for all.
         table_bytes: A table is closed when its images have that many bytes.
 
     Returns:
@@ -80,60 +76,67 @@ def write_croissant(
 
     Raises:
         FileExistsError: The folder exists.
+        FileNotFoundError: The dataset is not of `mpii_pose`, or has no such split.
     """
-    folder = files.user_path(folder)
+    folder, info = files.user_path(folder), builder.info
+    if info.name != "mpii_pose":
+        raise FileNotFoundError(
+            f"{builder.data_dir} has {info.full_name}, not mpii_pose"
+        )
+    if unknown := [split for split in splits or () if split not in info.splits]:
+        raise FileNotFoundError(
+            f"{builder.data_dir} has no split {', '.join(unknown)}; it has "
+            f"{', '.join(info.splits)}"
+        )
     if folder.exists():
         raise FileExistsError(
             f"{folder} exists; name a folder that is not there yet, or remove this one"
         )
+    chosen = list(dict.fromkeys(splits or info.splits))
+    total = sum(info.splits[split].num_examples for split in chosen)
     counts: dict[str, int] = {}
 
     def write(unfinished: epath.Path) -> None:
-        tables = []
-        for split, examples in splits.items():
+        for split in chosen:
             (unfinished / split).mkdir()
             counts[split] = 0
-            batches = _batches(examples, features, table_bytes)
-            for number, rows in enumerate(batches):
-                name = f"{split}/{number:05d}.parquet"
-                _write_table(unfinished / name, rows, features)
-                tables.append(_file_object(unfinished, name))
-                counts[split] += len(rows)
-        description = {
-            "@context": _CONTEXT,
-            "@type": "sc:Dataset",
-            "conformsTo": _VERSION,
-            **about,
-            "distribution": [_file_set(splits), *tables],
-            "recordSet": [_split_record_set(splits), _record_set(features, splits)],
-        }
+            tables = _tables(read(builder, split), info.features, table_bytes)
+            for number, table in enumerate(tables):
+                with (unfinished / split / f"{number:05d}.parquet").open("wb") as file:
+                    # Small groups and no dictionaries of JPEGs halve a reader's memory.
+                    pq.write_table(table, file, row_group_size=64, use_dictionary=False)
+                counts[split] += len(table)
+                bar.update(len(table))
+        description = _metadata(unfinished, chosen, builder).to_json()
         text = json.dumps(description, indent=2, ensure_ascii=False)
         (unfinished / DESCRIPTION_FILE).write_text(text + "\n")
 
-    workplace.make_once(folder, write)
+    with progress.bar(total=total, desc=f"Writing {folder}", unit=" examples") as bar:
+        workplace.make_once(folder, write)
     if not counts:
         raise FileExistsError(f"{folder} was made by somebody else meanwhile")
     return counts
 
 
-def _batches(
+def _tables(
     examples: Iterable[Mapping[str, Any]], features: Features, num_bytes: int
-) -> Iterator[list[dict[str, Any]]]:
-    """Yields the rows of one table after the other."""
+) -> Iterator[Any]:
+    """Yields Arrow's tables, one after the other."""
+    schema = pa.schema(_columns(features))
     rows: list[dict[str, Any]] = []
     size = 0
     for example in examples:
         rows.append({name: _value(example[name], features[name]) for name in features})
         size += len(example["image"])
         if size >= num_bytes:
-            yield rows
+            yield pa.Table.from_pylist(rows, schema)
             rows, size = [], 0
     if rows:
-        yield rows
+        yield pa.Table.from_pylist(rows, schema)
 
 
 def _value(value: Any, feature: Any) -> Any:
-    """Returns what Arrow makes a value of a table from."""
+    """Returns a value as Arrow takes it: bytes, numbers, lists, and dicts of them."""
     if isinstance(feature, tfds.features.Sequence):
         columns = [np.asarray(value[name]).tolist() for name in feature.feature]
         return [
@@ -143,135 +146,145 @@ def _value(value: Any, feature: Any) -> Any:
     return value if isinstance(value, bytes) else np.asarray(value).tolist()
 
 
-def _write_table(
-    path: epath.Path, rows: Sequence[Mapping[str, Any]], features: Features
-) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet
-
-    def schema_of(features: Features) -> Any:
-        # Sorted, as TFDS reads features in an order that changes from run to run.
-        return [(name, kind_of(f)) for name, f in sorted(features.items())]
-
-    def kind_of(feature: Any) -> Any:
-        if isinstance(feature, tfds.features.Sequence):
-            return pa.list_(pa.struct(schema_of(feature.feature)))
-        if isinstance(feature, tfds.features.Image):
-            return pa.binary()
-        if isinstance(feature, tfds.features.Text):
-            return pa.string()
-        kind = pa.from_numpy_dtype(feature.np_dtype)
-        for size in reversed(feature.shape):
-            kind = pa.list_(kind, size)
-        return kind
-
-    schema = pa.schema(schema_of(features))
-    table = pa.Table.from_pylist(rows, schema)
-    with path.open("wb") as file:
-        # Small groups and no dictionaries of JPEGs: half the memory for who reads it.
-        pa.parquet.write_table(table, file, row_group_size=64, use_dictionary=False)
+def _columns(features: Features) -> list[tuple[str, Any]]:
+    """Returns names and Arrow's types of columns."""
+    # Sorted, as TFDS reads features in an order that changes from run to run.
+    return [(name, _types(feature)[0]) for name, feature in sorted(features.items())]
 
 
-def _node(kind: str, own_id: str, description: str, **others: Any) -> dict[str, Any]:
+def _types(feature: Any) -> tuple[Any, Any]:
+    """Returns the type of a feature in Arrow, and that of its values in Croissant."""
+    if isinstance(feature, tfds.features.Sequence):
+        return pa.list_(pa.struct(_columns(feature.feature))), None
+    if isinstance(feature, tfds.features.Image):
+        return pa.binary(), mlc.DataType.IMAGE_OBJECT
+    if isinstance(feature, tfds.features.Text):
+        return pa.string(), mlc.DataType.TEXT
+    kind = pa.from_numpy_dtype(feature.np_dtype)
+    for size in reversed(feature.shape):
+        kind = pa.list_(kind, size)
+    return kind, getattr(mlc.DataType, np.dtype(feature.np_dtype).name.upper())
+
+
+def _metadata(folder: epath.Path, splits: Sequence[str], builder: Any) -> Any:
+    """Returns the description of the tables in a folder."""
+    context = mlc.Context(conforms_to=_VERSION)
+    context.rdf.context.update(_TERMS)
+    node = functools.partial(_node, context)
+    features = builder.info.features
+    name = record_set_of(features)
+    key = ["image_name"] if name == "images" else ["split", "index"]
+    tables = node(
+        mlc.FileSet,
+        _TABLES,
+        "All tables; a split is a folder.",
+        encoding_formats=[mlc.EncodingFormat.PARQUET],
+        includes=[f"{split}/*.parquet" for split in splits],
+    )
+    text = [mlc.DataType.TEXT]
+    split_names = node(
+        mlc.RecordSet,
+        "splits",
+        "The splits.",
+        data_types=[mlc.DataType.SPLIT],
+        key=[_SPLIT_NAMES],
+        fields=[node(mlc.Field, _SPLIT_NAMES, "Name of the split.", data_types=text)],
+        data=[{_SPLIT_NAMES: split} for split in splits],
+    )
+    # When it joins, mlcroissant applies the pattern again, to the names it has found.
+    folder_name = mlc.Transform(regex=f"({'|'.join(splits)})(?:/.+parquet)?$")
+    path = mlc.Extract(file_property="fullpath")
+    split = node(
+        mlc.Field,
+        f"{name}/split",
+        "The split, from the folder of the table.",
+        data_types=text,
+        references=mlc.Source(field=_SPLIT_NAMES),
+        source=mlc.Source(file_set=_TABLES, extract=path, transforms=[folder_name]),
+    )
+    records = node(
+        mlc.RecordSet,
+        name,
+        f"The {name}, one a row.",
+        key=[f"{name}/{column}" for column in key],
+        fields=[split, *_fields(node, features, name)],
+    )
+    paths = [path for each in splits for path in sorted((folder / each).iterdir())]
+    return mlc.Metadata(
+        ctx=context,
+        **_about(builder),
+        distribution=[tables, *(_file(node, folder, path) for path in paths)],
+        record_sets=[split_names, records],
+    )
+
+
+def _node(context: Any, kind: Any, own_id: str, description: str, **others: Any) -> Any:
+    """Returns a part of the description; its name is the last part of its id."""
     name = own_id.rpartition("/")[2]
-    known = {"@type": f"cr:{kind}", "@id": own_id, "name": name}
-    return {**known, "description": description, **others}
+    return kind(ctx=context, id=own_id, name=name, description=description, **others)
 
 
-def _file_object(folder: epath.Path, name: str) -> dict[str, Any]:
-    path = folder / name
+def _about(builder: Any) -> dict[str, Any]:
+    """Returns the description of the dataset as a whole."""
+    info = builder.info
+    about = {
+        "url": info.homepage,
+        "license": [info.redistribution_info.license],
+        "cite_as": info.citation,
+        "version": str(info.version),
+    }
+    if (info.metadata or {}).get("drawn"):
+        written = epath.Path(builder.data_dir) / "dataset_info.json"
+        return about | {
+            "name": f"Synthetic people, {info.config_name}",
+            "description": "Synthetic people with the features of MPII Human Pose; "
+            "none of them is MPII's.",
+            "date_published": datetime.date.fromtimestamp(written.stat().mtime),
+        }
+    texts = (info.config_description, info.description)
+    return about | {
+        "name": f"MPII Human Pose, {info.config_name}",
+        "description": "\n\n".join(filter(None, texts)),
+        "date_published": _PUBLISHED,
+        "creators": [mlc.Organization(name=_CREATOR, url=info.homepage)],
+    }
+
+
+def _file(node: Callable[..., Any], folder: epath.Path, path: epath.Path) -> Any:
+    """Returns the description of a table, with its size and checksum."""
+    name = str(path.relative_to(folder))
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return _node(
-        "FileObject",
+    return node(
+        mlc.FileObject,
         name,
         "A table.",
-        contentUrl=name,
-        contentSize=f"{path.stat().length} B",
-        encodingFormat=_PARQUET,
+        content_url=name,
+        content_size=f"{path.stat().length} B",
+        encoding_formats=[mlc.EncodingFormat.PARQUET],
         sha256=sha256,
     )
 
 
-def _file_set(splits: Iterable[str]) -> dict[str, Any]:
-    return _node(
-        "FileSet",
-        _TABLES["@id"],
-        "All tables; a split is a folder.",
-        encodingFormat=_PARQUET,
-        includes=[f"{split}/*.parquet" for split in splits],
-    )
-
-
-def _split_record_set(splits: Iterable[str]) -> dict[str, Any]:
-    name = _SPLIT_NAMES["@id"]
-    field = _node("Field", name, "Name of the split.", dataType="sc:Text")
-    return _node(
-        "RecordSet",
-        "splits",
-        "The splits.",
-        dataType="cr:Split",
-        key=_SPLIT_NAMES,
-        field=[field],
-        data=[{name: split} for split in splits],
-    )
-
-
-def _record_set(features: Features, splits: Iterable[str]) -> dict[str, Any]:
-    name = record_set_of(features)
-    key = ["split", "index"] if name == "people" else ["image_name"]
-    split = _node(
-        "Field",
-        f"{name}/split",
-        "The split, from the folder of the table.",
-        dataType="sc:Text",
-        references={"field": _SPLIT_NAMES},
-        source={
-            "fileSet": _TABLES,
-            "extract": {"fileProperty": "fullpath"},
-            # mlcroissant applies it again, to what it has found, when it joins.
-            "transform": {"regex": f"({'|'.join(splits)})(?:/.+parquet)?$"},
-        },
-    )
-    return _node(
-        "RecordSet",
-        name,
-        f"The {name}, one a row.",
-        key=[{"@id": f"{name}/{column}"} for column in key],
-        field=[split, *_fields(features, name)],
-    )
-
-
 def _fields(
-    features: Features, parent: str, *, in_column: str | None = None
-) -> list[dict[str, Any]]:
+    node: Callable[..., Any], features: Features, parent: str, in_column: str = ""
+) -> list[Any]:
     """Returns the descriptions of columns, or of what a column has a list of."""
-    return [
-        _node(
-            "Field",
-            f"{parent}/{name}",
-            feature.doc.desc or "",
-            **_kind_and_source(feature, name, parent, in_column),
-        )
-        for name, feature in sorted(features.items())
-    ]
-
-
-def _kind_and_source(
-    feature: Any, name: str, parent: str, in_column: str | None
-) -> dict[str, Any]:
-    if isinstance(feature, tfds.features.Sequence):
-        parts = _fields(feature.feature, f"{parent}/{name}", in_column=name)
-        return {"isArray": True, "subField": parts}
-    source = {"fileSet": _TABLES, "extract": {"column": in_column or name}}
-    if in_column:
-        source["transform"] = {"jsonPath": name}
-    if isinstance(feature, tfds.features.Image):
-        return {"dataType": "sc:ImageObject", "source": source}
-    if isinstance(feature, tfds.features.Text):
-        return {"dataType": "sc:Text", "source": source}
-    kind = f"cr:{np.dtype(feature.np_dtype).name.capitalize()}"  # As in "cr:Float32".
-    if not feature.shape:
-        return {"dataType": kind, "source": source}
-    shape = ",".join(map(str, feature.shape))
-    return {"dataType": kind, "isArray": True, "arrayShape": shape, "source": source}
+    fields = []
+    for name, feature in sorted(features.items()):
+        own_id = f"{parent}/{name}"
+        if isinstance(feature, tfds.features.Sequence):
+            parts = _fields(node, feature.feature, own_id, in_column=name)
+            about = {"is_array": True, "sub_fields": parts}
+        else:
+            about = {"data_types": [_types(feature)[1]]}
+            about["source"] = mlc.Source(
+                file_set=_TABLES,
+                extract=mlc.Extract(column=in_column or name),
+                transforms=[mlc.Transform(json_path=name)] if in_column else [],
+            )
+            if feature.shape and not isinstance(feature, tfds.features.Image):
+                shape = ",".join(map(str, feature.shape))
+                about |= {"is_array": True, "array_shape": shape}
+        fields.append(node(mlc.Field, own_id, feature.doc.desc or "", **about))
+    return fields

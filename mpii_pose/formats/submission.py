@@ -7,7 +7,6 @@ MPII's toolkit (`evaluatePCKh.m`) takes from it the people who stand clear of ot
 and needs `pred` to be as long as the test images.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,6 @@ from mpii_pose.formats.predictions import (
     checked_predictions,
     write_variable,
 )
-from mpii_pose.person import AnnotationError
 from mpii_pose.release import matlab_structs as structs
 from mpii_pose.release import split
 from mpii_pose.release.matlab import read_matlab
@@ -42,11 +40,11 @@ def write_submission(
             people of `test` in `index` order. People whose points are all NaN get none:
             only the separated ones are evaluated.
         matlab_file: The official annotations, `mpii_human_pose_v1_u12_1.mat`.
-        force: Write what `check_predictions` finds wrong.
+        force: Write predictions with problems too.
 
     Returns:
-        What is wrong with the predictions of the people who are evaluated, one sentence
-        each; nothing unless `force`.
+        What `check_predictions` finds wrong with the predictions of the people who are
+        evaluated; nothing unless `force`.
 
     Raises:
         PredictionError: There are not as many predictions as test people, or something
@@ -63,38 +61,23 @@ def write_submission(
     evaluated = [person for person in people if person.separated != 0]
     problems = check_predictions(points[[p.index for p in evaluated]], evaluated)
     if problems and not force:
-        raise not_written(path, problems, by="force=True, --force")
-    pred = images_of_test(matlab_file)
-    places = {image_name_of(image): i for i, image in enumerate(pred)}
-    if len({(p.image_name, p.person_index) for p in people}) != len(people):
-        raise AnnotationError(f"{matlab_file}: two test images have the same name")
+        raise PredictionError(
+            f"{path} was not written, as these predictions would score badly; correct "
+            "them, or force it (force=True, --force):\n  " + "\n  ".join(problems)
+        )
+    release = structs.load_variable(matlab_file, "RELEASE", squeeze=False)[0, 0]
+    pred = release["annolist"].ravel()[release["img_train"].ravel() == 0]
+    place_of = {_name_of(image): place for place, image in enumerate(pred)}
     for person, pose in zip(people, points, strict=True):
-        i = places[person.image_name]
-        rects = _with_field(pred[i]["annorect"], "annopoints")
-        rects.flat[person.person_index]["annopoints"] = annopoints(pose + 1)
-        pred[i]["annorect"] = rects
+        image = pred[place_of[person.image_name]]
+        people_here = _with_annopoints(image["annorect"])
+        people_here.flat[person.person_index]["annopoints"] = _annopoints(pose + 1)
+        image["annorect"] = people_here
     write_variable(path, "pred", pred[np.newaxis])
     return problems
 
 
-def not_written(
-    path: epath.PathLike, problems: Sequence[str], *, by: str
-) -> PredictionError:
-    """Returns the error for predictions with problems; `by` says how to force them."""
-    return PredictionError(
-        f"{path} was not written, as these predictions would score badly; correct "
-        f"them, or force it ({by}):\n  " + "\n  ".join(problems)
-    )
-
-
-def images_of_test(matlab_file: epath.PathLike) -> npt.NDArray[np.void]:
-    """Returns annolist(RELEASE.img_train == 0) as a record array."""
-    release = structs.load_variable(matlab_file, "RELEASE", squeeze=False)
-    images, is_train = release["annolist"][0, 0], release["img_train"][0, 0]
-    return images.ravel()[is_train.ravel() == 0]
-
-
-def image_name_of(image: np.void) -> str:
+def _name_of(image: np.void) -> str:
     """Returns the name of an image; "" where it has none, and so no people."""
     try:
         return str(image["image"]["name"][0, 0][0])
@@ -102,34 +85,22 @@ def image_name_of(image: np.void) -> str:
         return ""
 
 
-def _with_field(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
-    """Returns a struct array that has a field, empty where it is new."""
-    names = array.dtype.names or ()
-    if name in names:
-        return array
-    copy = np.empty(array.shape, [(field, object) for field in (*names, name)])
-    for field in names:
-        copy[field] = array[field]
-    for struct in copy.flat:
-        struct[name] = EMPTY
+def _with_annopoints(people: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Returns structs that have the field `annopoints`, empty where it is new."""
+    names = people.dtype.names or ()
+    if "annopoints" in names:
+        return people
+    copy = np.empty(people.shape, [(name, object) for name in (*names, "annopoints")])
+    for name in names:
+        copy[name] = people[name]
+    for person in copy.flat:
+        person["annopoints"] = EMPTY
     return copy
 
 
-def annopoints(
-    pose: npt.NDArray[np.float64], scores: npt.NDArray[np.float64] | None = None
-) -> npt.NDArray[Any]:
-    """Returns the struct of a pose, 1-based; empty where it is all NaN.
-
-    With scores [K], each point has one, and those that are NaN are left out.
-    """
+def _annopoints(pose: npt.NDArray[np.float64]) -> npt.NDArray[Any]:
+    """Returns the struct of a pose, 1-based; empty where it is all NaN."""
     if np.isnan(pose).all():
         return EMPTY
     points = [{"x": x, "y": y, "id": float(k)} for k, (x, y) in enumerate(pose)]
-    if scores is not None:
-        points = [
-            point | {"score": float(score)}
-            for point, score, place in zip(points, scores, pose, strict=True)
-            if not np.isnan(place).any()
-        ]
-    point = structs.struct_array(points) if points else EMPTY
-    return structs.struct_array([{"point": point}])
+    return structs.struct_array([{"point": structs.struct_array(points)}])

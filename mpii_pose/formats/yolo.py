@@ -6,19 +6,17 @@
 
 A line is `0 x y width height` of the box around a person, then `x y visibility` of
 each keypoint, divided by the image's width and height. Ultralytics measures from the
-outer edge of the first pixel: a keypoint of ours at x is written as (x + 0.5) / width,
-and 0.5 is to be taken off what a model predicts. Visibility is ours: 0, 1, 2. The
-format has no place outside the image: a keypoint there is missing, (0, 0, 0).
+outer edge of the first pixel: a keypoint of ours at x is written as (x + 0.5) / width.
+Visibility is ours: 0, 1, 2. A keypoint outside the image is missing, (0, 0, 0), as the
+format has no place there; people without a keypoint in the image get no line.
 
-MPII draws no boxes around people. The box holds the keypoints in the image and the head
-box, with a margin on each side in head sizes, as joints lie within the body, and is cut
-to the image. People without a keypoint in the image get no line.
+MPII has no boxes around people. A box here holds the keypoints in the image and the
+head box, with a margin, as joints lie within the body; it is cut to the image.
 
-`train` is Tompson's; `val` has the images of the validation people and everybody
-labelled in them, `validation_others` too, where the source has them (the .mat).
-The test people have no labels and are left out. **Who is not labelled is a negative to
-YOLO**: MPII leaves people in the background unlabelled, in training and in validation,
-so that detections of them count as wrong.
+`train` is Tompson's. `val` has the images of the validation people with everybody who
+is labelled in them (`validation_others`, which only the .mat has). The test people have
+no labels and are left out. MPII leaves people in the background unlabelled: they are
+**negatives to YOLO**, and detections of them count as wrong.
 """
 
 import json
@@ -66,34 +64,10 @@ def yolo_line(person: PersonAnnotation, image_size: tuple[int, int]) -> str | No
     low = np.clip(corners.min(axis=0) - around, 0, 1)
     high = np.clip(corners.max(axis=0) + around, 0, 1)
     points = np.where(labelled[:, np.newaxis], points, 0)
-    box = [*(low + high) / 2, *(high - low)]
-    words = [f"{value:.6f}" for value in box]
+    words = [f"{value:.6f}" for value in (*(low + high) / 2, *(high - low))]
     for (x, y), visibility in zip(points, state, strict=True):
         words += [f"{x:.6f}", f"{y:.6f}", str(int(visibility))]
     return " ".join(["0", *words])
-
-
-def dataset_yaml(splits: Iterable[str]) -> str:
-    """Returns the file that describes the dataset.
-
-    It names no folder of its own, so that the folder may be moved: Ultralytics takes
-    the one the file is in.
-
-    Args:
-        splits: Those there are, of `SPLITS`.
-    """
-    lines = [
-        "# MPII Human Pose as YOLO-pose labels. People without labels are negatives.",
-        "# MPII's licence covers research; images are YouTube's.",
-        *(f"{name}: images/{name}" for name in splits),
-        f"kpt_shape: [{MPII.num_keypoints}, 3]",
-        f"flip_idx: {list(MPII.mirrored)}",
-        "names:",
-        "  0: person",
-        "kpt_names:",
-        f"  0: {json.dumps(list(MPII.keypoints))}",
-    ]
-    return "\n".join(lines) + "\n"
 
 
 def write_yolo(
@@ -125,11 +99,11 @@ def write_yolo(
         raise FileExistsError(
             f"{folder} exists; name a folder that is not there yet, or remove this one"
         )
-    images = {
-        name: _by_image(person for own in ours for person in people.get(own, ()))
-        for name, ours in SPLITS.items()
-    }
-    images = {name: group for name, group in images.items() if group}
+    images: dict[str, dict[str, list[PersonAnnotation]]] = {}
+    for name, ours in SPLITS.items():
+        for person in (person for each in ours for person in people.get(each, ())):
+            group = images.setdefault(name, {})
+            group.setdefault(person.image_name, []).append(person)
     if not images:
         raise FileNotFoundError("nobody is labelled: there is no train or validation")
     names = [name for group in images.values() for name in group]
@@ -142,6 +116,7 @@ def write_yolo(
     counts: dict[str, tuple[int, int]] = {}
 
     def write(unfinished: epath.Path) -> None:
+        put = shutil.copyfile if copy else os.symlink
         for name, group in images.items():
             pictures = unfinished / "images" / name
             labels = unfinished / "labels" / name
@@ -149,20 +124,15 @@ def write_yolo(
             labels.mkdir(parents=True)
             num_people = 0
             for image_name, group_people in group.items():
-                source = image_folder.resolve() / image_name
-                if copy:
-                    shutil.copyfile(source, pictures / image_name)
-                else:
-                    os.symlink(source, pictures / image_name)
+                put(image_folder.resolve() / image_name, pictures / image_name)
                 size = image_sizes[image_name]
                 lines = [yolo_line(person, size) for person in group_people]
-                written = [line for line in lines if line]
+                written = [f"{line}\n" for line in lines if line]
                 stem = image_name.rpartition(".")[0] or image_name
-                text = "".join(f"{line}\n" for line in written)
-                (labels / f"{stem}.txt").write_text(text)
+                (labels / f"{stem}.txt").write_text("".join(written))
                 num_people += len(written)
             counts[name] = len(group), num_people
-        (unfinished / DATASET_FILE).write_text(dataset_yaml(images))
+        (unfinished / DATASET_FILE).write_text(_dataset_yaml(images))
 
     workplace.make_once(folder, write)
     if not counts:
@@ -170,8 +140,18 @@ def write_yolo(
     return counts
 
 
-def _by_image(people: Iterable[PersonAnnotation]) -> dict[str, list[PersonAnnotation]]:
-    images: dict[str, list[PersonAnnotation]] = {}
-    for person in people:
-        images.setdefault(person.image_name, []).append(person)
-    return images
+def _dataset_yaml(splits: Iterable[str]) -> str:
+    """Returns the file that describes the dataset, of these of `SPLITS`."""
+    # No path of the folder, which may be moved: Ultralytics takes the file's own.
+    paths = "\n".join(f"{name}: images/{name}" for name in splits)
+    return f"""\
+# MPII Human Pose as YOLO-pose labels. People without labels are negatives.
+# MPII's licence covers research; images are YouTube's.
+{paths}
+kpt_shape: [{MPII.num_keypoints}, 3]
+flip_idx: {list(MPII.mirrored)}
+names:
+  0: person
+kpt_names:
+  0: {json.dumps(list(MPII.keypoints))}
+"""

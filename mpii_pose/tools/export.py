@@ -170,10 +170,12 @@ def run_yolo(args: argparse.Namespace) -> int:
 
 def run_croissant(args: argparse.Namespace) -> int:
     """Writes tables and their description."""
-    from mpii_pose.formats.croissant import DESCRIPTION_FILE
-    from mpii_pose.tools.croissant import export_dataset
+    from mpii_pose.formats.croissant import DESCRIPTION_FILE, write_croissant
+    from mpii_pose.tools.datasets import open_dataset, read_examples
 
-    counts = export_dataset(args.path, args.folder, splits=args.splits)
+    counts = write_croissant(
+        args.folder, open_dataset(args.path), read=read_examples, splits=args.splits
+    )
     for split, count in counts.items():
         print(f"{split}: {count:,} examples")
     print(f"Wrote {args.folder / DESCRIPTION_FILE}")

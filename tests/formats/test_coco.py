@@ -1,4 +1,4 @@
-"""COCO keypoints JSON holds the annotations, and COCO's own tools read it."""
+"""COCO keypoints JSON has all annotations, and COCO's own tools read it."""
 
 import dataclasses
 import json
@@ -8,17 +8,19 @@ import pytest
 
 import mpii_pose
 from mpii_pose.formats import coco
-from mpii_pose.skeleton import KEYPOINTS, Skeleton, Visibility
+from mpii_pose.skeleton import KEYPOINTS, Visibility
 from tests import releases
+
+FIELDS = [field.name for field in dataclasses.fields(mpii_pose.PersonAnnotation)]
 
 
 @pytest.fixture(scope="module")
-def drawn_people(drawn_release):
+def splits(drawn_release):
     return mpii_pose.read_people(drawn_release)
 
 
 def people_of(content):
-    """The people that a file is about, from nothing but what stands in it."""
+    """The people of a file, from nothing but the file."""
     images = {image["id"]: image for image in content["images"]}
     for record in content["annotations"]:
         image = images[record["image_id"]]
@@ -38,55 +40,51 @@ def people_of(content):
         )
 
 
-def test_nothing_of_drawn_people_is_lost(drawn_people, tmp_path):
-    for split, people in drawn_people.items():
+def test_nothing_of_synthetic_people_is_lost(splits, tmp_path):
+    for split, people in splits.items():
         coco.write_coco(tmp_path / f"{split}.json", people)
 
         content = json.loads((tmp_path / f"{split}.json").read_text())
 
         releases.assert_same_people(people_of(content), people)
+        assert not any("width" in image for image in content["images"])
 
 
 def test_nothing_of_all_real_people_is_lost(real_people, real_image_sizes, tmp_path):
-    fields = [field.name for field in dataclasses.fields(mpii_pose.PersonAnnotation)]
-
+    assert {split: len(people) for split, people in real_people.items()} == {
+        "train": 22246,
+        "validation": 2958,
+    }
     for split, people in real_people.items():
-        coco.write_coco(
-            tmp_path / f"{split}.json", people, image_sizes=real_image_sizes
-        )
-        content = json.loads((tmp_path / f"{split}.json").read_text())
+        path = tmp_path / f"{split}.json"
+        coco.write_coco(path, people, image_sizes=real_image_sizes)
+        content = json.loads(path.read_text())
 
         found = list(people_of(content))
-        for name in fields:
+        for name in FIELDS:
             np.testing.assert_array_equal(
                 np.array([getattr(person, name) for person in found]),
                 np.array([getattr(person, name) for person in people]),
                 err_msg=name,
             )
         boxes = np.array([record["bbox"] for record in content["annotations"]])
-        last = (
-            np.array([real_image_sizes[person.image_name][::-1] for person in people])
-            - 1
-        )
+        sizes = np.array([real_image_sizes[person.image_name] for person in people])
         assert (boxes[:, :2] >= 0).all()
-        assert (boxes[:, :2] + boxes[:, 2:] <= last + 1e-3).all()
-    assert {split: len(people) for split, people in real_people.items()} == {
-        "train": 22246,
-        "validation": 2958,
-    }
+        assert (boxes[:, :2] + boxes[:, 2:] <= sizes[:, ::-1] - 1 + 1e-3).all()
 
 
-def test_cocos_own_tools_read_the_file(drawn_people, tmp_path):
+def test_cocos_own_tools_read_the_file_and_score_it_perfectly(splits, tmp_path):
     pycocotools = pytest.importorskip("pycocotools.coco", reason="needs pycocotools")
-    people = drawn_people["train"]
+    cocoeval = pytest.importorskip("pycocotools.cocoeval")
+    people = splits["train"]
     sizes = {person.image_name: (480, 640) for person in people}
     coco.write_coco(tmp_path / "train.json", people, image_sizes=sizes)
 
-    dataset = pycocotools.COCO(str(tmp_path / "train.json"))
+    truth = pycocotools.COCO(str(tmp_path / "train.json"))
 
-    (category,) = dataset.loadCats(dataset.getCatIds(catNms=["person"]))
+    (category,) = truth.loadCats(truth.getCatIds(catNms=["person"]))
     assert category["keypoints"] == list(KEYPOINTS)
-    records = dataset.loadAnns(dataset.getAnnIds())
+    records = truth.loadAnns(truth.getAnnIds())
     for record, person in zip(records, people, strict=True):
         x, y, v = np.reshape(record["keypoints"], (16, 3)).T
         labelled = person.visibility > Visibility.MISSING
@@ -94,37 +92,24 @@ def test_cocos_own_tools_read_the_file(drawn_people, tmp_path):
         np.testing.assert_array_equal(
             np.stack([x, y], axis=1)[labelled], person.keypoints[labelled]
         )
-        assert (x[~labelled] == 0).all()
-        assert (y[~labelled] == 0).all()
         assert record["num_keypoints"] == labelled.sum()
-        (image,) = dataset.loadImgs(record["image_id"])
+        (image,) = truth.loadImgs(record["image_id"])
         assert image["file_name"] == person.image_name
         assert (image["height"], image["width"]) == (480, 640)
-
-
-def test_cocos_evaluation_scores_the_labels_themselves_perfectly(
-    drawn_people, tmp_path
-):
-    pycocotools = pytest.importorskip("pycocotools.coco", reason="needs pycocotools")
-    cocoeval = pytest.importorskip("pycocotools.cocoeval")
-    coco.write_coco(tmp_path / "train.json", drawn_people["train"])
-    truth = pycocotools.COCO(str(tmp_path / "train.json"))
     results = [
-        {k: a[k] for k in ("image_id", "category_id", "keypoints")} | {"score": 1.0}
-        for a in truth.loadAnns(truth.getAnnIds())
+        {k: record[k] for k in ("image_id", "category_id", "keypoints")} | {"score": 1}
+        for record in records
     ]
-
     evaluation = cocoeval.COCOeval(truth, truth.loadRes(results), "keypoints")
     evaluation.params.kpt_oks_sigmas = np.full(16, 0.05)
     evaluation.evaluate()
     evaluation.accumulate()
     evaluation.summarize()
-
     assert evaluation.stats[0] == pytest.approx(1.0)
 
 
-def test_box_holds_labelled_keypoints_and_head_box(drawn_people):
-    people = drawn_people["train"]
+def test_box_holds_labelled_keypoints_and_head_box(splits):
+    people = splits["train"]
 
     content = coco.people_to_coco(people)
 
@@ -139,62 +124,48 @@ def test_box_holds_labelled_keypoints_and_head_box(drawn_people):
         assert record["area"] == pytest.approx(width * height)
 
 
-def test_box_of_a_person_without_keypoints_is_a_square_around_the_center(drawn_people):
-    person = drawn_people["test"][0]
+def test_box_of_a_person_without_keypoints_is_a_square_around_the_center(splits):
+    center = np.float32([30, 60])
+    person = dataclasses.replace(splits["test"][0], center=center, scale=0.5)
 
-    record = coco.people_to_coco([person])["annotations"][0]
+    (record,) = coco.people_to_coco([person])["annotations"]
+    sizes = {person.image_name: (101, 71)}
+    (cut,) = coco.people_to_coco([person], image_sizes=sizes)["annotations"]
 
-    x, y, width, height = record["bbox"]
-    assert (width, height) == pytest.approx((200 * person.scale,) * 2, rel=1e-5)
-    np.testing.assert_allclose(
-        (x + width / 2, y + height / 2), person.center, rtol=1e-5
-    )
     assert record["num_keypoints"] == 0
+    assert record["bbox"] == [-20, 10, 100, 100]
+    assert cut["bbox"] == [0, 10, 70, 90]
 
 
-def test_category_names_bones_from_1_and_both_sides():
-    category = coco.person_category()
+def test_ids_count_from_1_as_coco_takes_0_for_none(splits):
+    content = coco.people_to_coco(splits["train"])
 
+    for records in (content["images"], content["annotations"]):
+        assert [r["id"] for r in records] == list(range(1, len(records) + 1))
+
+
+def test_category_counts_bones_from_1_and_pairs_both_sides(splits):
+    (category,) = coco.people_to_coco(splits["train"])["categories"]
+    names = category["keypoints"]
+
+    bones = {frozenset(names[k - 1] for k in bone) for bone in category["skeleton"]}
+    assert {"right_knee", "right_ankle"} in bones
+    assert {"upper_neck", "head_top"} in bones
+    assert len(bones) == 15
     for right, left in category["mirrored_pairs"]:
         assert right.replace("right", "left") == left
     assert len(category["mirrored_pairs"]) == 6
-    assert min(min(bone) for bone in category["skeleton"]) == 1
-    assert max(max(bone) for bone in category["skeleton"]) == 16
+    assert "sigmas" not in category
 
 
-def test_people_of_another_skeleton_say_its_keypoints(drawn_people):
-    eyes = Skeleton(
-        name="eyes",
-        keypoints=("right_eye", "left_eye"),
-        bones=(("left_eye", "right_eye"),),
-    )
-    person = dataclasses.replace(
-        drawn_people["test"][0],
-        keypoints=np.float32([[5, 6], [8, 9]]),
-        visibility=np.int8([2, 1]),
-    )
+def test_sigmas_stand_in_the_file_if_they_are_given(splits):
+    content = coco.people_to_coco(splits["train"], sigmas=[0.05] * 16)
 
-    content = coco.people_to_coco([person], skeleton=eyes)
-
-    (category,) = content["categories"]
-    assert category["keypoints"] == ["right_eye", "left_eye"]
-    assert category["skeleton"] == [[2, 1]]
-    assert category["mirrored_pairs"] == [["right_eye", "left_eye"]]
-    assert content["annotations"][0]["keypoints"] == [5, 6, 2, 8, 9, 1]
-    releases.assert_same_people(people_of(content), [person])
-
-
-def test_sigmas_stand_in_the_file_only_if_they_are_given(drawn_people):
-    people = drawn_people["train"]
-
-    (without,) = coco.people_to_coco(people)["categories"]
-    (category,) = coco.people_to_coco(people, sigmas=[0.05] * 16)["categories"]
-
-    assert "sigmas" not in without
-    assert category["sigmas"] == [0.05] * 16
+    assert content["categories"][0]["sigmas"] == [0.05] * 16
+    assert "sigmas" not in coco.people_to_coco(splits["train"])["categories"][0]
 
 
 @pytest.mark.parametrize("sigmas", [[0.05] * 17, [0.05] * 15 + [0.0], []])
-def test_sigmas_that_do_not_fit_are_refused(drawn_people, sigmas):
+def test_sigmas_that_do_not_fit_are_refused(splits, sigmas):
     with pytest.raises(ValueError, match="sigmas must be 16 numbers above 0"):
-        coco.people_to_coco(drawn_people["train"], sigmas=sigmas)
+        coco.people_to_coco(splits["train"], sigmas=sigmas)

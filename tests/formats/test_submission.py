@@ -5,11 +5,22 @@ import pytest
 import scipy.io
 
 import mpii_pose
-from mpii_pose.formats import submission
+from mpii_pose.formats.predictions import PredictionError
+from mpii_pose.formats.submission import write_submission
 from mpii_pose.release.matlab import UNRELEASED_IMAGES
 
-# How files are read to see them as MATLAB shows them.
+# Files are read as MATLAB shows them.
 AS_IN_MATLAB = {"squeeze_me": True, "struct_as_record": False}
+
+
+@pytest.fixture(scope="module")
+def matlab_file(drawn_release):
+    return drawn_release / "mpii_human_pose_v1_u12_2" / "mpii_human_pose_v1_u12_1.mat"
+
+
+@pytest.fixture(scope="module")
+def people(matlab_file):
+    return mpii_pose.read_people(matlab_file)["test"]
 
 
 @pytest.fixture
@@ -21,9 +32,9 @@ def predicted(people):
 
 
 def read_back(path, matlab_file):
-    """What MPII's toolkit finds: {(image, person, 0-based): [16, 2], 1-based}.
+    """Reads by the toolkit's README: {(image, person, 0-based): [16, 2], 1-based}.
 
-    By the rules of its README and nothing of ours. Asserts that what was there stays.
+    Asserts that all else is as in the annotations.
     """
     release = scipy.io.loadmat(matlab_file, **AS_IN_MATLAB)["RELEASE"]
     expected = np.atleast_1d(release.annolist)[np.atleast_1d(release.img_train) == 0]
@@ -46,28 +57,23 @@ def read_back(path, matlab_file):
     return found
 
 
-def test_every_pose_stands_where_the_toolkit_looks_for_it(
-    matlab_file, people, predicted, tmp_path
-):
-    path = tmp_path / "pred_keypoints_mpii.mat"
-
-    problems = submission.write_submission(path, predicted, matlab_file=matlab_file)
-
-    assert problems == []
-    found = read_back(path, matlab_file)
+def assert_poses(found, people, predicted):
     assert len(found) == len(people)
     for person, pose in zip(people, predicted, strict=True):
         at = person.image_name, person.person_index
         np.testing.assert_allclose(found[at], pose + 1)
 
 
-def test_files_are_found_below_the_home(matlab_file, predicted, tmp_path, monkeypatch):
+def test_every_pose_stands_where_the_toolkit_looks_for_it(
+    matlab_file, people, predicted, tmp_path, monkeypatch
+):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "release.mat").symlink_to(matlab_file)
 
-    submission.write_submission("~/pred.mat", predicted, matlab_file="~/release.mat")
+    problems = write_submission("~/out.mat", predicted, matlab_file="~/release.mat")
 
-    assert (tmp_path / "pred.mat").exists()
+    assert problems == []
+    assert_poses(read_back(tmp_path / "out.mat", matlab_file), people, predicted)
 
 
 def test_only_separated_people_need_predictions(
@@ -76,88 +82,64 @@ def test_only_separated_people_need_predictions(
     separated = {(p.image_name, p.person_index) for p in people if p.separated == 1}
     assert 0 < len(separated) < len(people)
     predicted[[person.separated != 1 for person in people]] = np.nan
+    path = tmp_path / "pred.mat"
 
-    problems = submission.write_submission(
-        tmp_path / "pred.mat", predicted, matlab_file=matlab_file
-    )
+    assert write_submission(path, predicted, matlab_file=matlab_file) == []
 
-    assert problems == []
-    assert read_back(tmp_path / "pred.mat", matlab_file).keys() == separated
+    assert read_back(path, matlab_file).keys() == separated
 
 
-def test_problems_are_refused_before_anything_is_written(
+def test_problems_are_refused_unless_they_are_forced(
     matlab_file, people, predicted, tmp_path
 ):
     predicted[next(p.index for p in people if p.separated == 1)] = np.nan
+    path = tmp_path / "pred.mat"
 
-    with pytest.raises(submission.PredictionError, match="16 keypoints of 1 people"):
-        submission.write_submission(
-            tmp_path / "pred.mat", predicted, matlab_file=matlab_file
-        )
-
+    with pytest.raises(PredictionError, match=r"--force.*\n.*16 keypoints of 1 people"):
+        write_submission(path, predicted, matlab_file=matlab_file)
     assert list(tmp_path.iterdir()) == []
 
-
-def test_problems_can_be_written_all_the_same(matlab_file, people, predicted, tmp_path):
-    predicted[next(p.index for p in people if p.separated == 1)] = np.nan
-
-    problems = submission.write_submission(
-        tmp_path / "pred.mat", predicted, matlab_file=matlab_file, force=True
-    )
-
-    assert ["16 keypoints of 1 people are not finite" in p for p in problems] == [True]
-    assert len(read_back(tmp_path / "pred.mat", matlab_file)) == len(people) - 1
+    (problem,) = write_submission(path, predicted, matlab_file=matlab_file, force=True)
+    assert "16 keypoints of 1 people are not finite" in problem
+    assert len(read_back(path, matlab_file)) == len(people) - 1
 
 
 @pytest.mark.parametrize("force", [False, True])
-def test_wrong_number_of_predictions_is_refused(
+def test_a_wrong_number_of_predictions_is_refused(
     matlab_file, predicted, tmp_path, force
 ):
-    with pytest.raises(
-        submission.PredictionError, match=f"the {len(predicted)} people of test"
-    ):
-        submission.write_submission(
+    with pytest.raises(PredictionError, match=f"the {len(predicted)} people of test"):
+        write_submission(
             tmp_path / "pred.mat", predicted[1:], matlab_file=matlab_file, force=force
         )
 
 
-@pytest.fixture
-def renamed_file(matlab_file, people, tmp_path):
-    """The annotations, in which images with test people have unreleased names."""
+def test_people_of_unreleased_images_are_counted_as_everywhere(
+    matlab_file, people, tmp_path
+):
+    path, renamed_file = tmp_path / "pred.mat", tmp_path / "renamed.mat"
     names = list(dict.fromkeys(person.image_name for person in people))
     assert len(names) > len(UNRELEASED_IMAGES)
-    renamed = dict(zip(names[1:], sorted(UNRELEASED_IMAGES), strict=False))
+    unreleased = dict(zip(names[1:], sorted(UNRELEASED_IMAGES), strict=False))
     release = scipy.io.loadmat(matlab_file)["RELEASE"]
     for image in release["annolist"][0, 0].ravel()["image"]:
         name = image[0, 0]["name"].item()
-        image[0, 0]["name"] = np.array([renamed.get(name, name)])
-    scipy.io.savemat(tmp_path / "mpii_human_pose_v1_u12_1.mat", {"RELEASE": release})
-    return tmp_path / "mpii_human_pose_v1_u12_1.mat"
-
-
-def test_people_of_unreleased_images_are_counted_as_everywhere(
-    renamed_file, people, tmp_path
-):
+        image[0, 0]["name"] = np.array([unreleased.get(name, name)])
+    scipy.io.savemat(renamed_file, {"RELEASE": release})
     released = mpii_pose.read_people(renamed_file)["test"]
     assert 0 < len(released) < len(people)
     points = np.array([[person.center] * 16 for person in released], np.float64)
     points += np.arange(len(points))[:, None, None]
 
-    submission.write_submission(
-        tmp_path / "pred.mat", points, matlab_file=renamed_file, force=True
-    )
+    write_submission(path, points, matlab_file=renamed_file, force=True)
 
-    found = read_back(tmp_path / "pred.mat", renamed_file)
-    assert len(found) == len(released)
-    for person, pose in zip(released, points, strict=True):
-        at = person.image_name, person.person_index
-        np.testing.assert_allclose(found[at], pose + 1)
+    assert_poses(read_back(path, renamed_file), released, points)
 
 
 def test_annotations_that_are_not_the_release_are_refused(predicted, tmp_path):
     scipy.io.savemat(tmp_path / "other.mat", {"RELEASE": np.zeros(3)})
 
     with pytest.raises(mpii_pose.AnnotationError, match=r"other\.mat: .*RELEASE"):
-        submission.write_submission(
+        write_submission(
             tmp_path / "pred.mat", predicted, matlab_file=tmp_path / "other.mat"
         )

@@ -1,4 +1,4 @@
-"""YOLO-pose labels hold what Ultralytics' documentation asks for."""
+"""YOLO-pose labels are as Ultralytics' documentation asks for."""
 
 import dataclasses
 import os
@@ -10,8 +10,9 @@ import pytest
 import mpii_pose
 from mpii_pose.formats import yolo
 from mpii_pose.release.release import read_sized_people
-from mpii_pose.skeleton import MPII, Visibility
+from mpii_pose.skeleton import MPII
 from mpii_pose.tools.main import main
+from tests import releases
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +38,7 @@ def read_labels(folder):
     for path in (folder / "images").glob("*/*"):
         label = folder / "labels" / path.parent.name / f"{path.stem}.txt"
         size = np.array(PIL.Image.open(path).size)
-        rows = [
-            np.array(line.split(), float) for line in label.read_text().splitlines()
-        ]
+        rows = [[float(word) for word in line.split()] for line in label.open()]
         rows = np.reshape(rows, (-1, 5 + 48))
         assert (rows[:, 0] == 0).all()
         assert ((rows[:, 1:5] >= 0) & (rows[:, 1:5] <= 1)).all()
@@ -54,21 +53,17 @@ def read_labels(folder):
 
 def test_labels_read_back_are_the_people_of_tompsons_split(exported, release):
     found = read_labels(exported)
+    ours = {"train": ["train"], "val": ["validation", "validation_others"]}
 
-    for name, splits in {
-        "train": ["train"],
-        "val": ["validation", "validation_others"],
-    }.items():
+    assert len(found) > 20
+    for name, splits in ours.items():
         people = [p for split in splits for p in release.people[split]]
-        assert {image for split, image in found if split == name} == {
-            person.image_name for person in people
-        }
-        for image in {person.image_name for person in people}:
+        images = {person.image_name for person in people}
+        assert {image for split, image in found if split == name} == images
+        for image in images:
             group = [person for person in people if person.image_name == image]
-            boxes, points = found[name, image]
-            assert len(points) == len(group)
             size = np.array(release.image_sizes[image][::-1])
-            for person, box, pose in zip(group, boxes, points, strict=True):
+            for person, box, pose in zip(group, *found[name, image], strict=True):
                 inside = ((person.keypoints >= -0.5) & (person.keypoints < size)).all(1)
                 state = np.where(inside, person.visibility, 0)
                 np.testing.assert_array_equal(pose[:, 2], state)
@@ -78,25 +73,31 @@ def test_labels_read_back_are_the_people_of_tompsons_split(exported, release):
                 assert (pose[state == 0, :2] == 0).all()
                 assert (pose[state > 0, :2] >= box[:2] - 2e-3).all()
                 assert (pose[state > 0, :2] <= box[2:] + 2e-3).all()
-    assert len(found) > 20
+
+
+def test_the_description_names_folders_keypoints_and_their_mirror_images(exported):
+    text = (exported / yolo.DATASET_FILE).read_text()
+
+    assert "\ntrain: images/train\nval: images/val\n" in text
+    assert "\nkpt_shape: [16, 3]\n" in text
+    assert f"\nflip_idx: {list(MPII.mirrored)}\nnames:\n  0: person\n" in text
+    assert '\nkpt_names:\n  0: ["right_ankle", "right_knee", ' in text
 
 
 def test_ultralytics_own_reader_takes_every_label(exported):
     utils = pytest.importorskip(
         "ultralytics.data.utils", reason="needs ultralytics", exc_type=ImportError
     )
-    from ultralytics.data.utils import img2label_paths
 
     plain = read_labels(exported)
     described = utils.check_det_dataset(str(exported / yolo.DATASET_FILE))
     assert described["kpt_shape"] == [16, 3]
     assert described["flip_idx"] == list(MPII.mirrored)
     for split in ("train", "val"):
-        assert described[split] == str(exported / "images" / split)
-        paths = [
-            os.path.join(described[split], n) for n in os.listdir(described[split])
-        ]
-        for path, label in zip(paths, img2label_paths(paths), strict=True):
+        folder = described[split]
+        assert folder == str(exported / "images" / split)
+        paths = [os.path.join(folder, name) for name in os.listdir(folder)]
+        for path, label in zip(paths, utils.img2label_paths(paths), strict=True):
             _, boxes, shape, _, keypoints, missing, found, *_, corrupt, message = (
                 utils.verify_image_label((path, label, "", True, 1, 16, 3, False))
             )
@@ -108,46 +109,48 @@ def test_ultralytics_own_reader_takes_every_label(exported):
             assert len(boxes) == len(expected)
 
 
-def test_a_box_is_cut_to_the_image_and_keeps_its_margin(release):
-    person = release.people["train"][0]
-    points = np.full((16, 2), 50, np.float32)
-    points[0] = 40, 30
-    person = dataclasses.replace(
+def pose(person, **changes):
+    """A person with all keypoints at (30, 30) and no head box."""
+    return dataclasses.replace(
         person,
-        keypoints=points,
+        keypoints=np.full((16, 2), 30, np.float32),
         visibility=np.full(16, 2, np.int8),
-        head_box=np.full(4, -1, np.float32),
-        head_size=20.0,
+        **{"head_box": np.full(4, -1, np.float32), "head_size": 20.0} | changes,
     )
 
-    words = [float(word) for word in yolo.yolo_line(person, (100, 55)).split()]
 
-    x, y, width, height = np.array(words[1:5]) * [55, 100, 55, 100]
-    assert x - width / 2 == pytest.approx(40.5 - 10, abs=1e-3)
-    assert y - height / 2 == pytest.approx(30.5 - 10, abs=1e-3)
-    assert x + width / 2 == pytest.approx(55, abs=1e-3)
-    assert y + height / 2 == pytest.approx(50.5 + 10, abs=1e-3)
+def box_of(line, width, height):
+    """The box's (x1, y1, x2, y2) in px."""
+    x, y, w, h = np.array(line.split()[1:5], float) * [width, height, width, height]
+    return [x - w / 2, y - h / 2, x + w / 2, y + h / 2]
+
+
+def test_a_box_is_cut_to_the_image_and_keeps_its_margin(release):
+    person = pose(release.people["train"][0])
+    person.keypoints[0] = 40, 50
+    head = dataclasses.replace(person, head_box=np.float32([20, 25, 35, 40]))
+
+    box = box_of(yolo.yolo_line(person, (100, 45)), 45, 100)
+    with_head = box_of(yolo.yolo_line(head, (100, 45)), 45, 100)
+
+    assert box == pytest.approx([30.5 - 10, 30.5 - 10, 45, 50.5 + 10], abs=1e-3)
+    assert with_head == pytest.approx([10.5, 15.5, 45, 60.5], abs=1e-3)
 
 
 def test_a_keypoint_outside_the_image_is_missing(release):
-    person = dataclasses.replace(
-        release.people["train"][0],
-        keypoints=np.full((16, 2), 30, np.float32),
-        visibility=np.full(16, 2, np.int8),
-    )
-    person.keypoints[9] = 30, -4
+    person = pose(release.people["train"][0])
+    person.keypoints[8:10] = (99.5, -0.5), (30, -0.51)  # The outer edge, and beyond.
 
     words = yolo.yolo_line(person, (100, 100)).split()
 
+    assert words[5 + 3 * 8 : 5 + 3 * 9] == ["1.000000", "0.000000", "2"]
     assert words[5 + 3 * 9 : 5 + 3 * 10] == ["0.000000", "0.000000", "0"]
     assert words[5 + 2 :: 3].count("2") == 15
 
 
 def test_a_person_without_keypoints_in_the_image_gets_no_line(release):
-    person = release.people["test"][0]
-    assert (person.visibility == Visibility.MISSING).all()
-
-    assert yolo.yolo_line(person, (100, 100)) is None
+    assert yolo.yolo_line(release.people["test"][0], (100, 100)) is None
+    assert yolo.yolo_line(pose(release.people["train"][0]), (20, 100)) is None
 
 
 @pytest.mark.parametrize("copy", [False, True])
@@ -173,17 +176,24 @@ def test_a_folder_that_exists_is_left_as_it_is(drawn_release, tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
+def write_yolo(release, folder, sizes=None, people=None):
+    return yolo.write_yolo(
+        folder,
+        release.people if people is None else people,
+        image_folder=release.image_folder,
+        image_sizes=sizes or release.image_sizes,
+        copy=True,
+    )
+
+
 def test_missing_images_are_named_before_anything_is_written(release, tmp_path):
     first = release.people["train"][0].image_name
     sizes = {k: v for k, v in release.image_sizes.items() if k != first}
 
     with pytest.raises(FileNotFoundError, match=rf"1 of .* missing in .*{first}"):
-        yolo.write_yolo(
-            tmp_path / "out",
-            release.people,
-            image_folder=release.image_folder,
-            image_sizes=sizes,
-        )
+        write_yolo(release, tmp_path / "out", sizes)
+    with pytest.raises(FileNotFoundError, match="nobody is labelled"):
+        write_yolo(release, tmp_path / "out", people={"test": release.people["test"]})
 
     assert list(tmp_path.iterdir()) == []
 
@@ -195,22 +205,14 @@ def test_an_export_that_breaks_off_leaves_nothing(release, tmp_path, monkeypatch
     monkeypatch.setattr("shutil.copyfile", fail)
 
     with pytest.raises(OSError, match="No space"):
-        yolo.write_yolo(
-            tmp_path / "out",
-            release.people,
-            image_folder=release.image_folder,
-            image_sizes=release.image_sizes,
-            copy=True,
-        )
+        write_yolo(release, tmp_path / "out")
 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_source_without_the_other_people_of_validation_images_says_so(
+def test_a_source_without_validation_others_is_pointed_out(
     drawn_release, tmp_path, capsys
 ):
-    from tests import releases
-
     people = mpii_pose.read_people(drawn_release)
     releases.write_cpm(tmp_path / "mpii_annotations.json", people)
     (tmp_path / "images").symlink_to(drawn_release / "images")

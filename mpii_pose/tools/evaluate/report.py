@@ -13,8 +13,12 @@ from mpii_pose.evaluation.inputs import distances
 from mpii_pose.evaluation.pckh import pckh, pckh_auc, pckh_curve, pckh_slices
 from mpii_pose.evaluation.scores import DIALECTS, PCKhScores, pckh_table
 from mpii_pose.files import user_path
-from mpii_pose.formats.prediction_files import BASES, read_prediction_file
-from mpii_pose.formats.predictions import PredictionError, check_predictions
+from mpii_pose.formats.predictions import (
+    BASES,
+    PredictionError,
+    check_predictions,
+    read_prediction_file,
+)
 from mpii_pose.skeleton import MPII, Skeleton
 from mpii_pose.tools.evaluate.truth import Truth
 from mpii_pose.transforms.convert import shared_keypoints
@@ -66,7 +70,7 @@ def evaluate(
     """Scores a file of predictions, or two.
 
     Args:
-        path: See `formats.prediction_files`.
+        path: See `formats.predictions`.
         truth: The people.
         compare: Another file of the same people.
         base: From which pixel the files count; by default as is the custom of each.
