@@ -64,7 +64,7 @@ setuptools.setup(
         # What the `tfds` command imports and tensorflow-datasets forgets to require.
         "apache-beam>=2.65",
         "importlib_resources",
-        "mlcroissant",
+        "mlcroissant>=1.1",
     ],
     extras_require={
         # Curves, and TFDS's pictures: `plot_pckh`, `show_examples`, `as_dataframe`.

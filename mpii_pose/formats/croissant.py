@@ -23,7 +23,7 @@ from etils import epath, epy
 from mpii_pose import files, progress, workplace
 
 with epy.lazy_imports():
-    import mlcroissant as mlc  # type: ignore[import-untyped]
+    import mlcroissant as mlc
     import pyarrow as pa
     import pyarrow.parquet as pq
 
