@@ -25,7 +25,7 @@ from etils import epath, epy
 from mpii_pose import files
 from mpii_pose.formats.predictions import PredictionError, of_people
 from mpii_pose.person import SQUARE_PER_SCALE, AnnotationError, PersonAnnotation
-from mpii_pose.release import json_records, matlab_structs
+from mpii_pose.release import json_copies, matlab
 from mpii_pose.skeleton import MPII, Skeleton
 from mpii_pose.transforms.convert import convert_keypoints
 
@@ -84,7 +84,7 @@ def read_prediction_file(
         base = BASES[kind]
     if kind == ".json":
         points = _poses_of_people(
-            path, json_records.load_records(path), people, skeleton
+            path, json_copies.load_records(path), people, skeleton
         )
     else:
         points = of_people(path, _array(path, kind), skeleton=skeleton)
@@ -97,7 +97,7 @@ def _array(path: epath.Path, kind: str) -> Any:
     with path.open("rb") as file:
         start = file.read(len(_HDF5_START))
     if kind == ".mat" and start != _HDF5_START:  # as MATLAB's save -v7.3 is not
-        return matlab_structs.load_variable(path, "preds", squeeze=False)
+        return matlab.load_variable(path, "preds", squeeze=False)
     try:
         if kind in (".npy", ".npz"):
             content = np.load(path, allow_pickle=False)
@@ -138,13 +138,13 @@ def _poses_of_people(
     name_of = _image_names(people)
     for i, record in enumerate(records):
         where = f"{path}: result {i}"
-        image = json_records.get(where, record, "image_id")
+        image = json_copies.get(where, record, "image_id")
         if image not in name_of:
             raise PredictionError(
                 f"{where}: no person of the split is in an image {image!r}; image_id "
                 "must be the image's file name, its number, or the id of `export coco`"
             )
-        pose = np.asarray(json_records.get(where, record, "keypoints"))
+        pose = np.asarray(json_copies.get(where, record, "keypoints"))
         if pose.size != 3 * count or pose.dtype.kind not in "iuf":
             raise AnnotationError(
                 f"{where}: keypoints must be {count} times x, y and score, got "

@@ -16,7 +16,7 @@ from etils import epath, epy
 from mpii_pose import files
 from mpii_pose.checks import MpiiPoseError
 from mpii_pose.person import AnnotationError, PersonAnnotation
-from mpii_pose.release import matlab_structs as structs
+from mpii_pose.release import matlab
 from mpii_pose.skeleton import MPII, Skeleton, Visibility
 
 with epy.lazy_imports():  # SciPy takes longer to import than the whole package.
@@ -76,7 +76,7 @@ def read_predictions(
         AnnotationError: The file is something else.
     """
     path = files.user_path(path)
-    preds = structs.load_variable(path, "preds", squeeze=False)
+    preds = matlab.load_variable(path, "preds", squeeze=False)
     return of_people(path, preds, skeleton=skeleton) - 1
 
 

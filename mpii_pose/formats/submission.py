@@ -21,10 +21,8 @@ from mpii_pose.formats.predictions import (
     write_variable,
 )
 from mpii_pose.person import AnnotationError
-from mpii_pose.release import matlab_structs as structs
-from mpii_pose.release import split
-from mpii_pose.release.matlab import read_matlab
-from mpii_pose.release.matlab_structs import EMPTY
+from mpii_pose.release import matlab, split
+from mpii_pose.release.matlab import EMPTY, read_matlab
 
 
 def write_submission(
@@ -89,7 +87,7 @@ def not_written(
 
 def images_of_test(matlab_file: epath.PathLike) -> npt.NDArray[np.void]:
     """Returns annolist(RELEASE.img_train == 0) as a record array."""
-    release = structs.load_variable(matlab_file, "RELEASE", squeeze=False)
+    release = matlab.load_variable(matlab_file, "RELEASE", squeeze=False)
     images, is_train = release["annolist"][0, 0], release["img_train"][0, 0]
     return images.ravel()[is_train.ravel() == 0]
 
@@ -131,5 +129,5 @@ def annopoints(
             for point, score, place in zip(points, scores, pose, strict=True)
             if not np.isnan(place).any()
         ]
-    point = structs.struct_array(points) if points else EMPTY
-    return structs.struct_array([{"point": point}])
+    point = matlab.struct_array(points) if points else EMPTY
+    return matlab.struct_array([{"point": point}])

@@ -103,7 +103,7 @@ def read_release(found: Found, *, extract_dir: epath.PathLike | None = None) -> 
             f"None of the {len(names)} annotated images was found: looked for "
             f"{names[0]} and the others in {', '.join(map(str, found.image_places))}"
         )
-    return Release(source=source, people=people, image_folder=folder)
+    return Release(source=source.without_records(), people=people, image_folder=folder)
 
 
 def read_sized_people(
@@ -120,7 +120,9 @@ def read_sized_people(
             usual places in and beside `path`.
     """
     found = find(path)
-    people, sizes = found.source.read_with_sizes()
+    source = found.source.parse()
+    people, sizes = source.read(), source.read_image_sizes()
+    source = source.without_records()
     if image_folder is None:
         folder, _ = found.find_images(image_names(people))
     else:
@@ -129,9 +131,7 @@ def read_sized_people(
             raise FileNotFoundError(f"{folder}: no such folder of images")
     if folder is not None:
         sizes = {**sizes, **read_image_sizes(folder, image_names(people))}
-    return Release(
-        source=found.source, people=people, image_folder=folder, image_sizes=sizes
-    )
+    return Release(source=source, people=people, image_folder=folder, image_sizes=sizes)
 
 
 def read_image_sizes(
