@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from tests.fuzz.__main__ import TARGETS, seeds
+from tests.fuzz.targets import TARGETS, seeds
 
 
 def mutate(data: bytes, rng: random.Random) -> bytes:
