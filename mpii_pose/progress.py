@@ -5,10 +5,8 @@ import sys
 from typing import Any
 
 from absl import logging
-from etils import epy
 
-with epy.lazy_imports():  # Messages need no TFDS.
-    from mpii_pose import tfds_private
+from mpii_pose import tfds_private
 
 # How often progress is logged where there is no terminal.
 _LOG_INTERVAL_S = 30

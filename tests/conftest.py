@@ -27,8 +27,7 @@ def real_mpii() -> pathlib.Path:
 @pytest.fixture(scope="session")
 def real_people_and_sizes(real_mpii: pathlib.Path) -> tuple[Mapping, Mapping]:
     """All that CPM's copy of the real annotations says, read once."""
-    source = find.find(real_mpii / "cpm_annotations.json.gz").source
-    return source.read(), source.read_image_sizes()
+    return find.find(real_mpii / "cpm_annotations.json.gz").source.read_with_sizes()
 
 
 @pytest.fixture(scope="session")

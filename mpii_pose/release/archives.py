@@ -130,12 +130,13 @@ def _members(
     with archive.open("rb") as file:
         is_packed = file.read(2) == b"\x1f\x8b"
         file.seek(0)
-        content = _Limited(
-            gzip.GzipFile(fileobj=file) if is_packed else file,
-            limit=MAX_RATIO * archive.stat().length + _CHUNK,
+        limit = MAX_RATIO * archive.stat().length + _CHUNK
+        content: Any = _Limited(
+            gzip.GzipFile(fileobj=file) if is_packed else file, limit
         )
         with tarfile.open(fileobj=content, mode="r|", bufsize=_BUFFER) as tar:
             for member in tar:
+                _check_size(member.offset_data + member.size, limit)
                 if not member.isdir() and (not member.isreg() or member.issparse()):
                     raise ArchiveError(f"holds a link or device, {member.name[:80]!r}")
                 yield tarfile.data_filter(member, folder), tar.extractfile(member)
@@ -148,7 +149,7 @@ def _members(
 class _Limited:
     """A file of which no more than `limit` bytes can be read."""
 
-    def __init__(self, file: Any, *, limit: int):
+    def __init__(self, file: Any, limit: int):
         self._file = file
         self._limit = limit
         self._num_bytes = 0

@@ -1,7 +1,6 @@
 """Gets hold of a release for a build: in the user's folder, or downloaded.
 
-Before a download, all that a build will write is summed up for each file system. What
-has arrived of an archive is kept in a `.part` file, beside a note of its version.
+What has arrived of an archive is kept in a `.part` file, beside a note of its version.
 Later connections ask for the rest of that version (`Range` with `If-Range`). Whatever
 else a server sends replaces the part or is refused: two versions are never mixed.
 """
@@ -13,30 +12,23 @@ import itertools
 import json
 import os
 import pathlib
-import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any, Final
 
 import requests
+import tensorflow_datasets as tfds
 import urllib3
 from absl import logging
-from etils import epath, epy
+from etils import epath
 
-from mpii_pose import workplace
+from mpii_pose import progress, tfds_private, workplace
 from mpii_pose.person import AnnotationError
-from mpii_pose.release import archives, find, official
+from mpii_pose.release import archives, disk, find, official
 from mpii_pose.release.release import Release, read_release
-
-with epy.lazy_imports():  # The doctor looks at the disk where TFDS is broken, too.
-    import tensorflow_datasets as tfds
-
-    from mpii_pose import progress, tfds_private
 
 # The environment variable that names another place to download from.
 MIRROR: Final = "MPII_POSE_MIRROR"
-# This dataset's folder in TFDS's folders of downloads, extractions and datasets.
-OURS: Final = "mpii_pose"
 
 # Pauses of 0, 2, 4, 8, ... up to 120 s, while no byte arrives; 8 minutes together. A
 # server that never answered is given up after 6 s.
@@ -58,7 +50,7 @@ def obtain_release(
     *,
     manual_dir: epath.PathLike | None = None,
     mirror: str | None = None,
-    dataset: "Step | None" = None,
+    dataset: disk.Step | None = None,
 ) -> Release:
     """Reads the release in the user's folder, or downloads it.
 
@@ -78,7 +70,9 @@ def obtain_release(
     found = find.find(manual_dir) if manual_dir else _find_in_default(dl_manager)
     if found is None:
         found = download_release(dl_manager, mirror=mirror, dataset=dataset)
-    return read_release(found, extract_dir=tfds_private.extract_dir(dl_manager) / OURS)
+    return read_release(
+        found, extract_dir=tfds_private.extract_dir(dl_manager) / disk.OURS
+    )
 
 
 def _find_in_default(dl_manager: Any) -> find.Found | None:
@@ -101,7 +95,7 @@ def _find_in_default(dl_manager: Any) -> find.Found | None:
 
 
 def download_release(
-    dl_manager: Any, *, mirror: str | None = None, dataset: "Step | None" = None
+    dl_manager: Any, *, mirror: str | None = None, dataset: disk.Step | None = None
 ) -> find.Found:
     """Downloads the two archives and compares them with what is published.
 
@@ -189,132 +183,11 @@ class _Downloader:
         return tfds_private.downloaded(epath.Path(folder / name))
 
 
-@dataclasses.dataclass(frozen=True)
-class Step:
-    """One step of a build, and how much it has still to write.
-
-    Attributes:
-        name: What the step does.
-        folder: Where it writes; it need not exist yet.
-        num_bytes: How much it writes, without what is there already.
-        is_estimate: Whether that is known only when it is done.
-    """
-
-    name: str
-    folder: epath.PathLike
-    num_bytes: int
-    is_estimate: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.name} {'about ' * self.is_estimate}{in_gb(self.num_bytes)}"
-
-
-@dataclasses.dataclass(frozen=True)
-class Disk:
-    """A file system, and the steps that write to it.
-
-    Attributes:
-        folder: A folder of it.
-        free: Bytes that are free.
-        steps: What is written.
-    """
-
-    folder: pathlib.Path
-    free: int
-    steps: list[Step]
-
-    def suffices(self, *, for_estimates: bool = True) -> bool:
-        """Returns whether all steps fit, or those whose size is known."""
-        steps = (s for s in self.steps if for_estimates or not s.is_estimate)
-        return sum(step.num_bytes for step in steps) <= self.free
-
-    def __str__(self) -> str:
-        text = " + ".join(map(str, self.steps))
-        if len(self.steps) > 1:
-            text += f" = {in_gb(sum(step.num_bytes for step in self.steps))}"
-        return f"{text}; {in_gb(self.free)} are free in {self.folder}"
-
-
-def release_steps(
-    download_dir: epath.PathLike, extract_dir: epath.PathLike
-) -> list[Step]:
-    """Returns the steps that are left until there are images in a folder.
-
-    Args:
-        download_dir: TFDS's folder of downloads.
-        extract_dir: TFDS's folder of what is extracted of them.
-    """
-    downloads = epath.Path(download_dir) / OURS
-    extracted = epath.Path(extract_dir) / OURS
-    paths: dict[str, epath.Path] = {}
-    for note in downloads.glob("*.INFO"):  # TFDS's, beside what it has downloaded.
-        path = note.with_name(note.name.removesuffix(".INFO"))
-        with contextlib.suppress(OSError, ValueError):  # TFDS reports broken ones.
-            urls = json.loads(note.read_text()).get("urls", ())
-            if path.exists():
-                paths |= {n: path for n, url in official.URLS.items() if url in urls}
-    missing = sum(
-        max(0, num_bytes - bytes_in(downloads / f"{name}.part"))
-        for name, num_bytes in official.ARCHIVE_BYTES.items()
-        if name not in paths
-    )
-    steps = [Step("downloading the archives", downloads, missing)] if missing else []
-    images = paths.get(official.IMAGES_ARCHIVE)
-    if not (images and archives.folder_of(images, extracted).exists()):
-        steps.append(Step("extracting the images", extracted, official.IMAGES_BYTES))
-    return steps
-
-
-def dataset_step(
-    layout: str, data_dir: epath.PathLike, *, max_examples: int | None = None
-) -> Step:
-    """Returns the step that writes a dataset with all splits.
-
-    Args:
-        layout: Name of the layout; one of the user's own is taken for the largest.
-        data_dir: TFDS's folder of datasets.
-        max_examples: How many examples a split has at most; None for all.
-    """
-    counts = official.PEOPLE.values()
-    most = max(counts) if max_examples is None else max_examples
-    share = sum(min(count, most) for count in counts) / sum(counts)
-    whole = official.DATASET_BYTES.get(layout, max(official.DATASET_BYTES.values()))
-    num_bytes = round(whole * share)
-    return Step(f"building {OURS}/{layout}", data_dir, num_bytes, is_estimate=True)
-
-
-def by_disk(steps: Sequence[Step]) -> list[Disk]:
-    """Returns the file systems that steps write to; without others' (`gs://`)."""
-    disks: dict[int, Disk] = {}
-    for step in steps:
-        if "://" in os.fspath(step.folder):
-            continue
-        folder = pathlib.Path(step.folder).expanduser().absolute()
-        folder = next(place for place in (folder, *folder.parents) if place.exists())
-        device = folder.stat().st_dev
-        if device not in disks:
-            disks[device] = Disk(folder, shutil.disk_usage(folder).free, [])
-        disks[device].steps.append(step)
-    return list(disks.values())
-
-
-def bytes_in(path: epath.PathLike) -> int:
-    """Returns the size of a file, or of all files in a folder; 0 if there is none."""
-    path = pathlib.Path(path)
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.lstat().st_size for file in files if file.is_file())
-
-
-def in_gb(num_bytes: int) -> str:
-    """Returns a number of bytes in words, such as "12.9 GB"."""
-    return f"{num_bytes / 1e9:.1f} GB"
-
-
-def _check_disk(dl_manager: Any, dataset: Step | None) -> None:
+def _check_disk(dl_manager: Any, dataset: disk.Step | None) -> None:
     """Logs what will be written; raises OSError where there is no room for it."""
     extract_dir = tfds_private.extract_dir(dl_manager)
-    steps = release_steps(dl_manager.download_dir, extract_dir)
-    disks = by_disk([*steps, *([dataset] if dataset else [])])
+    steps = disk.release_steps(dl_manager.download_dir, extract_dir)
+    disks = disk.by_disk([*steps, *([dataset] if dataset else [])])
     if not steps or not disks:
         return  # The builder knows the exact size of a dataset alone.
     text = "MPII Human Pose on disk: " + "\n".join(map(str, disks))
@@ -436,14 +309,21 @@ def _fetch_rest(
             # The old bytes go first: the note must not be taken for theirs.
             part.write_bytes(b"")
             _note_of(part).write_text(json.dumps([new_validator, new_size]))
-        options = {"total": size, "initial": have, "desc": part.name[:30]}
-        with (
-            progress.bar(**options, unit="B", unit_scale=True) as bar,
-            part.open("ab", buffering=0) as file,
-        ):
-            for data in chunks:
-                file.write(data)
-                bar.update(len(data))
+        _append(chunks, part, have, size)
+
+
+def _append(
+    chunks: Iterable[bytes], part: pathlib.Path, have: int, size: int | None
+) -> None:
+    """Appends chunks to a part, which has `have` of `size` bytes, under a bar."""
+    options = {"total": size, "initial": have, "desc": part.name[:30]}
+    with (
+        progress.bar(**options, unit="B", unit_scale=True) as bar,
+        part.open("ab", buffering=0) as file,
+    ):
+        for data in chunks:
+            file.write(data)
+            bar.update(len(data))
     if size not in (None, _size(part)):
         raise requests.ConnectionError(
             f"the connection was cut at {_size(part):,} of {size:,} bytes"

@@ -95,30 +95,26 @@ class Source:
         records = {k: json_copies.load_records(path) for k, path in self.files.items()}
         return dataclasses.replace(self, records=records)
 
-    def without_records(self) -> "Source":
-        """Returns the source as a small object to keep."""
-        return dataclasses.replace(self, records={})
-
     def read(self) -> Mapping[str, list[PersonAnnotation]]:
         """Returns the people of each split, in index order."""
+        return self.read_with_sizes()[0]
+
+    def read_with_sizes(
+        self,
+    ) -> tuple[Mapping[str, list[PersonAnnotation]], Mapping[str, tuple[int, int]]]:
+        """Returns people, and (height, width) by image name where the files have it."""
         if self.kind is SourceKind.MATLAB:
-            return matlab.read_matlab(self.files["all"])
+            return matlab.read_matlab(self.files["all"]), {}
         records = self.parse().records
         if self.kind is SourceKind.CPM:
-            people = json_copies.read_cpm(self.files["all"], records["all"])
-        else:
-            people = itertools.chain.from_iterable(
-                json_copies.read_hrnet(path, records[name], name)
-                for name, path in self.files.items()
-            )
-        return split.in_order(people)
-
-    def read_image_sizes(self) -> Mapping[str, tuple[int, int]]:
-        """Returns (height, width) by image name, where the files have them."""
-        if self.kind is not SourceKind.CPM:
-            return {}
-        records = self.parse().records["all"]
-        return json_copies.read_cpm_image_sizes(self.files["all"], records)
+            path = self.files["all"]
+            people = split.in_order(json_copies.read_cpm(path, records["all"]))
+            return people, json_copies.read_cpm_image_sizes(path, records["all"])
+        by_split = (
+            json_copies.read_hrnet(path, records[name], name)
+            for name, path in self.files.items()
+        )
+        return split.in_order(itertools.chain.from_iterable(by_split)), {}
 
     def __str__(self) -> str:
         return f"{self.kind.value} ({', '.join(map(str, self.files.values()))})"

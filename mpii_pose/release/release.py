@@ -103,7 +103,8 @@ def read_release(found: Found, *, extract_dir: epath.PathLike | None = None) -> 
             f"None of the {len(names)} annotated images was found: looked for "
             f"{names[0]} and the others in {', '.join(map(str, found.image_places))}"
         )
-    return Release(source=source.without_records(), people=people, image_folder=folder)
+    source = dataclasses.replace(source, records={})  # 200 MB.
+    return Release(source=source, people=people, image_folder=folder)
 
 
 def read_sized_people(
@@ -120,9 +121,8 @@ def read_sized_people(
             usual places in and beside `path`.
     """
     found = find(path)
-    source = found.source.parse()
-    people, sizes = source.read(), source.read_image_sizes()
-    source = source.without_records()
+    people, sizes = found.source.read_with_sizes()
+    source = dataclasses.replace(found.source, records={})  # 200 MB.
     if image_folder is None:
         folder, _ = found.find_images(image_names(people))
     else:

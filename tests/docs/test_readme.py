@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from mpii_pose.release import download, official
+from mpii_pose.release import disk, official
 from tests import builds
 
 README = (builds.ROOT / "README.md").read_text()
@@ -67,7 +67,7 @@ def test_tables_of_disk_have_the_figures_that_a_build_tells(name):
     text = (builds.ROOT / name).read_text()
 
     for layout, num_bytes in official.DATASET_BYTES.items():
-        row = rf"^\| `{layout}` \|.* about {download.in_gb(num_bytes)} \|"
+        row = rf"^\| `{layout}` \|.* about {disk.in_gb(num_bytes)} \|"
         assert re.search(row, text, re.MULTILINE), layout
 
 
@@ -75,7 +75,5 @@ def test_disk_is_told_as_a_build_tells_it():
     words = " ".join(README.split())
     person, crop = (official.DATASET_BYTES[name] for name in ("person", "person_crop"))
 
-    assert (
-        f"about {download.in_gb(person)} for the dataset with all four splits" in words
-    )
-    assert f"some {download.in_gb(crop)} instead of {person / 1e9:.1f}," in words
+    assert f"about {disk.in_gb(person)} for the dataset with all four splits" in words
+    assert f"some {disk.in_gb(crop)} instead of {person / 1e9:.1f}," in words

@@ -17,7 +17,7 @@ from etils import epath
 
 import mpii_pose
 from mpii_pose import tfds_private
-from mpii_pose.release import archives, download, official
+from mpii_pose.release import archives, disk, download, official
 from mpii_pose.shards.layouts import LAYOUTS
 from tests import builds, releases
 from tests.servers import Server, serving
@@ -367,7 +367,7 @@ def test_disk_for_all_steps_is_logged_before_the_first_byte(
 ):
     server.statuses = [404]
     sizes = sum(official.ARCHIVE_BYTES.values()) + official.IMAGES_BYTES
-    dataset = download.Step("building mpii_pose/person", tmp_path, 5, is_estimate=True)
+    dataset = disk.Step("building mpii_pose/person", tmp_path, 5, is_estimate=True)
     free(sizes + 5 - lacking)
 
     with pytest.raises(ConnectionError, match="404"):
@@ -424,7 +424,7 @@ def test_mirror_that_is_no_web_address_is_refused(manager):
 
 
 def sizes_of(steps):
-    return {step.name.split()[0]: download.in_gb(step.num_bytes) for step in steps}
+    return {step.name.split()[0]: disk.in_gb(step.num_bytes) for step in steps}
 
 
 def add_archive(folder, name, note=None):
@@ -440,7 +440,7 @@ def add_archive(folder, name, note=None):
 
 def test_what_is_there_is_not_written_again(tmp_path):
     def steps():
-        return sizes_of(download.release_steps(tmp_path, tmp_path / "extracted"))
+        return sizes_of(disk.release_steps(tmp_path, tmp_path / "extracted"))
 
     everything = {"downloading": "12.9 GB", "extracting": "12.9 GB"}
     assert steps() == everything
@@ -464,8 +464,8 @@ def test_what_is_there_is_not_written_again(tmp_path):
 
 @pytest.mark.parametrize("layout", [*LAYOUTS, "of_my_own"])
 def test_a_few_examples_of_a_layout_take_a_part_of_its_size(layout):
-    whole = download.dataset_step(layout, "data")
-    some = download.dataset_step(layout, "data", max_examples=10)
+    whole = disk.dataset_step(layout, "data")
+    some = disk.dataset_step(layout, "data", max_examples=10)
 
     assert whole.num_bytes == official.DATASET_BYTES.get(layout, 21_400_000_000)
     assert f"mpii_pose/{layout} about " in str(whole)
@@ -481,12 +481,12 @@ def test_steps_on_one_file_system_are_summed_and_on_others_not(tmp_path, monkeyp
     usage = lambda path: types.SimpleNamespace(free=free[path])  # noqa: E731
     monkeypatch.setattr(shutil, "disk_usage", usage)
 
-    here, there = download.by_disk(
+    here, there = disk.by_disk(
         [
-            download.Step("downloading", tmp_path / "not" / "yet", 10**9),
-            download.Step("extracting", other / "nor_this", 2 * 10**9),
-            download.Step("building", tmp_path, 2 * 10**9, is_estimate=True),
-            download.Step("storing", "gs://bucket/data", 9 * 10**9),
+            disk.Step("downloading", tmp_path / "not" / "yet", 10**9),
+            disk.Step("extracting", other / "nor_this", 2 * 10**9),
+            disk.Step("building", tmp_path, 2 * 10**9, is_estimate=True),
+            disk.Step("storing", "gs://bucket/data", 9 * 10**9),
         ]
     )
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from packaging.requirements import Requirement
 
 from mpii_pose import workplace
-from mpii_pose.release import download, official
+from mpii_pose.release import disk, official
 from mpii_pose.tools.doctor.diagnosis import Diagnosis, fine, note, problem
 
 # Installed is not enough for these: a broken build of them fails when imported.
@@ -103,9 +103,9 @@ def check_disk(data_dir: str | os.PathLike[str]) -> Diagnosis:
     layouts = [name for name in official.DATASET_BYTES if name not in built]
     if not layouts:
         return fine(f"All configs of MPII are built in {data_dir}")
-    first, *others = (download.dataset_step(layout, data_dir) for layout in layouts)
-    steps = download.release_steps(downloads, downloads / "extracted")
-    disks = download.by_disk([*steps, first])
+    first, *others = (disk.dataset_step(layout, data_dir) for layout in layouts)
+    steps = disk.release_steps(downloads, downloads / "extracted")
+    disks = disk.by_disk([*steps, first])
     text = f"MPII on disk: {'; '.join(map(str, disks))}"
     if others:
         text += f"\nOr {', or '.join(map(str, others))}; synthetic takes some MB"
@@ -123,20 +123,20 @@ def check_leftovers(data_dir: str | os.PathLike[str]) -> Iterator[Diagnosis]:
     data_dir = pathlib.Path(data_dir).expanduser()
     built = [str(folder.relative_to(data_dir)) for folder in _built(data_dir)]
     downloads = data_dir / "downloads"
-    places = (f"{download.OURS}/*", f"downloads/extracted/{download.OURS}")
+    places = (f"{disk.OURS}/*", f"downloads/extracted/{disk.OURS}")
     names = [f"{place}/{workplace.TEMPORARY_FOLDERS}" for place in places]
     if left := [str(path) for name in names for path in data_dir.glob(name)]:
         yield note(
             "A build that was killed left this behind. Once no build is running, "
             f"remove it:\nrm -r {shlex.join(left)}"
         )
-    folders = [downloads / download.OURS, downloads / "extracted" / download.OURS]
-    sizes = {folder: download.bytes_in(folder) for folder in folders}
+    folders = [downloads / disk.OURS, downloads / "extracted" / disk.OURS]
+    sizes = {folder: disk.bytes_in(folder) for folder in folders}
     used = [folder for folder in folders if sizes[folder]]
     if built and used:
         yield note(
             f"{', '.join(built)} can be read without what was downloaded and extracted "
-            f"for it. To free {download.in_gb(sum(sizes.values()))}, unless a build is "
+            f"for it. To free {disk.in_gb(sum(sizes.values()))}, unless a build is "
             "running or you will build another config of MPII:\nrm -r "
             f"{shlex.join(map(str, used))}"
         )
@@ -144,5 +144,5 @@ def check_leftovers(data_dir: str | os.PathLike[str]) -> Iterator[Diagnosis]:
 
 def _built(data_dir: pathlib.Path) -> list[pathlib.Path]:
     """Returns the folders of MPII's datasets that are built."""
-    infos = sorted(data_dir.glob(f"{download.OURS}/*/*/dataset_info.json"))
+    infos = sorted(data_dir.glob(f"{disk.OURS}/*/*/dataset_info.json"))
     return [info.parent for info in infos if info.parts[-3] != "synthetic"]

@@ -9,7 +9,7 @@ import types
 
 import pytest
 
-from mpii_pose.release import download, official
+from mpii_pose.release import disk, official
 from mpii_pose.tools.doctor import environment
 from mpii_pose.tools.doctor.diagnosis import State
 from tests import builds
@@ -61,14 +61,14 @@ def test_free_disk_is_compared_with_all_that_is_needed(
     tmp_path, monkeypatch, free, state
 ):
     usage = types.SimpleNamespace(free=free)
-    monkeypatch.setattr(download.shutil, "disk_usage", lambda path: usage)
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda path: usage)
 
     diagnosis = environment.check_disk(tmp_path / "not" / "there" / "yet")
 
     assert diagnosis.state is state
-    figures = [download.in_gb(n) for n in official.DATASET_BYTES.values()]
+    figures = [disk.in_gb(n) for n in official.DATASET_BYTES.values()]
     assert all(f"about {figure}" in diagnosis.text for figure in figures)
-    assert f"= 47.2 GB; {download.in_gb(free)} are free in {tmp_path}" in diagnosis.text
+    assert f"= 47.2 GB; {disk.in_gb(free)} are free in {tmp_path}" in diagnosis.text
     assert ("--data_dir" in diagnosis.text) == (state is State.NOTE)
 
 
@@ -89,7 +89,7 @@ def data_dir(tmp_path):
 
 def test_what_a_finished_build_left_behind_is_named_with_how_to_remove_it(data_dir):
     write(data_dir / "mpii_pose" / "person" / "1.0.0" / "dataset_info.json", 2)
-    free = download.bytes_in(data_dir / "downloads")
+    free = disk.bytes_in(data_dir / "downloads")
 
     (diagnosis,) = environment.check_leftovers(data_dir)
 
@@ -98,7 +98,7 @@ def test_what_a_finished_build_left_behind_is_named_with_how_to_remove_it(data_d
     assert free == 5_000_000
     command = diagnosis.text.splitlines()[-1]
     subprocess.run(command, shell=True, check=True)
-    assert download.bytes_in(data_dir / "downloads") == 0
+    assert disk.bytes_in(data_dir / "downloads") == 0
     assert list(data_dir.glob("mpii_pose/*/1.0.0/dataset_info.json"))
     assert not list(environment.check_leftovers(data_dir))
 
