@@ -58,9 +58,10 @@ def read_matlab(path: Any) -> Mapping[str, list[PersonAnnotation]]:
     """
     path = _as_path(path)
     listed = path.parent / split_lib.VALIDATION_PEOPLE_FILE
-    validation = split_lib.tompson()
     if listed.exists():
         validation = split_lib.read_validation_people(listed)
+    else:
+        validation = split_lib.tompson()
     release = _structs(load_variable(path, "RELEASE"))
     if len(release) != 1:
         raise AnnotationError(
