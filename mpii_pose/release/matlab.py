@@ -154,7 +154,9 @@ def _people_of_release(
             f"{path}: RELEASE must have annolist, and numbers in img_train"
         )
 
+    release.annolist = None
     for i, image in enumerate(images):
+        images[i] = None  # Its structs take ten times as much memory as its people.
         where = f"{path}: annolist({i + 1})"
         rects = _structs(_field(image, "annorect"))
         if not rects:
