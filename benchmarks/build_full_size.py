@@ -41,7 +41,7 @@ BASES = ("bare", "ray")
 def write_mirror(folder: pathlib.Path, annotations: pathlib.Path, count: int) -> None:
     """Writes a release with real annotations and noise for images."""
     import mpii_pose
-    from mpii_pose.release import json_records
+    from mpii_pose.release import json_copies
 
     sys.path.append(ROOT)
     from tests import releases
@@ -51,7 +51,7 @@ def write_mirror(folder: pathlib.Path, annotations: pathlib.Path, count: int) ->
         people = {name: some[:count] for name, some in people.items()}
     sizes = {
         record["img_paths"]: (int(record["img_height"]), int(record["img_width"]))
-        for record in json_records.load_records(annotations)
+        for record in json_copies.load_records(annotations)
     }
     (folder / "images").mkdir(parents=True)
     releases.write_matlab(folder, people)

@@ -18,8 +18,6 @@ from collections.abc import Callable
 
 import PIL.Image
 
-_MAT_HEADER = b"MATLAB 5.0 MAT-file".ljust(124) + b"\0\1IM"
-
 
 def _zeros(num_bytes: int) -> bytes:
     """A gzip stream of zeros."""
@@ -39,26 +37,10 @@ def _zip_of_a_million() -> bytes:
     return b"PK\3\4" + entries + end
 
 
-def _element(kind: int, data: bytes) -> bytes:
-    return struct.pack("<II", kind, len(data)) + data + bytes(-len(data) % 8)
-
-
-def _cells(shape: tuple[int, int], content: bytes, name: bytes = b"") -> bytes:
-    flags = _element(6, struct.pack("<II", 1, 0))
-    shape_element = _element(5, struct.pack("<2i", *shape))
-    return _element(14, flags + shape_element + _element(1, name) + content)
-
-
-def _nested_cells(depth: int) -> bytes:
-    inner, heads = _cells((1, 1), b""), []
-    for level in range(depth):
-        heads.append(struct.pack("<II", 14, len(inner) * (level + 1) - 8) + inner[8:])
-    return _MAT_HEADER + _cells((1, 1), b"".join(reversed(heads)), b"RELEASE")
-
-
 def _zipped_mat() -> bytes:
-    packed = zlib.compress(_cells((1, 1), bytes(2_000_000_000), b"RELEASE"))
-    return _MAT_HEADER + _element(15, packed)
+    packed = zlib.compress(bytes(2_000_000_000))
+    header = b"MATLAB 5.0 MAT-file".ljust(124) + b"\0\1IM"
+    return header + struct.pack("<II", 15, len(packed)) + packed
 
 
 def _giant_image(kind: str) -> bytes:
@@ -76,11 +58,6 @@ CASES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "10 GB of zeros in a .tar.gz": ("a.tar.gz", lambda: _tar(b"0", 10**10)),
     "1 GB of a header in a .tar.gz": ("a.tar.gz", lambda: _tar(b"x", 10**9)),
     "1,000,000 files in a .zip": ("a.zip", _zip_of_a_million),
-    "2^31 cells in a .mat": (
-        "a.mat",
-        lambda: _MAT_HEADER + _cells((2**31 - 1, 1), b"", b"RELEASE"),
-    ),
-    "100,000 nested cells in a .mat": ("a.mat", lambda: _nested_cells(100_000)),
     "2 GB of zeros in a .mat": ("a.mat", _zipped_mat),
     "1 GB of numbers in a .json.gz": (
         "train.json",

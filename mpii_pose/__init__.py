@@ -12,7 +12,7 @@ __version__ = "0.2.0"
 
 try:
     from mpii_pose import mpii_pose_dataset_builder  # noqa: F401
-except (ImportError, TypeError) as error:  # TypeError: protobuf's, of other versions.
+except Exception as error:  # Versions that do not fit give errors of any kind.
     warnings.warn(
         f"tensorflow_datasets cannot be imported ({error}), so mpii_pose is not "
         "registered there; `python -m mpii_pose doctor` looks for the reason",

@@ -7,7 +7,7 @@ when a new TFDS has moved one. Two more are hooks, by which TFDS calls our build
   splits. Were it no longer called, TFDS's own writers would build the same dataset,
   with a second copy of it on disk and without a plan of the disk space.
 * `download_and_prepare` makes the dataset as `incomplete.<letters>_<version>` and sets
-  `data_dir` to that folder meanwhile. With another name, `workplace` would not find
+  `data_dir` to that folder meanwhile. With another name, `workplace` would not name
   what killed builds leave behind.
 """
 

@@ -1,7 +1,7 @@
-"""Folders are made once, by one at a time; what another may write is not deleted."""
+"""Folders are made once, by one at a time; nothing of another process is deleted."""
 
 import concurrent.futures
-import dataclasses
+import errno
 import os
 import shutil
 import subprocess
@@ -9,27 +9,23 @@ import sys
 import threading
 import time
 
+import filelock
 import pytest
+from etils import epath
 
 from mpii_pose import workplace
 
 
-def gone(**changes):
-    """The owner note of a process of this host that has ended."""
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    owner = dataclasses.replace(workplace.Owner.this_process(), pid=process.pid)
-    return dataclasses.replace(owner, **changes)
-
-
-def leave(folder, owner):
-    """Leaves a temporary folder as a build of `owner` would."""
+def leave(folder):
+    """Leaves a temporary folder as a killed build does."""
     path = folder / "incomplete.ABC123_1.0.0"
     path.mkdir()
     (path / "shard").write_text("half")
-    if owner is not None:
-        path.with_name(f"{path.name}.owner").write_text(owner.to_json())
     return path
+
+
+def write_whole(partial):
+    (partial / "file").write_text("whole")
 
 
 def test_second_thread_waits_for_the_first(tmp_path, log):
@@ -39,7 +35,7 @@ def test_second_thread_waits_for_the_first(tmp_path, log):
         calls.append(partial)
         started.set()
         time.sleep(0.3)
-        (partial / "file").write_text("whole")
+        write_whole(partial)
 
     def make_and_read():
         return (workplace.make_once(folder, make) / "file").read_text()
@@ -51,7 +47,8 @@ def test_second_thread_waits_for_the_first(tmp_path, log):
 
     assert first.result() == second.result() == "whole"
     assert len(calls) == 1
-    assert f"Waiting for process {os.getpid()} on host" in log.text
+    assert f"Waiting for another build at work in {folder.parent}" in log.text
+    assert "left behind" not in log.text
     assert list(folder.parent.iterdir()) == [folder]
 
 
@@ -81,11 +78,11 @@ def test_second_process_waits_for_the_first(tmp_path, log, end):
         first.stdin.close()
 
         assert second.result().exists()
-    assert f"Waiting for process {first.pid} on host" in log.text
+    assert "Waiting for" in log.text
     assert list(tmp_path.iterdir()) == [tmp_path / "made"]
 
 
-def test_many_threads_hold_the_lock_one_at_a_time(tmp_path):
+def test_many_threads_lock_a_folder_one_at_a_time(tmp_path):
     inside = []
 
     def work(_):
@@ -101,114 +98,75 @@ def test_many_threads_hold_the_lock_one_at_a_time(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_folder_that_fails_is_not_there(tmp_path):
+@pytest.mark.parametrize("error", [ValueError, FileExistsError])
+def test_folder_that_fails_is_not_there(tmp_path, error):
     def fail(partial):
         (partial / "file").write_text("half")
-        raise ValueError("no more")
+        raise error("no more")
 
-    with pytest.raises(ValueError, match="no more"):
+    with pytest.raises(error, match="no more"):
         workplace.make_once(tmp_path / "made", fail)
 
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("reused", [False, True], ids=["ended", "pid_used_again"])
-def test_folder_of_an_ended_process_of_this_host_is_removed(tmp_path, log, reused):
-    # An id that is used again: this process has it, but started at another time.
-    owner = gone(pid=os.getpid(), started=1.0) if reused else gone()
-    left = leave(tmp_path, owner)
+def test_folder_that_is_there_is_taken(tmp_path):
+    workplace.make_once(tmp_path / "made", write_whole)
 
-    with workplace.lock(tmp_path):
-        pass
+    made = workplace.make_once(tmp_path / "made", None)
 
-    assert f"Removed {left}" in log.text
-    assert not list(tmp_path.iterdir())
+    assert (made / "file").read_text() == "whole"
+
+
+def test_what_a_killed_build_left_is_named_with_how_to_remove_it(tmp_path, log):
+    left = leave(tmp_path)
+
+    workplace.make_once(tmp_path / "made", write_whole)
+
+    assert (left / "shard").read_text() == "half"
+    (record,) = log.records
+    assert record.levelname == "WARNING"
+    assert record.message.startswith(f"{left} was left behind by a build")
+    assert record.message.endswith(f"remove it: rm -r {left}")
 
 
 @pytest.mark.parametrize(
-    ("owner", "named"),
-    [
-        (gone(host="elsewhere"), "elsewhere"),
-        (gone(boot="of another host of this name"), "on host"),
-        (workplace.Owner.this_process(), f"process {os.getpid()}"),
-        (None, "an unknown host"),
-    ],
-    ids=["other_host", "same_name", "running", "no_note"],
+    "error",
+    [PermissionError(errno.EACCES, "not yours"), OSError(errno.ENOLCK, "no locks")],
 )
-def test_folder_that_another_may_be_writing_is_left_and_named(
-    tmp_path, log, owner, named
-):
-    left = leave(tmp_path, owner)
+def test_lock_that_cannot_be_had_is_warned_of(tmp_path, log, monkeypatch, error):
+    def refuse(*args, **kwargs):
+        raise error
 
-    with workplace.lock(tmp_path):
-        pass
+    monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
 
-    assert (left / "shard").read_text() == "half"
-    assert named in log.text
-    assert f"rm -r {left}*" in log.text
-
-
-def test_process_in_a_container_of_its_own_is_not_taken_for_an_ended_one(tmp_path):
-    # Containers may share the name and kernel of their host, but number processes anew.
-    contained = ["unshare", "--pid", "--fork", "--mount-proc"]
-    allowed = subprocess.run([*contained, "true"], capture_output=True)
-    if allowed.returncode:
-        pytest.skip(f"cannot number processes anew: {allowed.stderr!r}")
-    left = leave(tmp_path, workplace.Owner.this_process())
-    code = f"from mpii_pose import workplace; workplace.lock({str(tmp_path)!r})"
-    command = [*contained, sys.executable, "-c", f"{code}.__enter__()"]
-
-    subprocess.run(command, check=True)
-
-    assert (left / "shard").exists()
-
-
-def test_folder_that_may_not_be_removed_is_named_and_stops_nobody(
-    tmp_path, log, monkeypatch
-):
-    left, rmtree = leave(tmp_path, gone()), shutil.rmtree
-
-    def refuse(path):
-        if path == str(left):
-            raise PermissionError(f"not allowed: {path}")
-        rmtree(path)
-
-    monkeypatch.setattr(shutil, "rmtree", refuse)
-
-    made = workplace.make_once(tmp_path / "made", lambda partial: None)
+    made = workplace.make_once(tmp_path / "made", write_whole)
 
     assert made.exists()
-    assert left.exists()
-    assert f"Cannot remove {left}" in log.text
-    assert "not allowed" in log.text
+    (record,) = log.records
+    assert record.levelname == "WARNING"
+    assert f"Cannot lock {tmp_path / '.mpii_pose.lock'} (" in record.message
+    assert error.strerror in record.message
 
 
-def test_folder_that_appears_while_ours_is_renamed_is_taken(tmp_path, monkeypatch):
-    rename = os.rename
-
-    def rename_too_late(source, target):
-        shutil.copytree(source, target)
-        rename(source, target)
-
-    monkeypatch.setattr(os, "rename", rename_too_late)
-
-    made = workplace.make_once(
-        tmp_path / "made", lambda partial: (partial / "file").write_text("whole")
-    )
-
-    assert (made / "file").read_text() == "whole"
-    assert list(tmp_path.iterdir()) == [made]
-
-
-def test_where_nothing_can_be_locked_nothing_is_removed(tmp_path, log, monkeypatch):
-    left = leave(tmp_path, gone())
-    monkeypatch.setitem(sys.modules, "fcntl", None)
+def test_lock_file_that_cannot_be_written_is_warned_of(tmp_path, log):
+    (tmp_path / ".mpii_pose.lock").mkdir()
 
     with workplace.lock(tmp_path):
         pass
 
-    assert left.exists()
-    assert "No lock" in log.text
+    assert "Is a directory" in log.text
+
+
+def test_places_without_locks_are_not_locked(tmp_path, log, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    bucket = epath.Path("gs://bucket")
+    monkeypatch.setattr(type(bucket), "glob", lambda *args: [])
+
+    with workplace.lock(bucket):
+        assert not list(tmp_path.iterdir())
+
+    assert "No locks on gs://bucket" in log.text
 
 
 def test_folder_that_another_host_makes_meanwhile_is_taken(tmp_path):
@@ -220,4 +178,19 @@ def test_folder_that_another_host_makes_meanwhile_is_taken(tmp_path):
     made = workplace.make_once(tmp_path / "made", make)
 
     assert (made / "file").read_text() == "theirs"
+    assert list(tmp_path.iterdir()) == [made]
+
+
+def test_folder_that_appears_while_ours_is_renamed_is_taken(tmp_path, monkeypatch):
+    rename = os.rename
+
+    def rename_too_late(source, target):
+        shutil.copytree(source, target)
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", rename_too_late)
+
+    made = workplace.make_once(tmp_path / "made", write_whole)
+
+    assert (made / "file").read_text() == "whole"
     assert list(tmp_path.iterdir()) == [made]

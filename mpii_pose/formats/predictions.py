@@ -17,7 +17,7 @@ from etils import epath, epy
 from mpii_pose import files
 from mpii_pose.checks import MpiiPoseError
 from mpii_pose.person import SQUARE_PER_SCALE, AnnotationError, PersonAnnotation
-from mpii_pose.release import json_records, matlab_structs
+from mpii_pose.release import json_copies, matlab
 from mpii_pose.skeleton import MPII, NUM_KEYPOINTS, Skeleton, Visibility
 from mpii_pose.transforms.convert import convert_keypoints
 
@@ -104,7 +104,7 @@ def read_predictions(path: epath.PathLike) -> npt.NDArray[np.float64]:
         AnnotationError: The file is something else.
     """
     path = files.user_path(path)
-    preds = matlab_structs.load_variable(path, "preds", squeeze=False)
+    preds = matlab.load_variable(path, "preds", squeeze=False)
     return _points_of(path, preds, NUM_KEYPOINTS) - 1
 
 
@@ -155,7 +155,7 @@ def _array(path: epath.Path, kind: str) -> Any:
     with path.open("rb") as file:
         start = file.read(len(_HDF5_START))
     if kind == ".mat" and start != _HDF5_START:  # MATLAB's `save -v7.3` writes HDF5.
-        return matlab_structs.load_variable(path, "preds", squeeze=False)
+        return matlab.load_variable(path, "preds", squeeze=False)
     try:
         if kind in (".npy", ".npz"):
             content = np.load(path, allow_pickle=False)
@@ -239,15 +239,15 @@ def _poses_by_image(
         if stem.isdecimal():
             name_of[int(stem)] = name
     poses: dict[str, list[npt.NDArray[np.float64]]] = {}
-    for i, record in enumerate(json_records.load_records(path)):
+    for i, record in enumerate(json_copies.load_records(path)):
         where = f"{path}: result {i}"
-        image = json_records.get(where, record, "image_id")
+        image = json_copies.get(where, record, "image_id")
         if image not in name_of:
             raise PredictionError(
                 f"{where}: no person of the split is in an image {image!r}; image_id "
                 "must be the image's file name, its number, or the id of `export coco`"
             )
-        pose = np.asarray(json_records.get(where, record, "keypoints"))
+        pose = np.asarray(json_copies.get(where, record, "keypoints"))
         if pose.size != 3 * count or pose.dtype.kind not in "iuf":
             raise AnnotationError(
                 f"{where}: keypoints must be {count} times x, y and score, got "

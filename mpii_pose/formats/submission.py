@@ -19,10 +19,8 @@ from mpii_pose.formats.predictions import (
     checked_predictions,
     write_variable,
 )
-from mpii_pose.release import matlab_structs as structs
-from mpii_pose.release import split
-from mpii_pose.release.matlab import read_matlab
-from mpii_pose.release.matlab_structs import EMPTY
+from mpii_pose.release import matlab, split
+from mpii_pose.release.matlab import EMPTY, read_matlab
 
 
 def write_submission(
@@ -65,7 +63,7 @@ def write_submission(
             f"{path} was not written, as these predictions would score badly; correct "
             "them, or force it (force=True, --force):\n  " + "\n  ".join(problems)
         )
-    release = structs.load_variable(matlab_file, "RELEASE", squeeze=False)[0, 0]
+    release = matlab.load_variable(matlab_file, "RELEASE", squeeze=False)[0, 0]
     pred = release["annolist"].ravel()[release["img_train"].ravel() == 0]
     place_of = {_name_of(image): place for place, image in enumerate(pred)}
     for person, pose in zip(people, points, strict=True):
@@ -103,4 +101,4 @@ def _annopoints(pose: npt.NDArray[np.float64]) -> npt.NDArray[Any]:
     if np.isnan(pose).all():
         return EMPTY
     points = [{"x": x, "y": y, "id": float(k)} for k, (x, y) in enumerate(pose)]
-    return structs.struct_array([{"point": structs.struct_array(points)}])
+    return matlab.struct_array([{"point": matlab.struct_array(points)}])

@@ -1,4 +1,4 @@
-"""What a build of MPII has still to write, step by step, and what is free for it."""
+"""Sums up what a build of MPII has still to write, and what is free for it."""
 
 import contextlib
 import dataclasses
@@ -7,18 +7,19 @@ import os
 import pathlib
 import shutil
 from collections.abc import Sequence
+from typing import Final
 
 from etils import epath
 
 from mpii_pose.release import archives, official
 
 # This dataset's folder in TFDS's folders of downloads, extractions and datasets.
-OURS = "mpii_pose"
+OURS: Final = "mpii_pose"
 
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """What one step of a build has still to write.
+    """One step of a build, and how much it has still to write.
 
     Attributes:
         name: What the step does.
@@ -48,10 +49,10 @@ class Disk:
 
     folder: pathlib.Path
     free: int
-    steps: Sequence[Step]
+    steps: list[Step]
 
     def suffices(self, *, for_estimates: bool = True) -> bool:
-        """Whether there is room for all steps, or for those whose size is known."""
+        """Returns whether all steps fit, or those whose size is known."""
         steps = (s for s in self.steps if for_estimates or not s.is_estimate)
         return sum(step.num_bytes for step in steps) <= self.free
 
@@ -65,7 +66,7 @@ class Disk:
 def release_steps(
     download_dir: epath.PathLike, extract_dir: epath.PathLike
 ) -> list[Step]:
-    """Returns what is left to do until there are images in a folder.
+    """Returns the steps that are left until there are images in a folder.
 
     Args:
         download_dir: TFDS's folder of downloads.
@@ -73,34 +74,38 @@ def release_steps(
     """
     downloads = epath.Path(download_dir) / OURS
     extracted = epath.Path(extract_dir) / OURS
-    archive_of = _downloaded(downloads)
+    paths: dict[str, epath.Path] = {}
+    for note in downloads.glob("*.INFO"):  # TFDS's, beside what it has downloaded.
+        path = note.with_name(note.name.removesuffix(".INFO"))
+        with contextlib.suppress(OSError, ValueError):  # TFDS reports broken ones.
+            urls = json.loads(note.read_text()).get("urls", ())
+            if path.exists():
+                paths |= {n: path for n, url in official.URLS.items() if url in urls}
     missing = sum(
         max(0, num_bytes - bytes_in(downloads / f"{name}.part"))
         for name, num_bytes in official.ARCHIVE_BYTES.items()
-        if name not in archive_of
+        if name not in paths
     )
     steps = [Step("downloading the archives", downloads, missing)] if missing else []
-    archive = archive_of.get(official.IMAGES_ARCHIVE)
-    if not (archive and archives.folder_of(archive, extracted).exists()):
-        num_bytes = official.IMAGES_BYTES
-        steps.append(Step("extracting the images", extracted, num_bytes))
+    images = paths.get(official.IMAGES_ARCHIVE)
+    if not (images and archives.folder_of(images, extracted).exists()):
+        steps.append(Step("extracting the images", extracted, official.IMAGES_BYTES))
     return steps
 
 
 def dataset_step(
     layout: str, data_dir: epath.PathLike, *, max_examples: int | None = None
 ) -> Step:
-    """Returns the writing of a dataset with all splits.
+    """Returns the step that writes a dataset with all splits.
 
     Args:
-        layout: Name of the layout.
+        layout: Name of the layout; one of the user's own is taken for the largest.
         data_dir: TFDS's folder of datasets.
         max_examples: How many examples a split has at most; None for all.
     """
     counts = official.PEOPLE.values()
     most = max(counts) if max_examples is None else max_examples
     share = sum(min(count, most) for count in counts) / sum(counts)
-    # A layout of the user's own is taken for the largest.
     whole = official.DATASET_BYTES.get(layout, max(official.DATASET_BYTES.values()))
     num_bytes = round(whole * share)
     return Step(f"building {OURS}/{layout}", data_dir, num_bytes, is_estimate=True)
@@ -115,8 +120,9 @@ def by_disk(steps: Sequence[Step]) -> list[Disk]:
         folder = pathlib.Path(step.folder).expanduser().absolute()
         folder = next(place for place in (folder, *folder.parents) if place.exists())
         device = folder.stat().st_dev
-        disk = disks.get(device) or Disk(folder, shutil.disk_usage(folder).free, [])
-        disks[device] = dataclasses.replace(disk, steps=[*disk.steps, step])
+        if device not in disks:
+            disks[device] = Disk(folder, shutil.disk_usage(folder).free, [])
+        disks[device].steps.append(step)
     return list(disks.values())
 
 
@@ -130,15 +136,3 @@ def bytes_in(path: epath.PathLike) -> int:
 def in_gb(num_bytes: int) -> str:
     """Returns a number of bytes in words, such as "12.9 GB"."""
     return f"{num_bytes / 1e9:.1f} GB"
-
-
-def _downloaded(folder: epath.Path) -> dict[str, epath.Path]:
-    """Returns the archives that TFDS has downloaded, by name, as its notes say."""
-    found: dict[str, epath.Path] = {}
-    for note in folder.glob("*.INFO"):
-        path = note.with_name(note.name.removesuffix(".INFO"))
-        with contextlib.suppress(OSError, ValueError):  # Of broken ones, TFDS speaks.
-            urls = json.loads(note.read_text()).get("urls", ())
-            if path.exists():
-                found |= {n: path for n, url in official.URLS.items() if url in urls}
-    return found

@@ -1,8 +1,8 @@
 """Finds a release in the shapes it circulates in; nothing else looks for files.
 
 A release is a folder with annotations in one or several formats, of which the richest
-is read, and with images or their archive. `find` says what is there; what is read from
-it, extracted or downloaded is up to others.
+is read, and with images or their archive. `find` returns what is there; other modules
+extract and download.
 """
 
 import dataclasses
@@ -14,15 +14,7 @@ from typing import Any
 from etils import epath
 
 from mpii_pose.person import AnnotationError, PersonAnnotation
-from mpii_pose.release import (
-    archives,
-    cpm,
-    hrnet,
-    json_records,
-    matlab,
-    official,
-    split,
-)
+from mpii_pose.release import archives, json_copies, matlab, official, split
 
 # The JSON files may be packed, with ".gz" behind the name.
 CPM_FILE = "mpii_annotations.json"
@@ -70,17 +62,18 @@ _FILES: Mapping[SourceKind, Mapping[str, Sequence[str]]] = {
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Source:
-    """Annotation files of one release in one format. Each file is parsed once.
+    """Annotation files of one release in one format.
 
     Attributes:
         kind: Their format.
         files: The file of each split, for HRNet's format; else one file of all splits,
             under "all". That of the .mat may be in its archive.
+        records: What the JSON files hold, by the keys of `files`, once they are parsed.
     """
 
     kind: SourceKind
     files: Mapping[str, Any]
-    _records: dict[str, cpm.Records] = dataclasses.field(default_factory=dict)
+    records: Mapping[str, json_copies.Records] = dataclasses.field(default_factory=dict)
 
     @property
     def is_drawn(self) -> bool:
@@ -88,13 +81,19 @@ class Source:
         folders = [path.parent for path in self.files.values()]
         return any((f / split.VALIDATION_PEOPLE_FILE).exists() for f in folders)
 
+    @property
     def is_mpii(self) -> bool:
-        """Whether the files hold people of a release, by the look of their records."""
-        if self.kind is SourceKind.MATLAB:
-            return True
-        self._records.update(self._take_records())
-        is_ours = cpm.is_cpm if self.kind is SourceKind.CPM else hrnet.is_hrnet
-        return all(map(is_ours, self._records.values()))
+        """Whether the first records of files that were parsed look like MPII's."""
+        is_cpm = self.kind is SourceKind.CPM
+        is_ours = json_copies.is_cpm if is_cpm else json_copies.is_hrnet
+        return all(map(is_ours, self.records.values()))
+
+    def parse(self) -> "Source":
+        """Returns the source with its JSON files parsed: 200 MB of records."""
+        if self.kind is SourceKind.MATLAB or self.records:
+            return self
+        records = {k: json_copies.load_records(path) for k, path in self.files.items()}
+        return dataclasses.replace(self, records=records)
 
     def read(self) -> Mapping[str, list[PersonAnnotation]]:
         """Returns the people of each split, in index order."""
@@ -103,26 +102,19 @@ class Source:
     def read_with_sizes(
         self,
     ) -> tuple[Mapping[str, list[PersonAnnotation]], Mapping[str, tuple[int, int]]]:
-        """Returns people, and (height, width) by image name where the files say it."""
+        """Returns people, and (height, width) by image name where the files have it."""
         if self.kind is SourceKind.MATLAB:
             return matlab.read_matlab(self.files["all"]), {}
-        records = self._take_records()
+        records = self.parse().records
         if self.kind is SourceKind.CPM:
             path = self.files["all"]
-            people = split.in_order(cpm.read_people(path, records["all"]))
-            return people, cpm.read_image_sizes(path, records["all"])
+            people = split.in_order(json_copies.read_cpm(path, records["all"]))
+            return people, json_copies.read_cpm_image_sizes(path, records["all"])
         by_split = (
-            hrnet.read_people(path, records[name], name)
+            json_copies.read_hrnet(path, records[name], name)
             for name, path in self.files.items()
         )
         return split.in_order(itertools.chain.from_iterable(by_split)), {}
-
-    def _take_records(self) -> dict[str, cpm.Records]:
-        """Returns the records of each JSON file; 200 MB of them are not kept."""
-        return {
-            name: self._records.pop(name, ()) or json_records.load_records(path)
-            for name, path in self.files.items()
-        }
 
     def __str__(self) -> str:
         return f"{self.kind.value} ({', '.join(map(str, self.files.values()))})"
@@ -190,11 +182,6 @@ def find(path: epath.PathLike) -> Found:
     )
 
 
-def find_source(path: epath.PathLike) -> Source:
-    """Returns what `read_people` reads."""
-    return find(path).source
-
-
 def in_archive(path: epath.PathLike) -> Source:
     """Returns the annotations in the official archive, which is not extracted."""
     return Source(
@@ -209,8 +196,8 @@ def _sources_of_file(path: epath.Path) -> list[Source]:
         return [in_archive(path)]
     if path.suffix == ".mat":
         return [Source(SourceKind.MATLAB, {"all": path})]
-    records = json_records.load_records(path)
-    if cpm.is_cpm(records):
+    records = json_copies.load_records(path)
+    if json_copies.is_cpm(records):
         return [Source(SourceKind.CPM, {"all": path}, {"all": records})]
     splits = {file: name for name, files in HRNET_FILES.items() for file in files}
     name = path.name.removesuffix(".gz")
@@ -258,7 +245,7 @@ def _check_alike(paths: Sequence[epath.Path]) -> None:
     for other in others:
         alike = first.read_bytes() == other.read_bytes()
         if not alike and first.name != official.MATLAB_FILE:
-            alike = json_records.load_json(first) == json_records.load_json(other)
+            alike = json_copies.load_json(first) == json_copies.load_json(other)
         if not alike:
             raise AnnotationError(
                 f"{first} and {other} are for the same people and differ: leave one of "

@@ -103,6 +103,7 @@ def read_release(found: Found, *, extract_dir: epath.PathLike | None = None) -> 
             f"None of the {len(names)} annotated images was found: looked for "
             f"{names[0]} and the others in {', '.join(map(str, found.image_places))}"
         )
+    source = dataclasses.replace(source, records={})  # 200 MB.
     return Release(source=source, people=people, image_folder=folder)
 
 
@@ -121,6 +122,7 @@ def read_sized_people(
     """
     found = find(path)
     people, sizes = found.source.read_with_sizes()
+    source = dataclasses.replace(found.source, records={})  # 200 MB.
     if image_folder is None:
         folder, _ = found.find_images(image_names(people))
     else:
@@ -129,9 +131,7 @@ def read_sized_people(
             raise FileNotFoundError(f"{folder}: no such folder of images")
     if folder is not None:
         sizes = {**sizes, **read_image_sizes(folder, image_names(people))}
-    return Release(
-        source=found.source, people=people, image_folder=folder, image_sizes=sizes
-    )
+    return Release(source=source, people=people, image_folder=folder, image_sizes=sizes)
 
 
 def read_image_sizes(

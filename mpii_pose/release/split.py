@@ -29,48 +29,38 @@ VALIDATION_PEOPLE_FILE = "validation_people.csv"
 _COLUMNS = ["image_name", "person_index"]
 
 
-@dataclasses.dataclass(frozen=True)
-class ValidationPeople:
-    """The list of validation people of a release.
-
-    Attributes:
-        people: (image name, 0-based position among the people of the image).
-    """
-
-    people: frozenset[tuple[str, int]]
-
-    @functools.cached_property
-    def images(self) -> frozenset[str]:
-        """Names of the images that hold a validation person."""
-        return frozenset(image_name for image_name, _ in self.people)
-
-    def split_of(self, image_name: str, person_index: int) -> str:
-        """Returns the split of a labelled person."""
-        if (image_name, person_index) in self.people:
-            return VALIDATION
-        return VALIDATION_OTHERS if image_name in self.images else TRAIN
+# By image name, the 0-based positions of validation people among those of the image.
+ValidationPeople = Mapping[str, frozenset[int]]
 
 
 def read_validation_people(path: Any) -> ValidationPeople:
     """Reads a list of validation people: CSV with image_name and person_index."""
+    people: dict[str, frozenset[int]] = {}
     try:
         header, *rows = csv.reader(io.StringIO(path.read_bytes().decode()))
         if header != _COLUMNS:
             raise ValueError(f"columns {header}")
-        people = [(image_name, int(person_index)) for image_name, person_index in rows]
+        for name, index in rows:
+            people[name] = people.get(name, frozenset()) | {int(index)}
     except (ValueError, csv.Error) as error:
         raise AnnotationError(
             f"{path}: expected CSV with the columns {_COLUMNS}, got {error}"
         ) from error
-    return ValidationPeople(frozenset(people))
+    return people
 
 
 @functools.cache
 def tompson() -> ValidationPeople:
     """Returns the 2,958 people of Tompson's split of MPII."""
-    return read_validation_people(
-        epath.resource_path("mpii_pose") / "release" / "tompson_validation.csv"
-    )
+    folder = epath.resource_path("mpii_pose") / "release"
+    return read_validation_people(folder / "tompson_validation.csv")
+
+
+def split_of(image_name: str, person_index: int, listed: ValidationPeople) -> str:
+    """Returns the split of a labelled person, given the validation people."""
+    if image_name not in listed:
+        return TRAIN
+    return VALIDATION if person_index in listed[image_name] else VALIDATION_OTHERS
 
 
 def in_order(

@@ -47,7 +47,7 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
         folder = epath.Path(self.data_dir).parent
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with workplace.lock(folder), contextlib.ExitStack() as self._until_built:
+            with workplace.lock(folder):
                 super().download_and_prepare(**kwargs)
         except OSError as error:
             # Where locks are not seen, another may have built it while we did.
@@ -69,8 +69,6 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
         dl_manager: tfds.download.DownloadManager,
         download_config: tfds.download.DownloadConfig,
     ) -> Sequence[tfds.core.SplitInfo]:
-        # While it builds, TFDS's temporary folder is `data_dir`.
-        self._until_built.enter_context(workplace.signed(self.data_dir))
         self._check_order(download_config)
         splits: list[tfds.core.SplitInfo] = []
         shards: list[Shard] = []

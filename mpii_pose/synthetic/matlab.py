@@ -13,7 +13,7 @@ import numpy as np
 import scipy.io
 
 from mpii_pose import skeleton
-from mpii_pose.release.matlab_structs import EMPTY, struct_array
+from mpii_pose.release.matlab import EMPTY, struct_array
 from mpii_pose.skeleton import Visibility
 from mpii_pose.synthetic.annotations import ReleaseImage, ReleasePerson
 

@@ -188,7 +188,7 @@ def run_submission(args: argparse.Namespace) -> int:
     from mpii_pose.formats.submission import write_submission
     from mpii_pose.release import find, official
 
-    source = find.find_source(args.path)
+    source = find.find(args.path).source
     if source.kind is not find.SourceKind.MATLAB:
         raise FileNotFoundError(
             f"{args.path}: a submission needs the official .mat, "

@@ -18,8 +18,9 @@ from mpii_pose.release.archives import ArchiveError, extract, find_in_zip
 FILES = {"images/1.jpg": bytes(range(256)) * 99, "images/2.jpg": b"", "a.csv": b"1,2"}
 
 
-def make_tar(path, entries, mode="w:gz", **options):
+def make_tar(path, entries, **options):
     """Writes a tar of (name, content, attributes of its `TarInfo`)."""
+    mode = "w:gz" if path.suffix == ".gz" else "w"
     with tarfile.open(path, mode, **options) as archive:
         for name, content, attributes in entries:
             info = tarfile.TarInfo(name)
@@ -29,28 +30,22 @@ def make_tar(path, entries, mode="w:gz", **options):
             archive.addfile(info, io.BytesIO(content))
 
 
-def make_zip(path, entries):
-    """Writes a zip of (name, content, attributes of its `ZipInfo`)."""
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content, attributes in entries:
-            info = zipfile.ZipInfo(name)
-            info.compress_type = zipfile.ZIP_DEFLATED
-            for key, value in attributes.items():
-                setattr(info, key, value)
-            archive.writestr(info, content)
+def make_zip(path, files):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
 
 
-MAKERS = {
-    "r.tar.gz": make_tar,
-    "r.tar": lambda path, entries: make_tar(path, entries, "w"),
-}
+@pytest.fixture(params=["r.tar.gz", "r.tar"])
+def path(request, tmp_path):
+    """Where to write an archive, of each kind."""
+    return tmp_path / request.param
 
 
-@pytest.fixture(params=MAKERS)
-def archive(request, tmp_path):
+@pytest.fixture
+def archive(path):
     """A whole archive of each kind."""
-    path = tmp_path / request.param
-    MAKERS[request.param](path, [(name, data, {}) for name, data in FILES.items()])
+    make_tar(path, [(name, data, {}) for name, data in FILES.items()])
     return path
 
 
@@ -64,7 +59,7 @@ def below(folder):
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in pathlib.Path(folder).rglob("*")
-        if path.is_file() and path.name != ".extracted.json"
+        if path.is_file()
     }
 
 
@@ -79,23 +74,26 @@ def assert_refused(path, target, message):
     assert not target.exists() or not list(target.iterdir())
 
 
-def test_archive_is_extracted_as_it_is(archive, target):
+def test_archive_is_extracted_once_as_it_is(archive, target, monkeypatch):
     folder = extract(archive, target)
 
     assert below(folder) == FILES
     assert list(target.iterdir()) == [folder]
+    monkeypatch.setattr(archives, "_extract", None)
+    os.utime(archive, (1, 1))
+    assert extract(archive, target) == folder
 
 
 def test_large_files_are_extracted_in_pieces(tmp_path, target):
-    noise = random.Random(0).randbytes(30_000_000)
-    make_tar(tmp_path / "r.tar.gz", [("noise", noise, {})], "w:gz", compresslevel=1)
+    noise = random.Random(0).randbytes(12_000_000)
+    make_tar(tmp_path / "r.tar.gz", [("noise", noise, {})], compresslevel=1)
 
     tracemalloc.start()
     folder = extract(tmp_path / "r.tar.gz", target)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
-    assert peak < 10_000_000
+    assert peak < 6_000_000
     assert (folder / "noise").read_bytes() == noise
 
 
@@ -104,37 +102,15 @@ def test_archive_made_of_a_folder_is_extracted(tmp_path, target):
     (tmp_path / "images" / "1.jpg").write_bytes(b"1")
     with tarfile.open(tmp_path / "r.tar.gz", "w:gz") as archive:
         archive.add(tmp_path / "images", "./images")
+        archive.add(tmp_path / "images", "./images", recursive=False)
 
     assert below(extract(tmp_path / "r.tar.gz", target)) == {"images/1.jpg": b"1"}
-
-
-def test_extracted_archive_is_not_extracted_again(archive, target, monkeypatch):
-    folder = extract(archive, target)
-    monkeypatch.setattr(archives, "_extract", None)
-    os.utime(archive, (1, 1))
-
-    assert extract(archive, target) == folder
-    assert list(target.iterdir()) == [folder]
-
-
-@pytest.mark.parametrize("damage", ["removed", "cut", "list removed"])
-def test_damaged_extraction_is_extracted_again(archive, target, damage):
-    folder = extract(archive, target)
-    if damage == "cut":
-        (folder / "images/1.jpg").write_bytes(b"1")
-    else:
-        name = ".extracted.json" if damage == "list removed" else "images/1.jpg"
-        (folder / name).unlink()
-
-    assert extract(archive, target) == folder
-    assert below(folder) == FILES
-    assert list(target.iterdir()) == [folder]
 
 
 def test_other_archive_of_the_same_name_and_size_is_extracted(archive, target):
     first = extract(archive, target)
     files = {name: data[::-1] for name, data in FILES.items()}
-    MAKERS[archive.name](archive, [(name, data, {}) for name, data in files.items()])
+    make_tar(archive, [(name, data, {}) for name, data in files.items()])
 
     second = extract(archive, target)
 
@@ -142,12 +118,11 @@ def test_other_archive_of_the_same_name_and_size_is_extracted(archive, target):
     assert below(second) == files
 
 
-@pytest.mark.parametrize("kind", MAKERS)
 @pytest.mark.parametrize("name", ["../evil", "images/../../evil", ".."])
-def test_name_outside_the_folder_is_refused(tmp_path, target, kind, name):
-    MAKERS[kind](tmp_path / kind, [("fine", b"1", {}), (name, b"2", {})])
+def test_name_outside_the_folder_is_refused(path, target, name):
+    make_tar(path, [("fine", b"1", {}), (name, b"2", {})])
 
-    assert_refused(tmp_path / kind, target, "outside")
+    assert_refused(path, target, "outside")
 
 
 @pytest.mark.parametrize(
@@ -175,56 +150,26 @@ def test_what_is_no_plain_file_is_refused(tmp_path, target, kind):
     assert_refused(tmp_path / "r.tar.gz", target, "link or device, 'link'")
 
 
-@pytest.mark.parametrize("kind", MAKERS)
 @pytest.mark.parametrize("names", [("a", "a/b"), ("a/b", "a"), ("e" * 300,)])
-def test_name_that_cannot_be_is_refused(tmp_path, target, kind, names):
-    MAKERS[kind](tmp_path / kind, [(name, b"1", {}) for name in names])
+def test_name_that_cannot_be_is_refused(path, target, names):
+    make_tar(path, [(name, b"1", {}) for name in names])
 
-    assert_refused(tmp_path / kind, target, "truncated or damaged")
-
-
-def test_folder_that_is_listed_again_is_extracted(tmp_path, target):
-    folder = {"type": tarfile.DIRTYPE}
-    entries = [("a", b"", folder), ("a/b", b"1", {}), ("a/", b"", folder)]
-    make_tar(tmp_path / "r.tar.gz", entries)
-
-    assert below(extract(tmp_path / "r.tar.gz", target)) == {"a/b": b"1"}
+    assert_refused(path, target, "truncated or damaged")
 
 
-@pytest.mark.parametrize("kind", MAKERS)
-def test_too_many_files_are_refused(tmp_path, target, kind, monkeypatch):
-    monkeypatch.setattr(archives, "MAX_FILES", 20)
-    MAKERS[kind](tmp_path / kind, [(str(i), b"", {}) for i in range(21)])
-
-    assert_refused(tmp_path / kind, target, "more than 20 files")
-
-
-def zeros(num_bytes):
-    """A gzip stream of zeros, made quickly of one that is repeated."""
-    part = gzip.compress(bytes(10_000_000))
-    return part * (num_bytes // 10_000_000)
-
-
-def test_gigabytes_of_zeros_are_refused(tmp_path, target):
-    info = tarfile.TarInfo("zeros")
-    info.size = 10_000_000_000
-    (tmp_path / "r.tar.gz").write_bytes(gzip.compress(info.tobuf()) + zeros(info.size))
-
-    assert_refused(tmp_path / "r.tar.gz", target, "more than 100 times its size")
-
-
-def test_zeros_behind_the_end_are_not_read_for_ever(tmp_path, target):
-    end = zeros(1_000_000_000)
-    (tmp_path / "r.tar.gz").write_bytes(gzip.compress(bytes(1024)) + end)
-
-    assert_refused(tmp_path / "r.tar.gz", target, "more than 100 times its size")
-
-
-@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
-def test_endless_header_is_refused(tmp_path, target, kind):
-    info = tarfile.TarInfo("header")
-    info.type, info.size = kind, 1_000_000_000
-    (tmp_path / "r.tar.gz").write_bytes(gzip.compress(info.tobuf()) + zeros(info.size))
+@pytest.mark.parametrize(
+    "kind",
+    [tarfile.REGTYPE, tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME, None],
+    ids=["file", "header", "name", "behind_the_end"],
+)
+def test_a_gigabyte_of_zeros_is_refused(tmp_path, target, kind):
+    start = bytes(1024)
+    if kind is not None:
+        info = tarfile.TarInfo("zeros")
+        info.type, info.size = kind, 1_000_000_000
+        start = info.tobuf()
+    zeros = gzip.compress(bytes(10_000_000)) * 100
+    (tmp_path / "r.tar.gz").write_bytes(gzip.compress(start) + zeros)
 
     assert_refused(tmp_path / "r.tar.gz", target, "more than 100 times its size")
 
@@ -240,6 +185,13 @@ def test_truncated_archive_is_refused_wherever_it_ends(archive, target):
         assert_refused(archive, target, "truncated or damaged")
 
 
+def test_tar_that_ends_between_two_files_is_refused(tmp_path, target):
+    make_tar(tmp_path / "r.tar", [("a", b"1" * 512, {}), ("b", b"2" * 512, {})])
+    (tmp_path / "r.tar").write_bytes((tmp_path / "r.tar").read_bytes()[:1024])
+
+    assert_refused(tmp_path / "r.tar", target, "the end is missing")
+
+
 def test_changed_byte_is_noticed(tmp_path, target):
     noise = random.Random(0).randbytes(5000)
     make_tar(tmp_path / "r.tar.gz", [("noise", noise, {})])
@@ -250,9 +202,7 @@ def test_changed_byte_is_noticed(tmp_path, target):
     assert_refused(tmp_path / "r.tar.gz", target, "truncated or damaged")
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b"<html>404</html>", b"PK", b"\x1f\x8b", bytes(5)]
-)
+@pytest.mark.parametrize("data", [b"<html>404</html>", b"PK", b"\x1f\x8b", bytes(5)])
 def test_file_that_is_no_archive_is_refused(tmp_path, target, data):
     (tmp_path / "r.tar.gz").write_bytes(data)
 
@@ -260,7 +210,7 @@ def test_file_that_is_no_archive_is_refused(tmp_path, target, data):
 
 
 def test_full_disk_is_told_from_a_damaged_archive(archive, target, monkeypatch):
-    full = types.SimpleNamespace(free=0)
+    full = types.SimpleNamespace(free=archive.stat().st_size - 1)
     monkeypatch.setattr(archives.shutil, "disk_usage", lambda path: full)
 
     with pytest.raises(OSError, match="Not enough disk space to extract"):
@@ -271,7 +221,7 @@ def test_full_disk_is_told_from_a_damaged_archive(archive, target, monkeypatch):
 
 @pytest.mark.parametrize("name", ["a.mat", "folder/a.mat", "../a.mat", "/etc/a.mat"])
 def test_file_in_a_zip_is_read_and_nothing_is_written(tmp_path, name):
-    make_zip(tmp_path / "r.zip", [("b.mat", b"2", {}), (name, b"1", {})])
+    make_zip(tmp_path / "r.zip", {"b.mat": b"2", name: b"1"})
 
     file = find_in_zip(tmp_path / "r.zip", "a.mat")
 
@@ -283,14 +233,13 @@ def test_file_in_a_zip_is_read_and_nothing_is_written(tmp_path, name):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ([("b.mat", b"1", {})], "holds no a.mat"),
-        ([("a.mat", bytes(50_000_000), {})], "more than 100 times its size"),
-        (bytes(archives.MAX_ZIP_BYTES + 1), "more than 33,554,432 bytes"),
+        ({"b.mat": b"1"}, "holds no a.mat"),
+        ({"a.mat": bytes(5_000_000)}, "more than 100 times its size"),
         (b"", "truncated or damaged"),
         (b"<html>404</html>", "truncated or damaged"),
         (b"PK\3\4" + bytes(99), "truncated or damaged"),
     ],
-    ids=["other", "zeros", "large", "empty", "html", "cut"],
+    ids=["other", "zeros", "empty", "html", "cut"],
 )
 def test_bad_zip_is_refused(tmp_path, content, message):
     path = tmp_path / "r.zip"

@@ -1,16 +1,27 @@
-"""A damaged annotation file gives an error that says where and what."""
+"""Damaged and hostile annotations give errors with file, place and reason."""
 
 import copy
 import gzip
 import io
 import json
+import os
+import pathlib
+import pickle
+import struct
+import tracemalloc
+import zlib
 
+import hypothesis
 import numpy as np
 import pytest
 import scipy.io
+from hypothesis import strategies as st
 
 import mpii_pose
 from mpii_pose import AnnotationError
+from mpii_pose.release import matlab as matlab_lib
+from mpii_pose.release import official
+from mpii_pose.shards.images import ImageError, ImageFile
 from mpii_pose.synthetic import annotations, matlab
 from tests import releases
 
@@ -46,13 +57,20 @@ def hrnet(person):
     [
         (b"{", "not a JSON file"),
         (b"\xff\xfe\x00", "not a JSON file"),
-        (b"[" * 100_000, "not a JSON file"),
+        (b"[" * 1_000_000, "not a JSON file"),
+        (b'{"a":' * 1_000_000, "not a JSON file"),
+        (b"[" + b"9" * 1_000_000 + b"]", "not a JSON file"),
+        (b"[1e999999999]", "record 0: expected an object, found inf"),
         (gzip.compress(b"[]" * 1000)[:-9], "not a JSON file"),
+        (gzip.compress(b"[" * 1_000_000), "unpacks to more than 100 times its size"),
         (b'{"a": 1}', "expected a list of people, found dict"),
         (b"[]", "expected a list of people, found an empty one"),
         (b"[1]", "record 0: expected an object, found 1"),
     ],
-    ids=["cut", "no_utf8", "deep", "cut_gzip", "object", "empty", "number"],
+    ids=[
+        *("cut", "no_utf8", "lists", "objects", "digits", "exponent", "cut_gzip"),
+        *("bomb", "object", "empty", "number"),
+    ],
 )
 def test_file_that_is_no_list_of_people_is_refused(tmp_path, content, message):
     path = tmp_path / "train.json"
@@ -160,6 +178,70 @@ def test_the_same_person_twice_is_refused(tmp_path, cpm, hrnet):
             mpii_pose.read_people(tmp_path / name)
 
 
+FIXTURES_ARE_CONSTANT = [hypothesis.HealthCheck.function_scoped_fixture]
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.sampled_from([0, 1, -1, 16, 1e308, 10**400, float("nan"), 2**31, 2**63])
+    | st.text(max_size=5)
+    | st.sampled_from(["../1.jpg", "1.jpg", "a\0b", "\ud800", "é" * 200]),
+    lambda inner: (
+        st.lists(inner, max_size=20) | st.dictionaries(st.text(max_size=3), inner)
+    ),
+    max_leaves=20,
+)
+
+
+@st.composite
+def damages(draw):
+    """A change of a JSON record: the way into it, and what to put there."""
+    way = draw(st.lists(st.integers(0, 20), min_size=1, max_size=3))
+    return way, draw(VALUES)
+
+
+def damage(record, way, value):
+    """Returns a copy with the value that `way` leads to exchanged."""
+    changed = place = copy.deepcopy(record)
+    for depth, number in enumerate(way):
+        keys = list(place) if isinstance(place, dict) else range(len(place))
+        key = keys[number % len(keys)]
+        inner = place[key]
+        if depth == len(way) - 1 or not isinstance(inner, list | dict) or not inner:
+            place[key] = value
+            return changed
+        place = inner
+    return changed
+
+
+@pytest.mark.parametrize("name", ["mpii_annotations.json", "train.json"])
+@hypothesis.given(changes=st.lists(damages(), min_size=1, max_size=3))
+@hypothesis.settings(
+    max_examples=100, deadline=None, suppress_health_check=FIXTURES_ARE_CONSTANT
+)
+def test_any_value_in_any_place_is_read_or_refused(name, changes, cpm, hrnet, tmp_path):
+    record = hrnet if name == "train.json" else cpm
+    for way, value in changes:
+        record = damage(record, way, value)
+    path = tmp_path / name
+    path.write_text(json.dumps([record]))
+
+    people, message = {}, ""
+    try:
+        people = mpii_pose.read_people(path)
+    except AnnotationError as error:
+        message = str(error)
+
+    if message:
+        assert message.startswith(str(path))
+        assert len(message) < 3000
+    else:
+        ((person,),) = people.values()
+        assert person.keypoints.shape == (16, 2)
+        assert "/" not in person.image_name
+
+
 @pytest.fixture
 def matlab_bytes(drawn_release):
     return (
@@ -181,15 +263,57 @@ def test_truncated_mat_is_refused(tmp_path, matlab_bytes, share):
     with pytest.raises(AnnotationError, match="not a MATLAB file SciPy can read") as e:
         mpii_pose.read_people(path)
 
-    assert str(path) in str(e.value)
+    assert str(e.value).startswith(f"{path}: ")
 
 
-def test_file_that_is_no_mat_is_refused(tmp_path):
+def mat_of_zeros(num_bytes, order="<"):
+    """Returns a MATLAB file with one compressed variable of zeros."""
+    header = b"MATLAB 5.0 MAT-file".ljust(124) + (
+        b"\0\1IM" if order == "<" else b"\1\0MI"
+    )
+    packed = zlib.compress(bytes(num_bytes))
+    return header + struct.pack(f"{order}II", 15, len(packed)) + packed
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"<html>404 not found</html>" * 100, "no MATLAB 5 file"),
+        (b"\x89HDF\r\n\x1a\n" * 50, "no MATLAB 5 file"),
+        (mat_of_zeros(9, ">"), "no MATLAB 5 file"),
+        (mat_of_zeros(60_000_000), "unpacks to more than 40 times its size"),
+        (mat_of_zeros(999_999) * 2, "not a MATLAB file SciPy can read"),
+        (mat_of_zeros(700_000) + mat_of_zeros(700_000)[128:], "more than 40 times"),
+    ],
+    ids=["html", "hdf5", "big_endian", "zeros", "no_array", "together"],
+)
+def test_file_that_is_no_mat_or_unpacks_to_much_is_refused(tmp_path, data, message):
     path = tmp_path / releases.MATLAB_FILE
-    path.write_bytes(b"<html>404 not found</html>" * 100)
+    path.write_bytes(data)
 
-    with pytest.raises(AnnotationError, match="not a MATLAB file"):
+    tracemalloc.start()
+    with pytest.raises(AnnotationError, match=message) as caught:
         mpii_pose.read_people(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert str(caught.value).startswith(f"{path}: not a MATLAB file")
+    assert peak < 10_000_000
+
+
+def test_published_mat_is_read_whatever_it_unpacks_to(
+    tmp_path, matlab_bytes, monkeypatch
+):
+    path = tmp_path / releases.MATLAB_FILE
+    path.write_bytes(matlab_bytes)
+    monkeypatch.setattr(matlab_lib, "_MAX_RATIO", -99)
+    with pytest.raises(AnnotationError, match="unpacks to more"):
+        mpii_pose.read_people(path)
+
+    blob = official.git_blob_id(matlab_bytes)
+    monkeypatch.setattr(official, "MATLAB_GIT_BLOB", blob)
+
+    assert mpii_pose.read_people(path)
 
 
 def test_mat_without_release_is_refused(tmp_path):
@@ -271,12 +395,7 @@ def test_bad_point_in_the_mat_is_named(tmp_path, release_struct, field, value, m
 
 
 @pytest.mark.parametrize(
-    ("value", "message"),
-    [
-        (0.0, "scale must be 0.05 to 100"),
-        (-2.0, "must be 0.05"),
-        (np.inf, "must be finite"),
-    ],
+    ("value", "message"), [(0.0, "scale must be 0.05 to 100"), (np.inf, "be finite")]
 )
 def test_bad_scale_in_the_mat_is_named(tmp_path, release_struct, value, message):
     rect, place = labelled_rect(release_struct)
@@ -320,3 +439,31 @@ def test_bad_list_of_validation_people_is_refused(tmp_path, matlab_bytes, conten
 
     with pytest.raises(AnnotationError, match=r"validation_people\.csv: expected CSV"):
         mpii_pose.read_people(tmp_path)
+
+
+class Trap:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, path: pathlib.Path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("protocol", [0, 2, pickle.HIGHEST_PROTOCOL])
+@pytest.mark.parametrize(
+    "name",
+    ["mpii_human_pose_v1_u12_1.mat", "mpii_annotations.json", "train.json", "1.jpg"],
+)
+def test_pickles_are_never_loaded(tmp_path, name, protocol):
+    path = tmp_path / name
+    path.write_bytes(pickle.dumps(Trap(tmp_path / "sprung"), protocol))
+
+    image = ImageFile(str(path), path.stat().st_size)
+    read = image.read if name == "1.jpg" else lambda: mpii_pose.read_people(path)
+
+    with pytest.raises((AnnotationError, ImageError)):
+        read()
+
+    assert not (tmp_path / "sprung").exists()

@@ -16,8 +16,9 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 import mpii_pose
-from mpii_pose import tfds_private, workplace
+from mpii_pose import tfds_private
 from mpii_pose.release import archives, disk, download, official
+from mpii_pose.shards.layouts import LAYOUTS
 from tests import builds, releases
 from tests.servers import Server, serving
 
@@ -84,10 +85,20 @@ def test_downloads_are_read_and_the_images_extracted(downloads):
     ("name", "kind"), [("IMAGES_MD5", "MD5"), ("MATLAB_GIT_BLOB", "git blob id")]
 )
 def test_downloads_of_another_identity_are_refused(downloads, monkeypatch, name, kind):
+    published = getattr(official, name)
     monkeypatch.setattr(official, name, "0123")
+    path = downloads.download_dir / official.IMAGES_ARCHIVE
+    if kind != "MD5":
+        packed = downloads.download_dir / official.ANNOTATIONS_ARCHIVE
+        path = packed / ANNOTATIONS / official.MATLAB_FILE
 
-    with pytest.raises(ValueError, match=f"expected {kind} 0123, found"):
+    with pytest.raises(ValueError, match="expected") as caught:
         download.obtain_release(downloads)
+
+    assert str(caught.value) == (
+        f"{path}: expected {kind} 0123, found {published}; the download is damaged, or "
+        "a mirror (MPII_POSE_MIRROR) has another file: remove it and try again"
+    )
 
 
 def test_git_blob_id_is_gits(tmp_path):
@@ -162,14 +173,14 @@ def test_images_that_are_all_there_are_not_extracted(
     assert_whole(download.obtain_release(downloads, manual_dir=release))
 
 
-def test_extraction_that_lost_images_is_made_again(downloads):
-    first = download.obtain_release(downloads)
-    (first.image_folder / first.image_names[0]).unlink()
+def fail_with(error, downloads, monkeypatch):
+    def fail(urls):
+        raise error
 
-    second = download.obtain_release(downloads)
-
-    assert_whole(second)
-    assert second.image_folder == first.image_folder
+    monkeypatch.setattr(downloads, "download", fail, raising=False)
+    with pytest.raises(Exception, match=r".") as caught:
+        download.obtain_release(downloads)
+    return caught.value
 
 
 @pytest.mark.parametrize(
@@ -180,39 +191,23 @@ def test_extraction_that_lost_images_is_made_again(downloads):
         TimeoutError("no route to host"),
     ],
 )
-def test_no_network_and_no_files_tell_what_to_put_where(downloads, monkeypatch, error):
-    def fail(urls):
-        raise error
+def test_no_network_and_no_files_name_what_to_put_where(downloads, monkeypatch, error):
+    found = fail_with(error, downloads, monkeypatch)
 
-    monkeypatch.setattr(downloads, "download", fail, raising=False)
-
-    with pytest.raises(ConnectionError, match="Cannot download MPII Human") as caught:
-        download.obtain_release(downloads)
-
-    hints = ("no route", "--manual_dir", official.IMAGES_ARCHIVE, "mpii_pose/synthetic")
-    assert all(hint in str(caught.value) for hint in hints)
+    assert type(found) is ConnectionError
+    assert str(found).startswith("Cannot download MPII Human Pose (no route to host)")
+    hints = ("--manual_dir", official.IMAGES_ARCHIVE, "mpii_pose/synthetic")
+    assert all(hint in str(found) for hint in hints)
+    assert str(found).endswith("on the web: MPII_POSE_MIRROR=https://...")
 
 
 @pytest.mark.parametrize(
-    "error",
-    [
-        OSError(errno.ENOSPC, "No space left on device"),
-        PermissionError("read-only"),
-        KeyError("a bug of ours"),
-    ],
+    "error", [OSError(errno.ENOSPC, "No space left on device"), KeyError("a bug")]
 )
 def test_other_errors_while_downloading_are_not_the_networks(
     downloads, monkeypatch, error
 ):
-    def fail(urls):
-        raise error
-
-    monkeypatch.setattr(downloads, "download", fail, raising=False)
-
-    with pytest.raises(type(error)) as caught:
-        download.obtain_release(downloads)
-
-    assert caught.value is error
+    assert fail_with(error, downloads, monkeypatch) is error
 
 
 @pytest.fixture
@@ -308,7 +303,29 @@ def test_stopped_download_keeps_what_it_has(server, manager, tmp_path, monkeypat
     assert sum(server.sent) <= sum(map(len, server.content.values())) + (1 << 20)
 
 
-def test_ctrl_c_says_what_is_kept_of_a_download_and_the_same_command_goes_on(
+def test_ctrl_c_names_what_is_kept_of_a_download(
+    server, manager, tmp_path, monkeypatch
+):
+    size = len(server.content[f"/mpii/{official.IMAGES_ARCHIVE}"])
+    server.cuts = [size // 2]
+
+    def interrupt(seconds):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", interrupt)  # In the pause after the cut.
+    with pytest.raises(KeyboardInterrupt) as caught:
+        download.obtain_release(manager, mirror=f"{server.url}mpii")
+
+    (part,) = (tmp_path / "cache" / "mpii_pose").glob("*.part")
+    assert part.stat().st_size == size // 2
+    assert str(caught.value) == (
+        f"{server.url}mpii/{official.IMAGES_ARCHIVE}: {size // 2 / 1e6:.1f} MB are "
+        f"kept in {part}: the same command goes on there"
+    )
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_build_says_so_and_the_same_command_goes_on(
     server, tmp_path, monkeypatch
 ):
     size = len(server.content[f"/mpii/{official.IMAGES_ARCHIVE}"])
@@ -319,16 +336,13 @@ def test_ctrl_c_says_what_is_kept_of_a_download_and_the_same_command_goes_on(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(time, "sleep", interrupt)  # In the pause after the cut.
+        patch.setattr(time, "sleep", interrupt)
         with pytest.raises(KeyboardInterrupt) as caught:
             builds.build(tmp_path)
 
-    (part,) = (tmp_path / "downloads" / "mpii_pose").glob("*.part")
-    assert part.stat().st_size == size // 2
-    assert str(caught.value) == (
+    assert str(caught.value).startswith(
         "Stopped building mpii_pose; what was written of it is removed. "
-        f"{server.url}mpii/{official.IMAGES_ARCHIVE}: {size // 2 / 1e6:.1f} MB are "
-        f"kept in {part}: the same command goes on there"
+        f"{server.url}mpii/{official.IMAGES_ARCHIVE}: "
     )
     builds.build(tmp_path)
     assert sum(server.sent) <= sum(map(len, server.content.values())) + (1 << 20)
@@ -345,25 +359,30 @@ def free(monkeypatch):
     return set_free
 
 
-def test_disk_for_all_steps_is_told_before_the_first_byte(
-    server, manager, tmp_path, log, free
+@pytest.mark.parametrize(
+    ("lacking", "level"), [(0, "INFO"), (1, "WARNING"), (5, "WARNING")]
+)
+def test_disk_for_all_steps_is_logged_before_the_first_byte(
+    server, manager, tmp_path, log, free, lacking, level
 ):
     server.statuses = [404]
     sizes = sum(official.ARCHIVE_BYTES.values()) + official.IMAGES_BYTES
     dataset = disk.Step("building mpii_pose/person", tmp_path, 5, is_estimate=True)
-    free(sizes + 5)
+    free(sizes + 5 - lacking)
 
     with pytest.raises(ConnectionError, match="404"):
         download.download_release(manager, mirror=f"{server.url}mpii", dataset=dataset)
 
-    (told,) = (r for r in log.records if "MPII Human Pose on disk: " in r.message)
+    (logged,) = (r for r in log.records if "MPII Human Pose on disk: " in r.message)
     for name in ("downloading the archives", "extracting the images", str(dataset)):
-        assert name in told.message
-    assert told.levelname == "INFO"
+        assert name in logged.message
+    assert logged.levelname == level
+    advice = "That may not be enough. Free some space, or choose other disks with"
+    assert (advice in logged.message) == bool(lacking)
     assert not server.sent
 
 
-def test_on_a_terminal_disk_is_told_where_tfds_tells_of_the_dataset(
+def test_on_a_terminal_disk_is_printed_as_tfds_prints_the_dataset(
     server, manager, monkeypatch, capsys, log
 ):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
@@ -372,18 +391,6 @@ def test_on_a_terminal_disk_is_told_where_tfds_tells_of_the_dataset(
 
     assert "MPII Human Pose on disk: downloading the" in capsys.readouterr().out
     assert "on disk" not in log.text
-
-
-def test_disk_that_may_not_be_enough_is_warned_of(server, manager, tmp_path, log, free):
-    sizes = sum(official.ARCHIVE_BYTES.values()) + official.IMAGES_BYTES
-    dataset = disk.Step("building mpii_pose/person", tmp_path, 5, is_estimate=True)
-    free(sizes)
-
-    download.download_release(manager, mirror=f"{server.url}mpii", dataset=dataset)
-
-    (told,) = (r for r in log.records if "MPII Human Pose on disk: " in r.message)
-    assert told.levelname == "WARNING"
-    assert "may not be enough. Free some space, or" in told.message
 
 
 def test_disk_that_is_not_enough_is_an_error_before_the_first_byte(
@@ -411,25 +418,81 @@ def test_download_and_extraction_that_are_there_need_no_room(
     assert "on disk" not in log.text
 
 
-def test_download_that_another_host_may_be_writing_is_left_alone(
-    server, manager, tmp_path
-):
-    folder = tmp_path / "cache" / "mpii_pose"
-    folder.mkdir()
-    part = folder / f"{official.IMAGES_ARCHIVE}.part"
-    part.write_bytes(b"theirs")
-    note = folder / f"{part.name}.owner"
-    note.write_text(workplace.Owner("elsewhere", 1, 0.0).to_json())
-
-    with pytest.raises(BlockingIOError, match="process 1 on host elsewhere") as caught:
-        download.obtain_release(manager, mirror=f"{server.url}mpii")
-
-    assert part.read_bytes() == b"theirs"
-    assert f"rm {note}" in str(caught.value)
-    note.unlink()
-    assert_whole(download.obtain_release(manager, mirror=f"{server.url}mpii"))
-
-
 def test_mirror_that_is_no_web_address_is_refused(manager):
     with pytest.raises(ValueError, match=r"http address.*--manual_dir"):
         download.obtain_release(manager, mirror="/mnt/mpii")
+
+
+def sizes_of(steps):
+    return {step.name.split()[0]: disk.in_gb(step.num_bytes) for step in steps}
+
+
+def add_archive(folder, name, note=None):
+    """Puts an archive where TFDS keeps it, with TFDS's note of whose it is."""
+    path = folder / "mpii_pose" / f"as_tfds_calls_it_{name}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"archive")
+    if note is None:
+        note = json.dumps({"urls": [official.URLS[name]], "dataset_names": []})
+    path.with_name(f"{path.name}.INFO").write_text(note)
+    return path
+
+
+def test_what_is_there_is_not_written_again(tmp_path):
+    def steps():
+        return sizes_of(disk.release_steps(tmp_path, tmp_path / "extracted"))
+
+    everything = {"downloading": "12.9 GB", "extracting": "12.9 GB"}
+    assert steps() == everything
+    # Notes that name no archive count for nothing.
+    for note in ("", "{", '{"urls": ["https://else.where/x.tar"]}'):
+        add_archive(tmp_path, official.IMAGES_ARCHIVE, note)
+        assert steps() == everything
+    part = tmp_path / "mpii_pose" / f"{official.IMAGES_ARCHIVE}.part"
+    with part.open("wb") as file:
+        file.truncate(9 * 10**9)
+    assert steps() == {"downloading": "3.9 GB", "extracting": "12.9 GB"}
+    part.unlink()
+    for name in official.URLS:
+        archive = add_archive(tmp_path, name)
+    assert steps() == {"extracting": "12.9 GB"}
+    archive = tmp_path / "mpii_pose" / f"as_tfds_calls_it_{official.IMAGES_ARCHIVE}"
+    folder = archives.folder_of(archive, tmp_path / "extracted" / "mpii_pose")
+    folder.mkdir(parents=True)
+    assert not steps()
+
+
+@pytest.mark.parametrize("layout", [*LAYOUTS, "of_my_own"])
+def test_a_few_examples_of_a_layout_take_a_part_of_its_size(layout):
+    whole = disk.dataset_step(layout, "data")
+    some = disk.dataset_step(layout, "data", max_examples=10)
+
+    assert whole.num_bytes == official.DATASET_BYTES.get(layout, 21_400_000_000)
+    assert f"mpii_pose/{layout} about " in str(whole)
+    share = 40 / sum(official.PEOPLE.values())
+    assert some.num_bytes == pytest.approx(whole.num_bytes * share, abs=1)
+
+
+def test_steps_on_one_file_system_are_summed_and_on_others_not(tmp_path, monkeypatch):
+    other = pathlib.Path("/proc")
+    if not other.exists() or other.stat().st_dev == os.stat(tmp_path).st_dev:
+        pytest.skip("needs two file systems")
+    free = {tmp_path: 3 * 10**9, other: 10**9}
+    usage = lambda path: types.SimpleNamespace(free=free[path])  # noqa: E731
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+
+    here, there = disk.by_disk(
+        [
+            disk.Step("downloading", tmp_path / "not" / "yet", 10**9),
+            disk.Step("extracting", other / "nor_this", 2 * 10**9),
+            disk.Step("building", tmp_path, 2 * 10**9, is_estimate=True),
+            disk.Step("storing", "gs://bucket/data", 9 * 10**9),
+        ]
+    )
+
+    assert str(here) == (
+        "downloading 1.0 GB + building about 2.0 GB = 3.0 GB; 3.0 GB are free in "
+        f"{tmp_path}"
+    )
+    assert here.suffices()
+    assert not there.suffices()

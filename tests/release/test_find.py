@@ -12,7 +12,7 @@ import pytest
 
 import mpii_pose
 from mpii_pose import AnnotationError
-from mpii_pose.release import find, json_records, matlab_file, official, split
+from mpii_pose.release import find, json_copies, split
 from mpii_pose.release.archives import ArchiveError
 from mpii_pose.release.release import read_sized_people
 from mpii_pose.skeleton import Visibility
@@ -26,8 +26,8 @@ NOT_HRNET = ("visibility", "person_index", *ONLY_MATLAB)
 
 
 @pytest.fixture(scope="module")
-def real_people(real_mpii):
-    return mpii_pose.read_people(real_mpii / "cpm_annotations.json.gz")
+def real_records(real_mpii):
+    return json_copies.load_records(real_mpii / "cpm_annotations.json.gz")
 
 
 def test_real_people_have_the_published_counts(real_people):
@@ -50,12 +50,9 @@ def test_real_people_have_the_published_counts(real_people):
     assert not images["train"] & images["validation"]
 
 
-def test_real_coordinates_are_the_sources_minus_one(real_mpii, real_people):
-    packed = (real_mpii / "cpm_annotations.json.gz").read_bytes()
-    records = json.loads(gzip.decompress(packed))
-
+def test_real_coordinates_are_the_sources_minus_one(real_records, real_people):
     for name, is_validation in (("train", 0), ("validation", 1)):
-        expected = [r for r in records if r["isValidation"] == is_validation]
+        expected = [r for r in real_records if r["isValidation"] == is_validation]
         joints = np.array([r["joint_self"] for r in expected])
         missing = (joints == 0).all(axis=-1)
         points = np.where(missing[..., None], -1, joints[..., :2] - 1)
@@ -75,7 +72,8 @@ def test_real_coordinates_are_the_sources_minus_one(real_mpii, real_people):
 def test_tompsons_list_gives_the_split_of_the_real_annotations(real_people):
     for name, expected in real_people.items():
         assert {
-            split.tompson().split_of(p.image_name, p.person_index) for p in expected
+            split.split_of(p.image_name, p.person_index, split.tompson())
+            for p in expected
         } == {name}
 
 
@@ -148,20 +146,13 @@ def test_every_split_of_the_drawn_release_is_found(drawn_release):
         assert (person.keypoints == -1).all()
         assert person.video_id == ""
         assert person.frame_sec == -1
+    everybody = [person for group in people.values() for person in group]
+    assert len({(p.image_name, p.person_index) for p in everybody}) == len(everybody)
     labelled_people = [person for name in labelled for person in people[name]]
     assert all((person.visibility > 0).any() for person in labelled_people)
     assert {person.separated for person in labelled_people} == {0, 1}
     for person in labelled_people:
         assert person.head_size == pytest.approx(25 * person.scale, rel=0.02)
-
-
-def test_image_and_person_number_name_a_person(drawn_release):
-    people = mpii_pose.read_people(drawn_release)
-
-    everyone = [person for split_people in people.values() for person in split_people]
-    keys = {(person.image_name, person.person_index) for person in everyone}
-
-    assert len(keys) == len(everyone)
 
 
 def test_images_that_mpii_lists_but_does_not_ship_are_left_out(drawn_release, tmp_path):
@@ -192,8 +183,9 @@ HRNET_NAMES = {"train": "train.json", "validation": "valid.json"}
 
 
 @pytest.mark.parametrize("name", ["mpii_annotations.json", "train.json"])
-@pytest.mark.parametrize("packed", [False, True])
-@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize(
+    ("packed", "mark"), [(False, b"\xef\xbb\xbf"), (True, b"\xef\xbb\xbf"), (True, b"")]
+)
 def test_gzip_and_byte_order_mark_are_read(drawn_release, tmp_path, name, packed, mark):
     people = mpii_pose.read_people(drawn_release)
     releases.write_cpm(tmp_path / "mpii_annotations.json", people)
@@ -214,7 +206,7 @@ def test_gzip_and_byte_order_mark_are_read(drawn_release, tmp_path, name, packed
 def test_home_folder_is_expanded(drawn_release, monkeypatch):
     monkeypatch.setenv("HOME", str(drawn_release))
 
-    (file,) = find.find_source("~").files.values()
+    (file,) = find.find("~").source.files.values()
 
     assert mpii_pose.read_people(f"~/{file.relative_to(drawn_release)}").keys()
     assert read_sized_people("~", image_folder="~/images").image_sizes
@@ -237,21 +229,15 @@ def test_annotations_in_the_archive_are_read_there(drawn_release, tmp_path, layo
         releases.assert_same_people(people[name], expected)
 
 
-@pytest.mark.parametrize("share", [0.5, 0.99])
-def test_truncated_archive_of_annotations_is_named(drawn_release, tmp_path, share):
-    shutil.make_archive(tmp_path / "mpii_human_pose_v1_u12_2", "zip", drawn_release)
-    archive = tmp_path / "mpii_human_pose_v1_u12_2.zip"
-    data = archive.read_bytes()
-    archive.write_bytes(data[: int(share * len(data))])
-
-    with pytest.raises(ArchiveError, match=r"u12_2\.zip is truncated or damaged"):
-        mpii_pose.read_people(tmp_path)
-
-
-def test_changed_bytes_in_the_archive_of_annotations_are_named(drawn_release, tmp_path):
-    shutil.make_archive(tmp_path / "mpii_human_pose_v1_u12_2", "zip", drawn_release)
+def test_damaged_archive_of_annotations_is_named(drawn_release, tmp_path):
+    folder = next(drawn_release.glob("*/*.mat")).parent
+    shutil.make_archive(tmp_path / folder.name, "zip", folder)
     archive = tmp_path / "mpii_human_pose_v1_u12_2.zip"
     data = bytearray(archive.read_bytes())
+    archive.write_bytes(data[:-100])
+    with pytest.raises(ArchiveError, match=r"u12_2\.zip is truncated or damaged"):
+        mpii_pose.read_people(tmp_path)
+    archive.write_bytes(data)
     with zipfile.ZipFile(archive) as packed:
         (info,) = [i for i in packed.infolist() if i.filename.endswith(".mat")]
     data[info.header_offset + info.compress_size // 2] ^= 255
@@ -309,7 +295,7 @@ def test_what_is_left_aside_may_be_as_it_likes(drawn_release, tmp_path):
     for name in ("train.json", "mpii_train.json"):
         (tmp_path / name).write_text(name)
 
-    assert find.find_source(tmp_path).kind is find.SourceKind.MATLAB
+    assert find.find(tmp_path).source.kind is find.SourceKind.MATLAB
 
 
 def test_the_same_people_in_two_files_are_refused(drawn_release, tmp_path):
@@ -342,26 +328,14 @@ def test_each_file_is_parsed_once(drawn_release, tmp_path, monkeypatch, name):
     people = {"train": mpii_pose.read_people(drawn_release)["train"]}
     releases.write_cpm(tmp_path / "mpii_annotations.json", people)
     releases.write_hrnet(tmp_path, people, {"train": "train.json"})
-    load, loaded = json_records.load_json, []
+    load, loaded = json_copies.load_json, []
     monkeypatch.setattr(
-        json_records, "load_json", lambda path: loaded.append(path) or load(path)
+        json_copies, "load_json", lambda path: loaded.append(path) or load(path)
     )
 
     read_sized_people(tmp_path / name)
 
     assert loaded == [tmp_path / name]
-
-
-def test_published_file_is_not_checked_before_scipy(drawn_release, monkeypatch):
-    (path,) = drawn_release.glob("*/*.mat")
-    people = mpii_pose.read_people(path)
-    monkeypatch.setattr(
-        official, "MATLAB_GIT_BLOB", official.git_blob_id(path.read_bytes())
-    )
-    monkeypatch.setattr(matlab_file, "cut_out", None)
-
-    for name, found in mpii_pose.read_people(path).items():
-        releases.assert_same_people(found, people[name])
 
 
 @pytest.mark.parametrize(
@@ -442,3 +416,43 @@ def test_json_of_unknown_split_is_refused(tmp_path):
 
     with pytest.raises(mpii_pose.AnnotationError, match="must say the split"):
         mpii_pose.read_people(tmp_path / "people.json")
+
+
+def test_videos_of_both_train_and_validation_are_found(drawn_release):
+    people = mpii_pose.read_people(drawn_release)
+    before = split.shared_videos(people)
+    assert before is not None
+    first = dataclasses.replace(people["train"][0], video_id="seen_twice")
+    other = dataclasses.replace(people["validation"][0], video_id="seen_twice")
+
+    found = split.shared_videos(
+        {
+            "train": [first, *people["train"]],
+            "validation": [other, *people["validation"]],
+        }
+    )
+
+    assert found == before | {"seen_twice"}
+
+
+def test_a_copy_without_video_ids_cannot_say(real_people):
+    assert split.shared_videos(real_people) is None
+
+
+def test_real_copies_name_every_labelled_person_of_the_split(real_records):
+    """The card: 3,679 others in validation images, none in images of train."""
+    listed: dict[str, int] = {}
+    labelled: dict[str, int] = {}
+    validation = set()
+    for record in real_records:
+        name = record["img_paths"]
+        listed[name] = listed.get(name, 0) + 1
+        labelled[name] = int(record["numOtherPeople"]) + 1
+        if record["isValidation"] == 1:
+            validation.add(name)
+
+    others = {name: labelled[name] - listed[name] for name in listed}
+
+    assert sum(others[name] for name in validation) == 3_679
+    assert all(others[name] == 0 for name in set(others) - validation)
+    assert sum(labelled.values()) == 28_883

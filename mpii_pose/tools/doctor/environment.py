@@ -115,7 +115,7 @@ def check_disk(data_dir: str | os.PathLike[str]) -> Diagnosis:
 
 
 def check_leftovers(data_dir: str | os.PathLike[str]) -> Iterator[Diagnosis]:
-    """Names what was downloaded and extracted for datasets that are built.
+    """Names what killed builds left behind, and downloads that built datasets had.
 
     Args:
         data_dir: Where datasets are built.
@@ -123,14 +123,22 @@ def check_leftovers(data_dir: str | os.PathLike[str]) -> Iterator[Diagnosis]:
     data_dir = pathlib.Path(data_dir).expanduser()
     built = [str(folder.relative_to(data_dir)) for folder in _built(data_dir)]
     downloads = data_dir / "downloads"
+    places = (f"{disk.OURS}/*", f"downloads/extracted/{disk.OURS}")
+    names = [f"{place}/{workplace.TEMPORARY_FOLDERS}" for place in places]
+    if left := [str(path) for name in names for path in data_dir.glob(name)]:
+        yield note(
+            "A build that was killed left this behind. Once no build is running, "
+            f"remove it:\nrm -r {shlex.join(left)}"
+        )
     folders = [downloads / disk.OURS, downloads / "extracted" / disk.OURS]
     sizes = {folder: disk.bytes_in(folder) for folder in folders}
     used = [folder for folder in folders if sizes[folder]]
-    if built and used and not any(map(_is_written, used)):
+    if built and used:
         yield note(
             f"{', '.join(built)} can be read without what was downloaded and extracted "
-            f"for it. To free {disk.in_gb(sum(sizes.values()))}, unless you will build "
-            f"another config of MPII:\nrm -r {shlex.join(map(str, used))}"
+            f"for it. To free {disk.in_gb(sum(sizes.values()))}, unless a build is "
+            "running or you will build another config of MPII:\nrm -r "
+            f"{shlex.join(map(str, used))}"
         )
 
 
@@ -138,9 +146,3 @@ def _built(data_dir: pathlib.Path) -> list[pathlib.Path]:
     """Returns the folders of MPII's datasets that are built."""
     infos = sorted(data_dir.glob(f"{disk.OURS}/*/*/dataset_info.json"))
     return [info.parent for info in infos if info.parts[-3] != "synthetic"]
-
-
-def _is_written(folder: pathlib.Path) -> bool:
-    """Whether a process may be at work in a folder."""
-    owners = map(workplace.Owner.read, folder.glob("*.owner"))
-    return any(owner is None or not owner.is_gone() for owner in owners)

@@ -12,7 +12,6 @@ import pytest
 from mpii_pose.release import disk, official
 from mpii_pose.tools.doctor import environment
 from mpii_pose.tools.doctor.diagnosis import State
-from mpii_pose.workplace import Owner
 from tests import builds
 
 
@@ -118,12 +117,14 @@ def test_what_a_build_still_needs_is_not_named(data_dir):
     assert not list(environment.check_leftovers(data_dir))
 
 
-@pytest.mark.parametrize("note", ["", Owner("elsewhere", 1, 0.0).to_json()])
-def test_what_somebody_may_be_writing_is_not_named(data_dir, note):
-    write(data_dir / "mpii_pose" / "image" / "1.0.0" / "dataset_info.json", 2)
-    (data_dir / "downloads" / "mpii_pose" / "archive.part.owner").write_text(note)
+def test_what_a_killed_build_left_is_named_with_how_to_remove_it(data_dir):
+    left = data_dir / "mpii_pose" / "person" / "incomplete.ABC123_1.0.0"
+    left.mkdir(parents=True)
 
-    assert not list(environment.check_leftovers(data_dir))
+    (diagnosis,) = environment.check_leftovers(data_dir)
+
+    assert diagnosis.state is State.NOTE
+    assert f"rm -r {left}" in diagnosis.text
 
 
 def test_a_package_that_is_not_installed_is_noted(monkeypatch):
