@@ -33,7 +33,7 @@ import sys
 import keras
 import numpy as np
 import mpii_pose
-from mpii_pose.evaluation.scores import DIALECTS
+from mpii_pose.evaluation.pckh import DIALECTS
 from tests.keras import programs
 
 keypoints, visibility = programs.people()
@@ -145,8 +145,8 @@ def test_layer_loss_and_metric_run_on_every_backend(backend, tmp_path):
         mpii_pose.HeatmapEncoder(spec=programs.SPEC, name="targets"),
         mpii_pose.HeatmapEncoder(image_size=(64, 64), sigma=1.5),
         mpii_pose.HeatmapLoss(name="squared"),
-        mpii_pose.PCKh(spec=programs.SPEC, threshold=0.2),
-        mpii_pose.PCKh(image_size=(128, 96)),
+        mpii_pose.PCKh(spec=programs.SPEC, threshold=0.2, dialect="hrnet"),
+        mpii_pose.PCKh(image_size=(128, 96), method="argmax", name="mine"),
         mpii_pose.PCKh(),
     ],
 )
