@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 Color = tuple[int, int, int]
 
 _RIM = (0, 0, 0, 140)
-# Strokes are rendered enlarged and averaged down, on a layer of at most about this side.
+# Strokes are rendered enlarged and averaged down, on a layer of about this side.
 _MAX_ENLARGEMENT, _LAYER_SIDE = 4, 4096
 # Ends of lines further outside than this many images are moved to there: Pillow walks
 # every pixel of a line, and a wrong prediction may be anywhere.

@@ -251,12 +251,14 @@ class PCKh(keras.metrics.Metric):
         return decode_cells(heatmaps, method=self.method, sigma=spec.sigma)[0]
 
     def _scores(self) -> list[PCKhScores]:
-        correct, labelled = map(ops.convert_to_numpy, (self.correct, self.labelled))
+        labelled = self.labelled.numpy()
         return [
             scores_from_counts(
                 found, labelled, threshold=threshold, dialect=self.dialect
             )
-            for threshold, found in zip(self._thresholds, correct, strict=True)
+            for threshold, found in zip(
+                self._thresholds, self.correct.numpy(), strict=True
+            )
         ]
 
 
