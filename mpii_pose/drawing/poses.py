@@ -211,7 +211,7 @@ def plot_pckh(
 
 
 def as_image(image: Any) -> Image.Image:
-    """Returns an image of any kind that this module takes as an RGB Pillow image."""
+    """Returns `image`, of any kind that this module takes, as an RGB Pillow image."""
     if isinstance(image, bytes):
         image = Image.open(io.BytesIO(image))
     elif isinstance(image, str | os.PathLike):

@@ -25,7 +25,7 @@ _SIDES = np.array([k.startswith("left_") - k.startswith("right_") for k in KEYPO
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Offset:
-    """How far predictions lie off on average, in one kind of pixel.
+    """The distance of predictions from the truth on average, in one kind of pixel.
 
     Attributes:
         constant: float64 [2], (x, y) by which all keypoints are moved.
@@ -83,10 +83,10 @@ def alignment_audit(
     threshold: float = 0.1,
     where: npt.ArrayLike | None = None,
 ) -> AlignmentAudit:
-    """Finds the constant offset of predictions, and scores them without it.
+    """Returns the constant offset of predictions, and their scores without it.
 
     The offset is the place where most errors lie: the mean of those within half a head
-    size of it. The scores show which kind of pixels fits better.
+    size of it. The scores show which kind of pixels fits better, of crop or frame.
 
     Args:
         predicted: See `pckh`.
@@ -98,9 +98,6 @@ def alignment_audit(
         heatmap_size: Height and width of its heatmaps.
         threshold: Of the scores; offsets show at small ones.
         where: See `pckh`.
-
-    Returns:
-        The offsets in both kinds of pixels, and the scores with and without them.
 
     Raises:
         ValueError: As `pckh`, or if no labelled keypoint is predicted.

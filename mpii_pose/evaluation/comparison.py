@@ -7,7 +7,7 @@ clusters (Davison and Hinkley, "Bootstrap Methods and their Application", 1997, 
 times as wide as the binomial formula has it: 82.34 plus or minus 0.68 for Tompson's at
 0.5, not 0.38.
 
-It covers the scores of other images of the same kind, not those of another training.
+It covers scores on other images of the same kind, not those of another training.
 """
 
 import dataclasses
@@ -70,7 +70,7 @@ def compare_pckh(
     seed: int = 0,
     **options: Any,
 ) -> PCKhComparison:
-    """Compares two predictions of the same people, on the same samples of images.
+    """Returns the difference of two predictions, scored on the same samples of images.
 
     Args:
         a: float [N, 16, 2], (x, y) in pixels of the full image; NaN is a miss.
@@ -81,9 +81,6 @@ def compare_pckh(
         images: [N], the image of each person: its name, or any number.
         seed: Of the 2,000 samples; the same seed gives the same intervals.
         **options: `threshold`, `dialect` and `where` of `pckh`.
-
-    Returns:
-        Both scores and their difference, with intervals.
 
     Raises:
         ValueError: As `pckh`; or if `images` is not one per person, or fewer than two.

@@ -103,13 +103,7 @@ def keypoint_errors(
 
     `others`, float [N, M, 16, 2], are the other people of each person's image, NaN
     where there are none (`image_neighbours`); without them there are no swaps. All else
-    is as in `pckh`.
-
-    Returns:
-        The kind of each keypoint, and their shares.
-
-    Raises:
-        ValueError: As `pckh`, or if `others` has another shape.
+    is as in `pckh`, ValueError included.
     """
     check_threshold(threshold)
     own, labelled = distances(predicted, truth, visibility, head_size, where=where)

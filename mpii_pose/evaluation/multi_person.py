@@ -54,17 +54,19 @@ def multi_person_ap(
     threshold: float = 0.5,
     recall: str = "official",
 ) -> MultiPersonAP:
-    """Returns the AP of poses of several people at once, group by group.
+    """Returns the AP in percent of poses of several people at once, group by group.
 
-    Each predicted person is compared with each true person of its group: the share of
-    the true person's labelled keypoints that it has within the threshold. A predicted
-    person stands for the true person with the largest share, and a true person takes
-    the predicted one with the largest share of those that stand for it, if above 0; the
-    first of equals. A predicted keypoint is right if its person was taken and it is
-    within the threshold of a labelled keypoint; every other one is a false positive,
-    also where the true person has no label. Over all groups, AP is the area under
-    precision against recall, by falling score with equal scores in the order given,
-    precision being the highest at that recall or more (as in PASCAL VOC since 2010).
+    - A predicted person has a share of each true person of its group: the part of the
+      true person's labelled keypoints that it has within the threshold.
+    - It stands for the true person of which it has the largest share. A true person
+      takes one of those that stand for it, the one with the largest share, if above 0.
+      Of equals, the first is chosen.
+    - A predicted keypoint is right if its person was taken and it is within the
+      threshold of a labelled keypoint. Every other one is a false positive, also where
+      the true person has no label.
+    - Keypoints of all groups are ranked by falling score, equal ones in the order
+      given. AP is the area under precision against recall, where precision is the
+      highest at that recall or more (as in PASCAL VOC since 2010).
 
     Args:
         predicted: For each group, such as those of `image_groups`, float
@@ -79,9 +81,6 @@ def multi_person_ap(
             groups with at least one predicted person, as the toolkit counts; "strict",
             those of all groups. Papers report the former, which a method raises by
             leaving hard groups out.
-
-    Returns:
-        The scores, in percent.
 
     Raises:
         ValueError: If a shape or option is wrong, a predicted keypoint has no score, or
@@ -158,11 +157,10 @@ def _checked_group(
     visibility: npt.ArrayLike,
     head_size: npt.ArrayLike,
 ) -> tuple[np.ndarray, ...]:
-    """Returns a group's arrays: P people are predicted, G are true.
+    """Returns the arrays of a group of P predicted and G true people.
 
-    Returns:
-        Predicted [P, 16, 2], scores [P, 16] that are NaN where not predicted, truth
-        [G, 16, 2], bool [G, 16] for the labelled keypoints that count, head size [G].
+    They are predicted [P, 16, 2], scores [P, 16] that are NaN where not predicted,
+    truth [G, 16, 2], bool [G, 16] where a labelled keypoint counts, head size [G].
     """
     points, score, truth, visibility, head_size = (
         np.asarray(array, np.float64)

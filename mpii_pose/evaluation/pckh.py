@@ -43,8 +43,8 @@ class Dialect:
     weighted: bool
     neck_in_head: bool
 
-    def found(self, error: np.ndarray, threshold: float) -> np.ndarray:
-        """Returns which errors are within the threshold; NaN is not."""
+    def found(self, error: Any, threshold: Any) -> Any:
+        """Returns which errors, of any array library, are within; NaN is not."""
         return error < threshold if self.strict else error <= threshold
 
 
@@ -125,7 +125,7 @@ def pckh(
     dialect: str = "official",
     where: npt.ArrayLike | None = None,
 ) -> PCKhScores:
-    """Returns the scores of predicted keypoints, by default as the release's toolkit.
+    """Returns PCKh in percent, by default as the release's own toolkit counts.
 
     Args:
         predicted: float [N, 16, 2], (x, y) in pixels of the full image; NaN is a miss.
@@ -135,9 +135,6 @@ def pckh(
         threshold: Allowed error divided by the head size.
         dialect: Key of `DIALECTS`: "official", "hrnet", "mmpose" or "pytorch_pose".
         where: bool [N] or [N, 16], the people or keypoints to score; default all.
-
-    Returns:
-        The scores, in percent.
 
     Raises:
         ValueError: If a shape or option is wrong, or if a person with a keypoint to
@@ -200,10 +197,8 @@ def pckh_slices(
     """Returns scores of all, of visible and occluded keypoints, and by head size.
 
     `head_size_edges` rise, in pixels; the default splits MPII's validation people in
-    about 1 : 2 : 1. All else, `options` included, is as in `pckh`.
-
-    Returns:
-        Name of the slice -> scores; print it with `pckh_table`.
+    about 1 : 2 : 1. All else, `options` included, is as in `pckh`. `pckh_table` prints
+    the result, scores by name of the slice.
     """
     state, size = np.asarray(visibility), np.asarray(head_size)
     chosen = np.ones(state.shape, bool)
@@ -329,8 +324,7 @@ def distances(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns errors in head sizes, and which of them count; arguments as in `pckh`.
 
-    Returns:
-        float64 [N, 16], NaN where not predicted, and bool [N, 16].
+    Errors are float64 [N, 16], NaN where not predicted; the second is bool [N, 16].
     """
     predicted = np.asarray(predicted, np.float64)
     truth = np.asarray(truth, np.float64)

@@ -117,26 +117,20 @@ class PCKh(keras.metrics.Metric):
         if sample_weight is not None:
             weight = ops.convert_to_tensor(sample_weight)
             weight = weight[:, None] if len(weight.shape) == 1 else weight
-            labelled = ops.logical_and(labelled, ops.cast(weight, "float32") > 0)
+            labelled = labelled & (ops.cast(weight, "float32") > 0)
         has_place = ops.all(ops.isfinite(truth), axis=-1)
-        has_size = ops.logical_and(head_size > 0, ops.isfinite(head_size))[:, None]
-        _refuse(
-            ops.logical_and(labelled, ~has_place),
-            "truth must be finite where visibility is not 0",
-            truth,
-        )
-        _refuse(
-            ops.logical_and(labelled, ~has_size),
-            "head_size must be a positive number of pixels",
-            head_size,
-        )
-        labelled = ops.logical_and(labelled, ops.logical_and(has_place, has_size))
+        has_size = ((head_size > 0) & ops.isfinite(head_size))[:, None]
+        problem = "truth must be finite where visibility is not 0"
+        _refuse(labelled & ~has_place, problem, truth)
+        problem = "head_size must be a positive number of pixels"
+        _refuse(labelled & ~has_size, problem, head_size)
+        labelled = labelled & has_place & has_size
         difference = ops.subtract(predicted, truth)
         error = ops.sqrt(ops.sum(ops.square(difference), axis=-1))
         error = error / ops.where(has_size, head_size[:, None], 1)
         limits = ops.convert_to_tensor(np.array(self._thresholds, dtype)[:, None, None])
-        within = error < limits if DIALECTS[self.dialect].strict else error <= limits
-        found = ops.cast(ops.logical_and(within, labelled), self.dtype)
+        within = DIALECTS[self.dialect].found(error, limits)
+        found = ops.cast(within & labelled, self.dtype)
         self.correct.assign_add(ops.sum(found, axis=1))
         self.labelled.assign_add(ops.sum(ops.cast(labelled, self.dtype), axis=0))
 
