@@ -62,18 +62,17 @@ def test_published_row_is_reproduced(dialect, head, total):
     expected = {"head": head, "shoulder": 92.71, **LIMBS}
     assert scores.groups == pytest.approx(expected, abs=0.01)
     assert scores.total == pytest.approx(total, abs=0.01)
-
-
-def test_published_total_at_a_tenth_is_reproduced():
-    scores = pckh(*real_people.tompson(), threshold=0.1)
-
-    assert scores.total == pytest.approx(28.98, abs=0.01)
+    if dialect == "official":
+        at_a_tenth = pckh(*real_people.tompson(), threshold=0.1)
+        assert at_a_tenth.total == pytest.approx(28.98, abs=0.01)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_scores_equal_a_count_by_hand(dialect):
     predicted, truth, visibility, head_size = people(40)
-    visibility = np.random.default_rng(2).integers(0, 3, visibility.shape)
+    random = np.random.default_rng(2)
+    visibility = random.integers(0, 3, visibility.shape)
+    head_size = random.uniform(5, 20, 40)
 
     scores = pckh(predicted, truth, visibility, head_size, dialect=dialect)
 
@@ -124,16 +123,6 @@ def test_pelvis_and_thorax_are_scored_but_not_in_the_total():
 
     assert scores.total == 100
     np.testing.assert_array_equal(scores.per_keypoint, np.where(is_trunk, 0, 100))
-
-
-@pytest.mark.parametrize("factor", [0.25, 3.0])
-def test_scores_do_not_change_when_everything_is_scaled(factor):
-    predicted, truth, visibility, head_size = people(30)
-
-    scores = pckh(predicted, truth, visibility, head_size)
-    scaled = pckh(predicted * factor, truth * factor, visibility, head_size * factor)
-
-    np.testing.assert_array_equal(scaled.per_keypoint, scores.per_keypoint)
 
 
 @pytest.mark.parametrize("nothing", [np.nan, np.inf])

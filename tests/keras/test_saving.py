@@ -143,7 +143,7 @@ def test_layer_loss_and_metric_run_on_every_backend(backend, tmp_path):
     "thing",
     [
         mpii_pose.HeatmapEncoder(spec=programs.SPEC, name="targets"),
-        mpii_pose.HeatmapEncoder(image_size=(64, 64), sigma=1.5),
+        mpii_pose.HeatmapEncoder(sigma=1.5, alignment="udp"),
         mpii_pose.HeatmapLoss(name="squared"),
         mpii_pose.PCKh(spec=programs.SPEC, threshold=0.2, dialect="hrnet"),
         mpii_pose.PCKh(image_size=(128, 96), method="argmax", name="mine"),
