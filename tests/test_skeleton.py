@@ -8,7 +8,7 @@ from mpii_pose.skeleton import MPII, Skeleton
 
 NAMES = ("mpii", "coco17", "halpe26", "h36m17", "blazepose33")
 
-# What a small dataset might have: a head, two hands, and a tail that is nobody's pair.
+# A head, a pair of hands, and a tail without a partner.
 TOY = Skeleton(
     name="toy",
     keypoints=("head", "right_hand", "left_hand", "tail"),

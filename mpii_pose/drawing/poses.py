@@ -31,7 +31,8 @@ HEAD_BOX: Color = (250, 220, 60)
 CROP: Color = (90, 230, 130)
 _RING_CENTER: Color = (30, 30, 30)
 
-# Lines are this share of the person's larger extent wide, and dots this many lines.
+# The width of lines, as a share of the person's larger extent; then other lengths, in
+# widths of lines.
 _LINE_SHARE = 1 / 90
 _DOT_WIDTH, _RING_CENTER_WIDTH, _DASH_LENGTH = 2.6, 1.4, 2.5
 
@@ -90,9 +91,7 @@ def draw_pose(
         x1, y1, x2, y2 = _checked("head_box", head_box, (4,))
         if x1 < x2 and y1 < y2:
             strokes += outline(_corners(x1, y1, x2, y2), line_width / 2, HEAD_BOX)
-    strokes += _bones(points, state, line_width)
-    strokes += _dots(points, state, line_width)
-    return draw_strokes(image, strokes)
+    return draw_strokes(image, strokes + _figure(points, state, line_width))
 
 
 def draw_heatmaps(
@@ -236,7 +235,8 @@ def as_image(image: Any) -> Image.Image:
     return Image.fromarray(array)
 
 
-def _bones(points: np.ndarray, state: np.ndarray, line_width: float) -> list[Stroke]:
+def _figure(points: np.ndarray, state: np.ndarray, line_width: float) -> list[Stroke]:
+    """Returns the bones, and the keypoints above them."""
     strokes = []
     for names in MPII.bones:
         bone = list(MPII.indices(*names))
@@ -247,11 +247,6 @@ def _bones(points: np.ndarray, state: np.ndarray, line_width: float) -> list[Str
             parts = dashes(*points[bone], length=_DASH_LENGTH * line_width)
         color = _side_color(*names)
         strokes += [Stroke(start, end, line_width, color) for start, end in parts]
-    return strokes
-
-
-def _dots(points: np.ndarray, state: np.ndarray, line_width: float) -> list[Stroke]:
-    strokes = []
     for name, at, seen in zip(KEYPOINTS, points, state, strict=True):
         if seen != Visibility.MISSING:
             strokes.append(Stroke(at, at, _DOT_WIDTH * line_width, _side_color(name)))

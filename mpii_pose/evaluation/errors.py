@@ -99,7 +99,7 @@ def keypoint_errors(
     - swap: the same for another person's keypoint, of this side or the other; where
       inversion would do as well, the nearer decides;
     - jitter: none of these, but within twice the threshold of its labelled keypoint;
-    - miss: everything else, and what is not predicted.
+    - miss: everything else, keypoints that are not predicted included.
 
     `others`, float [N, M, 16, 2], are the other people of each person's image, NaN
     where there are none (`image_neighbours`); without them there are no swaps. All else

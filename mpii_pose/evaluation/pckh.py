@@ -51,8 +51,8 @@ class Dialect:
 DIALECTS = {
     # evaluatePCKh.m and computePCK.m of the release's toolkit.
     "official": Dialect(strict=False, weighted=True, neck_in_head=True),
-    # lib/dataset/mpii.py of HRNet, SimpleBaselines and DarkPose. What they print as
-    # "Mean@0.1" is the total at 0.11: they take the 12th of the thresholds 0, 0.01 ...
+    # lib/dataset/mpii.py of HRNet, SimpleBaselines and DarkPose. Their "Mean@0.1" is
+    # the total at 0.11: they take the 12th of the thresholds 0, 0.01 ...
     "hrnet": Dialect(strict=False, weighted=True, neck_in_head=False),
     # MpiiPCKAccuracy of MMPose.
     "mmpose": Dialect(strict=True, weighted=True, neck_in_head=False),

@@ -198,8 +198,8 @@ class PCKh(keras.metrics.Metric):
         cells = self._cells(heatmaps, size)
         if self.spec is None and "heatmap_to_crop" not in truth:
             raise ValueError(
-                "PCKh cannot tell where the cells of heatmaps lie in the crop: pass "
-                "the spec that they were made with, PCKh(spec=...), or batches with "
+                "the place of the heatmaps in the crop is not given: pass the spec "
+                "that they were made with, PCKh(spec=...), or batches with "
                 "heatmap_to_crop, as PoseTransform makes them"
             )
         if self.spec is None:

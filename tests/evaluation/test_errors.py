@@ -32,7 +32,7 @@ def moved(truth, random, low, high, head_size):
 def injected(name, truth, visibility, head_size, others):
     """Returns predictions with errors of one kind, and where they are.
 
-    What PCKh finds is no error: where both knees are close, either may be taken.
+    Keypoints that PCKh finds are no errors: where both knees are close, either may be.
     """
     random = np.random.default_rng(0)
     noise = random.normal(0, 0.1, truth.shape) * head_size[:, np.newaxis, np.newaxis]

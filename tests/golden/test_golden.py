@@ -124,7 +124,7 @@ def test_crops_show_the_same_square_as_hrnets(people, alignment, degrees, flip):
             np.testing.assert_allclose(found, plain.apply(expected, corner), atol=2e-3)
 
 
-# What heatmaps can reach at best: totals at 0.5, 0.1 and 0.05, and the area.
+# The best scores that heatmaps can reach: totals at 0.5, 0.1 and 0.05, and the area.
 CEILINGS = {
     ("unbiased", "dark", "half_pixel"): ([99.843, 99.371, 99.371], 98.458),
     ("unbiased", "dark", "udp"): ([99.843, 99.371, 99.371], 98.533),
