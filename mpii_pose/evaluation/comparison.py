@@ -3,9 +3,9 @@
 Keypoints of a person are not independent, nor are people of an image. So whole images
 are resampled with all their people, and each sample is scored: a bootstrap over
 clusters (Davison and Hinkley, "Bootstrap Methods and their Application", 1997, section
-3.8). The interval covers 95 % of the samples' scores. On published predictions it is 1.8
-times as wide as the binomial formula has it: 82.34 plus or minus 0.68 for Tompson's at
-0.5, not 0.38.
+3.8). The interval covers the scores of 95 % of the samples. On published predictions it
+is 1.8 times as wide as the binomial formula has it: 82.34 plus or minus 0.68 for
+Tompson's at 0.5, not 0.38.
 
 It covers scores on other images of the same kind, not those of another training.
 """

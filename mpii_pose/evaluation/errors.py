@@ -108,24 +108,25 @@ def keypoint_errors(
     check_threshold(threshold)
     own, labelled = distances(predicted, truth, visibility, head_size, where=where)
     points = np.asarray(predicted, np.float64)
-    size = np.asarray(head_size, np.float64)[:, np.newaxis, np.newaxis]
+    size = np.asarray(head_size, np.float64)[:, np.newaxis]
     people = np.full((len(points), 0, *points.shape[1:]), np.nan)
     if others is not None:
         people = np.asarray(others, np.float64)
         expected = (len(points), *people.shape[1:2], *points.shape[1:])
         check_shape("others", people, expected)
 
-    def nearest(places: np.ndarray) -> np.ndarray:
-        """Returns distances [N, 16] to the nearest of places [N, M, 16, 2], or NaN."""
+    def away(places: np.ndarray) -> np.ndarray:
+        """Returns distances [N, 16] in head sizes, NaN where a place is not known."""
         with np.errstate(divide="ignore", invalid="ignore"):  # people who do not count
-            away = np.linalg.norm(points[:, np.newaxis] - places, axis=-1) / size
-        return np.fmin.reduce(away, axis=1, initial=np.nan)
+            return np.linalg.norm(points - places, axis=2) / size
 
     mirrored = np.array(MPII.mirrored)
     opposite = _known(truth, visibility)[:, mirrored]
     opposite[:, mirrored == np.arange(len(mirrored))] = np.nan
-    other_side = nearest(opposite[:, np.newaxis])
-    other_people = np.fmin(nearest(people), nearest(people[:, :, mirrored]))
+    other_side, other_people = away(opposite), np.full_like(own, np.nan)
+    for person in np.moveaxis(people, 1, 0):
+        for places in (person, person[:, mirrored]):
+            other_people = np.fmin(other_people, away(places))
     confused = np.fmin(other_side, other_people)
     kinds = np.full(own.shape, ErrorKind.MISS)
     kinds[own <= JITTER_FACTOR * threshold] = ErrorKind.JITTER
