@@ -32,11 +32,16 @@ with epy.lazy_api_imports(globals()):
     )
     from mpii_pose.evaluation.alignment import alignment_audit
     from mpii_pose.evaluation.comparison import compare_pckh, pckh_intervals
-    from mpii_pose.evaluation.errors import keypoint_errors
-    from mpii_pose.evaluation.images import image_groups, image_neighbours
-    from mpii_pose.evaluation.multi_person import multi_person_ap
-    from mpii_pose.evaluation.pckh import pckh, pckh_auc, pckh_curve, pckh_slices
-    from mpii_pose.evaluation.scores import PCKhScores, pckh_table
+    from mpii_pose.evaluation.errors import image_neighbours, keypoint_errors
+    from mpii_pose.evaluation.multi_person import image_groups, multi_person_ap
+    from mpii_pose.evaluation.pckh import (
+        PCKhScores,
+        pckh,
+        pckh_auc,
+        pckh_curve,
+        pckh_slices,
+        pckh_table,
+    )
     from mpii_pose.formats.predictions import read_predictions, write_predictions
     from mpii_pose.keras.heatmaps import HeatmapEncoder, HeatmapLoss
     from mpii_pose.keras.pckh import PCKh

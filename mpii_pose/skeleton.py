@@ -1,8 +1,9 @@
 """MPII's keypoints: names, order, mirrored pairs, bones, score groups.
 
-Beside them the keypoints of other datasets and models, from which `convert_keypoints`
-converts: a name means the same keypoint in every skeleton, so one that only resembles
-MPII's has another name. "Left" and "right" are the person's own, not the viewer's.
+The skeletons of other datasets and models, from which `convert_keypoints` converts,
+have keypoints only. A name means the same keypoint in every skeleton: one that only
+resembles MPII's has another name. "Left" and "right" are the person's own, not the
+viewer's.
 """
 
 import dataclasses
@@ -23,12 +24,12 @@ class Visibility(enum.IntEnum):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Skeleton:
-    """The keypoints of a dataset. Everything names keypoints; indices are derived.
+    """The keypoints of a dataset, by name; indices follow from the names.
 
     Attributes:
         name: Short name, such as "mpii".
-        keypoints: Names in the order in which arrays [..., K, 2] hold them. A keypoint
-            of one side of the body starts with "left_" or "right_".
+        keypoints: Names in the order of arrays [..., K, 2]. Those of one side of the
+            body start with "left_" or "right_".
         bones: Pairs of names that a line joins in pictures.
         groups: Row of a score table -> the names it is the mean of.
         upper_body: Names of the upper half, for half-body augmentation.
@@ -43,30 +44,21 @@ class Skeleton:
     upper_body: tuple[str, ...] = dataclasses.field(default=(), repr=False)
 
     def __post_init__(self) -> None:
-        named = {*self.upper_body, *(name for bone in self.bones for name in bone)}
-        named.update(name for group in self.groups.values() for name in group)
         if len(set(self.keypoints)) != len(self.keypoints) or not self.keypoints:
             raise ValueError(
                 f"skeleton {self.name!r}: keypoints must be different names, got "
                 f"{self.keypoints}"
             )
-        if unknown := sorted(named - set(self.keypoints)):
-            raise ValueError(
-                f"skeleton {self.name!r}: bones, groups or upper_body name "
-                f"{', '.join(unknown)}, which keypoints does not hold"
-            )
+        for names in (*self.bones, *self.groups.values(), self.upper_body):
+            self.indices(*names)
 
     @property
     def num_keypoints(self) -> int:
-        """How many keypoints there are."""
+        """The number of keypoints."""
         return len(self.keypoints)
 
     def indices(self, *names: str) -> tuple[int, ...]:
-        """Returns where keypoints stand in `keypoints`.
-
-        Raises:
-            ValueError: There is no keypoint of that name.
-        """
+        """Returns the places of names in `keypoints`; raises ValueError for others."""
         if unknown := sorted({*names} - {*self.keypoints}):
             raise ValueError(
                 f"skeleton {self.name!r} has no keypoint {', '.join(unknown)}; it has "
@@ -78,14 +70,11 @@ class Skeleton:
     def mirrored(self) -> tuple[int, ...]:
         """For each keypoint, the index of its mirror image: `pose[..., mirrored, :]`.
 
-        One without a partner on the other side is its own.
+        A keypoint without a partner on the other side is its own.
         """
-        partners = [_other_side(name) for name in self.keypoints]
+        partners = {name: _other_side(name) for name in self.keypoints}
         return self.indices(
-            *(
-                partner if partner in self.keypoints else name
-                for name, partner in zip(self.keypoints, partners, strict=True)
-            )
+            *(other if other in partners else name for name, other in partners.items())
         )
 
     @functools.cached_property
@@ -109,9 +98,8 @@ class Skeleton:
 
     @functools.cached_property
     def counted(self) -> tuple[int, ...]:
-        """Indices of the keypoints a total counts: those in a group, else all."""
-        grouped = {k for group in self.group_indices.values() for k in group}
-        return tuple(sorted(grouped)) or tuple(range(self.num_keypoints))
+        """Indices of the keypoints that a total counts: those in a group."""
+        return tuple(sorted(set().union(*self.group_indices.values())))
 
 
 def _other_side(name: str) -> str:
@@ -126,6 +114,7 @@ def _both(part: str) -> tuple[str, str]:
 
 
 LIMB_PARTS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+_ARMS = (*_both("shoulder"), *_both("elbow"), *_both("wrist"))
 
 # The order of the release's point ids. The groups are the rows of the published PCKh
 # tables, as in the release's MATLAB toolkit; pelvis and thorax are in none of them.
@@ -159,18 +148,13 @@ MPII = Skeleton(
         "head": ("upper_neck", "head_top"),
         **{part: _both(part) for part in LIMB_PARTS},
     },
-    upper_body=(
-        *("thorax", "upper_neck", "head_top"),
-        *(*_both("shoulder"), *_both("elbow"), *_both("wrist")),
-    ),
+    upper_body=("thorax", "upper_neck", "head_top", *_ARMS),
 )
 
-# MPII's by short names.
 KEYPOINTS = MPII.keypoints
 NUM_KEYPOINTS = MPII.num_keypoints
 
 _FACE = ("nose", *_both("eye"), *_both("ear"))
-_ARMS = (*_both("shoulder"), *_both("elbow"), *_both("wrist"))
 _LEGS = (*_both("hip"), *_both("knee"), *_both("ankle"))
 
 # Lin et al., "Microsoft COCO" (2014): `categories` of person_keypoints_*.json.
@@ -220,13 +204,13 @@ SKELETONS = {each.name: each for each in (MPII, COCO17, HALPE26, H36M17, BLAZEPO
 
 
 def named(name: str | Skeleton) -> Skeleton:
-    """Returns the skeleton of that name.
+    """Returns the skeleton of that name; a `Skeleton` is returned as it is.
 
     Args:
-        name: Key of `SKELETONS`; a `Skeleton` is passed through.
+        name: Key of `SKELETONS`.
 
     Raises:
-        ValueError: There is no such skeleton; the message lists those there are.
+        ValueError: There is no such skeleton; the message lists the known ones.
     """
     if isinstance(name, Skeleton):
         return name

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+import scipy.io
 
 from mpii_pose.person import HEAD_SIZE_PER_SCALE
 from mpii_pose.skeleton import Visibility
@@ -26,30 +27,20 @@ class People(NamedTuple):
     head_size: np.ndarray  # [N]
     images: np.ndarray  # [N], names
     others: np.ndarray  # [N, M, 16, 2], of the same image; NaN where there are none
+    center: np.ndarray  # [N, 2]
+    scale: np.ndarray  # [N]
 
 
 def read(*, validation_only: bool) -> People:
     """Returns the 2,958 validation people, or all 25,204."""
-    people = _all_people()
-    chosen = people.is_validation | (not validation_only)
-    return People(*(array[chosen] for array in people[1:]))
-
-
-class _AllPeople(NamedTuple):
-    is_validation: np.ndarray
-    keypoints: np.ndarray
-    visibility: np.ndarray
-    head_size: np.ndarray
-    images: np.ndarray
-    others: np.ndarray
+    people, is_validation = _all_people()
+    chosen = is_validation | (not validation_only)
+    return People(*(array[chosen] for array in people))
 
 
 @functools.cache
-def _all_people() -> _AllPeople:
-    path = FOLDER / "cpm_annotations.json.gz"
-    if not path.exists():
-        pytest.skip(f"needs the real annotations in {path}")
-    with gzip.open(path) as file:
+def _all_people() -> tuple[People, np.ndarray]:
+    with gzip.open(_existing("cpm_annotations.json.gz")) as file:
         records = json.load(file)
     points = np.array([record["joint_self"] for record in records])
     missing = (points == 0).all(axis=2)
@@ -61,12 +52,35 @@ def _all_people() -> _AllPeople:
             poses = np.reshape(record["joint_others"], (count, 16, 3))
             absent = (poses == 0).all(axis=2)[..., np.newaxis]
             row[:count] = np.where(absent, np.nan, poses[..., :2] - 1)
-    return _AllPeople(
-        is_validation=np.array([record["isValidation"] == 1 for record in records]),
+    scale = np.array([record["scale_provided"] for record in records])
+    people = People(
         keypoints=np.where(missing[..., np.newaxis], -1, points[..., :2] - 1),
         visibility=np.where(missing, Visibility.MISSING, visibility),
-        head_size=HEAD_SIZE_PER_SCALE
-        * np.array([record["scale_provided"] for record in records]),
+        head_size=HEAD_SIZE_PER_SCALE * scale,
         images=np.array([record["img_paths"] for record in records]),
         others=others,
+        center=np.array([record["objpos"] for record in records]) - 1,
+        scale=scale,
     )
+    return people, np.array([record["isValidation"] == 1 for record in records])
+
+
+def tompson() -> tuple[np.ndarray, ...]:
+    """Returns Tompson's published predictions for the validation people.
+
+    With truth, visibility and head size as published beside them, as `pckh` takes them.
+    """
+    mat = scipy.io.loadmat(_existing("validation_truth.mat"))
+    corners = mat["headboxes_src"]
+    return (
+        mat["pos_pred_src"].transpose(2, 0, 1),
+        mat["pos_gt_src"].transpose(2, 0, 1),
+        2 * (1 - mat["jnt_missing"].T),
+        0.6 * np.linalg.norm(corners[1] - corners[0], axis=0),
+    )
+
+
+def _existing(name: str) -> pathlib.Path:
+    if not (FOLDER / name).exists():
+        pytest.skip(f"no real MPII data: needs {FOLDER / name}")
+    return FOLDER / name

@@ -1,4 +1,4 @@
-"""A skeleton is a few names; the rest follows from them."""
+"""A skeleton is a few names; indices follow from them."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from mpii_pose.skeleton import MPII, Skeleton
 
 NAMES = ("mpii", "coco17", "halpe26", "h36m17", "blazepose33")
 
-# What a small dataset might have: a head, two hands, and a tail that is nobody's pair.
+# A head, a pair of hands, and a tail without a partner.
 TOY = Skeleton(
     name="toy",
     keypoints=("head", "right_hand", "left_hand", "tail"),
@@ -22,16 +22,9 @@ def test_indices_follow_from_the_names():
     assert TOY.indices("tail", "head") == (3, 0)
     assert TOY.bone_indices == ((0, 1), (2, 0))
     assert TOY.group_indices == {"hands": (1, 2), "all": (0, 2)}
-
-
-def test_pairs_are_mirrored_and_others_stay():
+    assert TOY.counted == (0, 1, 2)  # Each once.
     assert TOY.mirrored == (0, 2, 1, 3)
     assert TOY.mirrored_pairs == ((1, 2),)
-
-
-def test_a_total_counts_each_keypoint_of_a_group_once_or_all():
-    assert TOY.counted == (0, 1, 2)
-    assert Skeleton(name="points", keypoints=("a", "b")).counted == (0, 1)
 
 
 def test_mpii_counts_all_but_pelvis_and_thorax():
@@ -50,13 +43,13 @@ def test_an_unknown_name_is_refused_with_the_known_ones():
     [
         ({"keypoints": ()}, "must be different names"),
         ({"keypoints": ("a", "a")}, "must be different names"),
-        ({"keypoints": ("a",), "bones": (("a", "b"),)}, "name b, which"),
-        ({"keypoints": ("a",), "groups": {"row": ("c",)}}, "name c, which"),
-        ({"keypoints": ("a",), "upper_body": ("d",)}, "name d, which"),
+        ({"keypoints": ("a",), "bones": (("a", "b"),)}, "has no keypoint b; it has a"),
+        ({"keypoints": ("a",), "groups": {"row": ("c",)}}, "has no keypoint c"),
+        ({"keypoints": ("a",), "upper_body": ("d",)}, "has no keypoint d"),
     ],
 )
 def test_names_must_fit_together(fields, message):
-    with pytest.raises(ValueError, match=f"skeleton 'toy': .*{message}"):
+    with pytest.raises(ValueError, match=f"skeleton 'toy'.* {message}"):
         Skeleton(name="toy", **fields)
 
 
@@ -94,10 +87,7 @@ def test_keypoints_stand_where_the_source_has_them(name, where):
     assert {part: keypoints.index(part) for part in where} == where
 
 
-def test_a_skeleton_is_passed_through():
+def test_skeletons_are_found_by_name_and_others_refused():
     assert skeleton_lib.named(skeleton_lib.COCO17) is skeleton_lib.COCO17
-
-
-def test_unknown_name_lists_the_known_ones():
     with pytest.raises(ValueError, match=f"{', '.join(NAMES)}, got 'coco'"):
         skeleton_lib.named("coco")

@@ -1,8 +1,8 @@
 """Pictures of poses, heatmaps and scores.
 
-Images come in as uint8 or float [-1, 1] arrays or tensors [H, W, 3], Pillow images,
-JPEG bytes or paths, and go out as new Pillow images, which notebooks show by
-themselves. Points are (x, y) in pixels, integers at pixel centers.
+An image is a uint8 or float [-1, 1] array or tensor [H, W, 3], a Pillow image, JPEG
+bytes or a path. Functions return new Pillow images, which notebooks show by themselves.
+Points are (x, y) in pixels, integers at pixel centers.
 
 The person's left is blue, the right orange, the middle white. Occluded keypoints are
 rings, visible ones dots; a bone with an occluded end is dashed.
@@ -20,9 +20,8 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from mpii_pose import files
 from mpii_pose.drawing.lines import Color, Stroke, dashes, draw_strokes, outline
-from mpii_pose.evaluation.pckh import pckh_auc
-from mpii_pose.evaluation.scores import PCKhScores
-from mpii_pose.skeleton import MPII, Skeleton, Visibility
+from mpii_pose.evaluation.pckh import PCKhScores, pckh_auc
+from mpii_pose.skeleton import KEYPOINTS, MPII, NUM_KEYPOINTS, Visibility
 
 LEFT: Color = (40, 150, 255)
 RIGHT: Color = (255, 130, 20)
@@ -32,7 +31,8 @@ HEAD_BOX: Color = (250, 220, 60)
 CROP: Color = (90, 230, 130)
 _RING_CENTER: Color = (30, 30, 30)
 
-# Lines are this share of the person's larger extent wide, and dots this many lines.
+# The width of lines, as a share of the person's larger extent; then other lengths, in
+# widths of lines.
 _LINE_SHARE = 1 / 90
 _DOT_WIDTH, _RING_CENTER_WIDTH, _DASH_LENGTH = 2.6, 1.4, 2.5
 
@@ -47,15 +47,14 @@ def draw_pose(
     crop_size: tuple[int, int] = (256, 256),
     image_to_frame: npt.ArrayLike | None = None,
     line_width: float | None = None,
-    skeleton: Skeleton = MPII,
 ) -> Image.Image:
-    """Draws one person; call it again on its result for the next.
+    """Returns an image with one person on it; call it again on the result for the next.
 
     Args:
-        image: As the module says.
-        keypoints: float [K, 2], (x, y) in pixels of `image`. Those that are not
-            finite, or (-1, -1), are left out. K is 16 for MPII.
-        visibility: [K], values of `skeleton.Visibility`; by default all visible.
+        image: An image as this module takes it.
+        keypoints: float [16, 2], (x, y) in pixels of `image`. Those that are not
+            finite, or (-1, -1), are left out.
+        visibility: [16], values of `skeleton.Visibility`; by default all visible.
         head_box: float [4], (x1, y1, x2, y2); an empty one, such as -1s, is left out.
         crop_to_image: float [2, 3], crop pixel -> pixel of the frame, as
             `PoseTransform` gives it; outlines the crop.
@@ -63,17 +62,15 @@ def draw_pose(
         image_to_frame: float [2, 3], pixel of `image` -> pixel of the frame, where
             `image` is a part of one (`person_crop`); by default it is the frame.
         line_width: In pixels; by default it grows with the person.
-        skeleton: Which K keypoints there are, and the bones between them.
 
     Returns:
         A new RGB image.
     """
     image = as_image(image)
-    count = skeleton.num_keypoints
-    points = _checked("keypoints", keypoints, (count, 2))
+    points = _checked("keypoints", keypoints, (NUM_KEYPOINTS, 2))
     if visibility is None:
-        visibility = np.full(count, Visibility.VISIBLE)
-    state = _checked("visibility", visibility, (count,))
+        visibility = np.full(NUM_KEYPOINTS, Visibility.VISIBLE)
+    state = _checked("visibility", visibility, (NUM_KEYPOINTS,))
     state = np.where(np.isfinite(points).all(1) & ~(points == -1).all(1), state, 0)
     if line_width is None:
         seen = np.clip(points[state != Visibility.MISSING], 0, image.size)
@@ -94,39 +91,32 @@ def draw_pose(
         x1, y1, x2, y2 = _checked("head_box", head_box, (4,))
         if x1 < x2 and y1 < y2:
             strokes += outline(_corners(x1, y1, x2, y2), line_width / 2, HEAD_BOX)
-    strokes += _bones(points, state, line_width, skeleton)
-    strokes += _dots(points, state, line_width, skeleton)
-    return draw_strokes(image, strokes)
+    return draw_strokes(image, strokes + _figure(points, state, line_width))
 
 
 def draw_heatmaps(
-    image: Any,
-    heatmaps: npt.ArrayLike,
-    *,
-    opacity: float = 0.75,
-    skeleton: Skeleton = MPII,
+    image: Any, heatmaps: npt.ArrayLike, *, opacity: float = 0.75
 ) -> Image.Image:
-    """Lays heatmaps over the crop they belong to, in the colors of the sides.
+    """Returns a crop with its heatmaps laid over it, in the colors of the sides.
 
     Args:
-        image: As the module says.
-        heatmaps: float [h, w, K], K being 16 for MPII. The highest value of all is
-            drawn with `opacity`, 0 and less are not seen.
+        image: An image as this module takes it.
+        heatmaps: float [h, w, 16]. The highest value of all has `opacity`; 0 and less
+            are not seen.
         opacity: Of the overlay, from 0 to 1.
-        skeleton: Which K keypoints there are.
 
     Returns:
         A new RGB image, of the size of `image`.
     """
     maps = np.asarray(heatmaps, np.float32)
-    if maps.ndim != 3 or maps.shape[2] != skeleton.num_keypoints or not maps.size:
+    if maps.ndim != 3 or maps.shape[2] != NUM_KEYPOINTS or not maps.size:
         raise ValueError(
-            f"heatmaps must have shape [height, width, {skeleton.num_keypoints}], got "
+            f"heatmaps must have shape [height, width, {NUM_KEYPOINTS}], got "
             f"{maps.shape}"
         )
     maps = np.maximum(np.nan_to_num(maps), 0.0)
     maps = maps / max(maps.max(), np.finfo(np.float32).tiny)
-    colors = np.array([_side_color(name) for name in skeleton.keypoints], np.float32)
+    colors = np.array([_side_color(name) for name in KEYPOINTS], np.float32)
     color = maps @ colors / np.maximum(maps.sum(axis=2, keepdims=True), 1e-6)
     alpha = 255 * opacity * maps.max(axis=2, keepdims=True)
     overlay = np.concatenate([color, alpha], axis=2).round().astype(np.uint8)
@@ -143,10 +133,10 @@ def contact_sheet(
     columns: int = 4,
     tile_size: tuple[int, int] = (240, 320),
 ) -> Image.Image:
-    """Arranges images in rows on one white sheet.
+    """Returns images in rows on one white sheet.
 
     Args:
-        images: As the module says, of any sizes; each is scaled to fit its tile.
+        images: Images as this module takes them; each is scaled to fit its tile.
         captions: One for each image, printed below it and cut where too long.
         columns: Images in a row.
         tile_size: Height and width of a tile in pixels.
@@ -167,15 +157,16 @@ def contact_sheet(
     texts = [""] * len(images) if captions is None else captions
     tiles = [_tile(*pair, tile_size) for pair in zip(images, texts, strict=True)]
     rows = [tiles[at : at + columns] for at in range(0, len(tiles), columns)]
+    heights = [max(tile.height for tile in row) for row in rows]
     gap = max(2, tile_size[1] // 40)
     step = tile_size[1] + gap
-    tops = [gap]
-    for row in rows:
-        tops.append(tops[-1] + max(tile.height for tile in row) + gap)
-    sheet = Image.new("RGB", (gap + len(rows[0]) * step, tops[-1]), "white")
-    for row, top in zip(rows, tops[:-1], strict=True):
+    size = gap + len(rows[0]) * step, gap + sum(heights) + gap * len(rows)
+    sheet = Image.new("RGB", size, "white")
+    top = gap
+    for row, height in zip(rows, heights, strict=True):
         for column, tile in enumerate(row):
             sheet.paste(tile, (gap + column * step, top))
+        top += height + gap
     return sheet
 
 
@@ -185,15 +176,21 @@ def plot_pckh(
     """Plots PCKh against its threshold, one line for each name.
 
     Args:
-        curves: Name -> what `pckh_curve` or the metric's `curve()` returned.
-        group: "total" or a group of the skeleton, such as "wrist".
-        ax: Matplotlib axes to draw on; by default those of a new figure.
+        curves: Name -> the result of `pckh_curve` or of the metric's `curve()`.
+        group: "total" or a group of scores, such as "wrist".
+        ax: Matplotlib axes to plot on; by default those of a new figure.
 
     Returns:
         The matplotlib axes.
     """
     if ax is None:
-        ax = _pyplot().subplots(layout="constrained")[1]
+        try:
+            from matplotlib import pyplot
+        except ImportError as error:
+            raise ImportError(
+                "plot_pckh needs matplotlib: pip install 'mpii_pose[plot]'"
+            ) from error
+        ax = pyplot.subplots(layout="constrained")[1]
     for name, curve in curves.items():
         known = curve[0].groups
         if group != "total" and group not in known:
@@ -213,7 +210,7 @@ def plot_pckh(
 
 
 def as_image(image: Any) -> Image.Image:
-    """Returns `image`, anything that is drawn on here, as an RGB Pillow image."""
+    """Returns `image`, of any kind that this module takes, as an RGB Pillow image."""
     if isinstance(image, bytes):
         image = Image.open(io.BytesIO(image))
     elif isinstance(image, str | os.PathLike):
@@ -238,12 +235,11 @@ def as_image(image: Any) -> Image.Image:
     return Image.fromarray(array)
 
 
-def _bones(
-    points: np.ndarray, state: np.ndarray, line_width: float, skeleton: Skeleton
-) -> list[Stroke]:
+def _figure(points: np.ndarray, state: np.ndarray, line_width: float) -> list[Stroke]:
+    """Returns the bones, and the keypoints above them."""
     strokes = []
-    for names in skeleton.bones:
-        bone = list(skeleton.indices(*names))
+    for names in MPII.bones:
+        bone = list(MPII.indices(*names))
         if (state[bone] == Visibility.MISSING).any():
             continue
         parts = [points[bone]]
@@ -251,14 +247,7 @@ def _bones(
             parts = dashes(*points[bone], length=_DASH_LENGTH * line_width)
         color = _side_color(*names)
         strokes += [Stroke(start, end, line_width, color) for start, end in parts]
-    return strokes
-
-
-def _dots(
-    points: np.ndarray, state: np.ndarray, line_width: float, skeleton: Skeleton
-) -> list[Stroke]:
-    strokes = []
-    for name, at, seen in zip(skeleton.keypoints, points, state, strict=True):
+    for name, at, seen in zip(KEYPOINTS, points, state, strict=True):
         if seen != Visibility.MISSING:
             strokes.append(Stroke(at, at, _DOT_WIDTH * line_width, _side_color(name)))
         if seen == Visibility.OCCLUDED:
@@ -301,13 +290,3 @@ def _checked(name: str, values: npt.ArrayLike, shape: tuple[int, ...]) -> np.nda
     if array.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
     return array
-
-
-def _pyplot() -> Any:
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise ImportError(
-            "plot_pckh needs matplotlib: pip install 'mpii_pose[plot]'"
-        ) from error
-    return pyplot

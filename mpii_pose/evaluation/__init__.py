@@ -1,1 +1,1 @@
-"""Decoding of heatmaps and PCKh, as each code base computes it."""
+"""Scores of keypoints: PCKh and its intervals, kinds of errors, offsets, AP."""

@@ -2,31 +2,30 @@
 
 Half a cell lost in rounding, pixels counted from 1, heatmaps of a flip test that were
 mirrored one cell off: such slips are small against PCKh's threshold and large against
-what a network gets wrong. They move every keypoint alike, in pixels of the crop or of
+the errors of a network. They move every keypoint alike, in pixels of the crop or of
 the frame; a slip that depends on the side moves left and right keypoints apart.
 """
 
 import dataclasses
-import functools
 
 import numpy as np
 import numpy.typing as npt
 
-from mpii_pose.evaluation.inputs import distances
-from mpii_pose.evaluation.pckh import pckh
-from mpii_pose.evaluation.scores import PCKhScores
+from mpii_pose.evaluation.pckh import PCKhScores, distances, pckh
 from mpii_pose.person import HEAD_SIZE_PER_SCALE, SQUARE_PER_SCALE
-from mpii_pose.skeleton import MPII, Skeleton
+from mpii_pose.skeleton import KEYPOINTS
 
 # Errors further than this from the offset, in head sizes, do not count for it: they are
-# what PCKh calls a miss, and misses lean to one side.
+# misses in PCKh, and misses lean to one side.
 REACH = 0.5
 MOST_STEPS = 100
+# 1 for keypoints of the left side, -1 for the right, 0 for the middle.
+_SIDES = np.array([k.startswith("left_") - k.startswith("right_") for k in KEYPOINTS])
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Offset:
-    """How far predictions lie off on average, in one kind of pixel.
+    """The distance of predictions from the truth on average, in one kind of pixel.
 
     Attributes:
         constant: float64 [2], (x, y) by which all keypoints are moved.
@@ -83,62 +82,52 @@ def alignment_audit(
     heatmap_size: tuple[int, int] = (64, 64),
     threshold: float = 0.1,
     where: npt.ArrayLike | None = None,
-    skeleton: Skeleton = MPII,
 ) -> AlignmentAudit:
-    """Finds the constant offset of predictions, and scores them without it.
+    """Returns the constant offset of predictions, and their scores without it.
 
-    An offset is where most errors lie: the mean of those within half a head size of it.
-    Which kind of pixels fits better shows in the scores.
+    The offset is the place where most errors lie: the mean of those within half a head
+    size of it. The scores show which kind of pixels fits better, of crop or frame.
 
     Args:
-        predicted: float [N, K, 2], (x, y) in pixels of the full image; NaN is a miss.
-        truth: float [N, K, 2], on the same pixel grid.
-        visibility: [N, K], 0 where `truth` is missing.
-        head_size: float [N], in pixels; it tells the size of HRNet's crop too.
-        image_size: Height and width of the crops that the network saw.
+        predicted: See `pckh`.
+        truth: See `pckh`.
+        visibility: See `pckh`.
+        head_size: See `pckh`.
+        image_size: Height and width of the crops that the network saw. Their sides in
+            the image follow from the head sizes, as in HRNet's crop.
         heatmap_size: Height and width of its heatmaps.
         threshold: Of the scores; offsets show at small ones.
-        where: bool [N] or [N, K], the people or keypoints to look at; default all.
-        skeleton: Which K keypoints there are.
-
-    Returns:
-        The offsets in both kinds of pixels, and the scores with and without them.
+        where: See `pckh`.
 
     Raises:
         ValueError: As `pckh`, or if no labelled keypoint is predicted.
     """
-    _, labelled = distances(
-        predicted, truth, visibility, head_size, where=where, skeleton=skeleton
-    )
+    _, labelled = distances(predicted, truth, visibility, head_size, where=where)
     points, size = np.asarray(predicted, np.float64), np.asarray(head_size, np.float64)
     error = np.where(labelled[..., np.newaxis], points - np.asarray(truth), np.nan)
     if np.isnan(error).all():
         raise ValueError("no labelled keypoint is predicted, so there is no offset")
-    crop_side = SQUARE_PER_SCALE / HEAD_SIZE_PER_SCALE * size
-    pixels = {"crop": crop_side / min(image_size), "frame": np.ones_like(size)}
-    side = np.array([_side(name) for name in skeleton.keypoints])[:, np.newaxis]
-    scored = functools.partial(
-        pckh,
-        truth=truth,
-        visibility=visibility,
-        head_size=head_size,
-        threshold=threshold,
-        where=where,
-        skeleton=skeleton,
-    )
-    offsets = {}
-    for name, pixel in pixels.items():
+
+    def scored(points: np.ndarray) -> PCKhScores:
+        labels = truth, visibility, head_size
+        return pckh(points, *labels, threshold=threshold, where=where)
+
+    def offset(pixel: np.ndarray) -> Offset:
+        """Returns the offset in a kind of pixel that is `pixel` [N] frame pixels."""
         unit = pixel[:, np.newaxis, np.newaxis]
-        reach = REACH * size / pixel
-        constant, mirrored = _offset(error / unit, reach[:, np.newaxis], side)
-        corrected = scored(points - (constant + side * mirrored) * unit)
-        offsets[name] = Offset(
-            constant=constant, mirrored=mirrored, corrected=corrected
+        reach = (REACH * size / pixel)[:, np.newaxis]
+        constant, mirrored = _offset(error / unit, reach)
+        moved = (constant + _SIDES[:, np.newaxis] * mirrored) * unit
+        return Offset(
+            constant=constant, mirrored=mirrored, corrected=scored(points - moved)
         )
+
+    crop_side = SQUARE_PER_SCALE / HEAD_SIZE_PER_SCALE * size
     return AlignmentAudit(
         scores=scored(points),
+        crop=offset(crop_side / min(image_size)),
+        frame=offset(np.ones_like(size)),
         pixels_per_cell=min(image_size) / min(heatmap_size),
-        **offsets,
     )
 
 
@@ -146,25 +135,17 @@ def _point(point: np.ndarray) -> str:
     return f"({point[0]:+.2f}, {point[1]:+.2f})"
 
 
-def _side(keypoint: str) -> int:
-    """Returns 1 for the left side, -1 for the right, 0 for the middle."""
-    return keypoint.startswith("left_") - keypoint.startswith("right_")
-
-
-def _offset(
-    error: np.ndarray, reach: np.ndarray, side: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the constant and the mirrored offset of errors [N, K, 2], [2] each."""
-    left, right = (_densest(error, reach, side[:, 0] == sign) for sign in (1, -1))
+def _offset(error: np.ndarray, reach: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the constant and the mirrored offset of errors [N, 16, 2], [2] each."""
+    left, right = (_densest(error[:, side == _SIDES], reach) for side in (1, -1))
     mirrored = np.nan_to_num((left - right) / 2)
-    return _densest(error - side * mirrored, reach, side[:, 0] < 2), mirrored
+    return _densest(error - _SIDES[:, np.newaxis] * mirrored, reach), mirrored
 
 
-def _densest(error: np.ndarray, reach: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
-    """Returns where most errors lie, by mean shift from the median on; [2]."""
-    chosen = error[:, keypoints]
-    known = ~np.isnan(chosen).any(axis=2)
-    points, within = chosen[known], np.broadcast_to(reach, chosen.shape[:2])[known]
+def _densest(error: np.ndarray, reach: np.ndarray) -> np.ndarray:
+    """Returns the place [2] of most errors, by mean shift from the median on."""
+    known = ~np.isnan(error).any(axis=2)
+    points, within = error[known], np.broadcast_to(reach, known.shape)[known]
     if not len(points):
         return np.full(2, np.nan)
     center = np.median(points, axis=0)

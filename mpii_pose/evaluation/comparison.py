@@ -1,14 +1,13 @@
-"""Whether a difference of PCKh means anything: intervals, and two predictions compared.
+"""Intervals of PCKh, and two predictions compared: whether a difference may be chance.
 
 Keypoints of a person are not independent, nor are people of an image. So whole images
-are drawn anew, with all their people, and everything is scored again (a bootstrap over
-clusters; Davison and Hinkley, "Bootstrap Methods and their Application", 1997, section
-3.8). What 95 % of the draws lie in is the interval. On published predictions it is 1.8
-times as wide as the binomial formula has it: 82.34 plus or minus 0.68 for Tompson's at
-0.5, not 0.38.
+are resampled with all their people, and each sample is scored: a bootstrap over
+clusters (Davison and Hinkley, "Bootstrap Methods and their Application", 1997, section
+3.8). The interval covers the scores of 95 % of the samples. On published predictions it
+is 1.8 times as wide as the binomial formula has it: 82.34 plus or minus 0.68 for
+Tompson's at 0.5, not 0.38.
 
-An interval tells what other images of the same kind might give. It does not tell what
-training a network once more would.
+It covers scores on other images of the same kind, not those of another training.
 """
 
 import dataclasses
@@ -18,13 +17,18 @@ import numpy as np
 import numpy.typing as npt
 
 from mpii_pose.checks import check_choice
-from mpii_pose.evaluation.images import image_numbers
-from mpii_pose.evaluation.inputs import check_shape, check_threshold, distances
-from mpii_pose.evaluation.pckh import pckh
-from mpii_pose.evaluation.scores import DIALECTS, PCKhScores, scores_from_counts
-from mpii_pose.skeleton import MPII, Skeleton
+from mpii_pose.evaluation.pckh import (
+    DIALECTS,
+    PCKhScores,
+    check_shape,
+    check_threshold,
+    distances,
+    image_numbers,
+    pckh,
+    rates_from_counts,
+)
 
-NUM_DRAWS = 2000
+NUM_SAMPLES = 2000
 _TAILS = (2.5, 97.5)  # percentiles
 
 
@@ -34,7 +38,7 @@ class PCKhComparison:
 
     Attributes:
         difference: Total of `a` minus total of `b`, in points.
-        interval: 95 % interval (low, high) of the difference. Where it holds 0, the
+        interval: 95 % interval (low, high) of the difference. Where 0 lies within, the
             difference may be chance.
         a: Scores of the first, with intervals of their own.
         b: Scores of the second.
@@ -66,7 +70,7 @@ def compare_pckh(
     seed: int = 0,
     **options: Any,
 ) -> PCKhComparison:
-    """Compares two predictions of the same people, drawing the same images for both.
+    """Returns the difference of two predictions, scored on the same samples of images.
 
     Args:
         a: float [N, 16, 2], (x, y) in pixels of the full image; NaN is a miss.
@@ -75,28 +79,20 @@ def compare_pckh(
         visibility: See `pckh`.
         head_size: See `pckh`.
         images: [N], the image of each person: its name, or any number.
-        seed: Of the 2,000 draws; the same seed gives the same intervals.
-        **options: `threshold`, `dialect`, `where` and `skeleton` of `pckh`.
-
-    Returns:
-        Both scores and their difference, with intervals.
+        seed: Of the 2,000 samples; the same seed gives the same intervals.
+        **options: `threshold`, `dialect` and `where` of `pckh`.
 
     Raises:
         ValueError: As `pckh`; or if `images` is not one per person, or fewer than two.
     """
     labels = truth, visibility, head_size
-    drawn_a, drawn_b = _drawn_scores(
-        [a, b], *labels, images=images, seed=seed, **options
-    )
+    rows_a, rows_b = _sampled_rows([a, b], *labels, images=images, seed=seed, **options)
     scores_a, scores_b = (pckh(predicted, *labels, **options) for predicted in (a, b))
-    differences = [
-        one.total - other.total for one, other in zip(drawn_a, drawn_b, strict=True)
-    ]
     return PCKhComparison(
         difference=scores_a.total - scores_b.total,
-        interval=_interval(differences),
-        a=_with_intervals(scores_a, drawn_a),
-        b=_with_intervals(scores_b, drawn_b),
+        interval=_interval(rows_a["total"] - rows_b["total"]),
+        a=_with_intervals(scores_a, rows_a),
+        b=_with_intervals(scores_b, rows_b),
     )
 
 
@@ -112,84 +108,56 @@ def pckh_intervals(
 ) -> PCKhScores:
     """Returns `pckh` with `intervals`, which `pckh_table` shows.
 
-    Args:
-        predicted: See `pckh`.
-        truth: See `pckh`.
-        visibility: See `pckh`.
-        head_size: See `pckh`.
-        images: See `compare_pckh`.
-        seed: See `compare_pckh`.
-        **options: `threshold`, `dialect`, `where` and `skeleton` of `pckh`.
-
-    Raises:
-        ValueError: As `compare_pckh`.
+    The arrays are as in `pckh`, `images`, `seed` and `options` as in `compare_pckh`.
     """
     labels = truth, visibility, head_size
-    (drawn,) = _drawn_scores([predicted], *labels, images=images, seed=seed, **options)
-    return _with_intervals(pckh(predicted, *labels, **options), drawn)
+    (rows,) = _sampled_rows([predicted], *labels, images=images, seed=seed, **options)
+    return _with_intervals(pckh(predicted, *labels, **options), rows)
 
 
-def _drawn_scores(
+def _sampled_rows(
     predictions: list[npt.ArrayLike],
-    truth: npt.ArrayLike,
-    visibility: npt.ArrayLike,
-    head_size: npt.ArrayLike,
-    *,
+    *labels: npt.ArrayLike,
     images: npt.ArrayLike,
     seed: int,
     threshold: float = 0.5,
     dialect: str = "official",
     where: npt.ArrayLike | None = None,
-    skeleton: Skeleton = MPII,
-) -> list[list[PCKhScores]]:
-    """Returns the scores of each prediction in every draw of images."""
+) -> list[dict[str, np.ndarray]]:
+    """Returns the rows of each prediction, with one score per sample of images."""
     check_choice("dialect", dialect, DIALECTS)
     check_threshold(threshold)
     counts = []
     for predicted in predictions:
-        error, labelled = distances(
-            predicted, truth, visibility, head_size, where=where, skeleton=skeleton
-        )
+        error, labelled = distances(predicted, *labels, where=where)
         counts.append(DIALECTS[dialect].found(error, threshold) & labelled)
-    drawn = _draw(np.stack([*counts, labelled], axis=1), images, seed)
-    return [
-        [
-            scores_from_counts(
-                draw[index],
-                draw[-1],
-                threshold=threshold,
-                dialect=dialect,
-                skeleton=skeleton,
-            )
-            for draw in drawn
-        ]
-        for index in range(len(predictions))
-    ]
+    samples = _resampled(np.stack([*counts, labelled], axis=1), images, seed)
+    *correct, labelled = np.moveaxis(samples, 1, 0)
+    return [rates_from_counts(each, labelled, dialect=dialect)[1] for each in correct]
 
 
-def _draw(counts: np.ndarray, images: npt.ArrayLike, seed: int) -> np.ndarray:
-    """Sums counts [N, ...] over images drawn with replacement; [draws, ...]."""
+def _resampled(counts: np.ndarray, images: npt.ArrayLike, seed: int) -> np.ndarray:
+    """Sums counts [N, C, 16] over images taken with replacement; [samples, C, 16]."""
     image, num_images = image_numbers(images)
     check_shape("images", image, counts.shape[:1])
     if num_images < 2:
         raise ValueError(f"intervals need two or more images, got {num_images}")
     per_image = np.zeros((num_images, *counts.shape[1:]))
     np.add.at(per_image, image, counts)
-    times_drawn = np.random.default_rng(seed).multinomial(
-        num_images, np.full(num_images, 1 / num_images), size=NUM_DRAWS
+    times_taken = np.random.default_rng(seed).multinomial(
+        num_images, np.full(num_images, 1 / num_images), size=NUM_SAMPLES
     )
-    return np.tensordot(times_drawn.astype(np.float64), per_image, axes=1)
+    return np.tensordot(times_taken.astype(np.float64), per_image, axes=1)
 
 
-def _with_intervals(scores: PCKhScores, drawn: list[PCKhScores]) -> PCKhScores:
-    rows = [draw.rows for draw in drawn]
-    intervals = {name: _interval([row[name] for row in rows]) for name in scores.rows}
+def _with_intervals(scores: PCKhScores, rows: dict[str, np.ndarray]) -> PCKhScores:
+    intervals = {name: _interval(values) for name, values in rows.items()}
     return dataclasses.replace(scores, intervals=intervals)
 
 
-def _interval(values: list[float]) -> tuple[float, float]:
-    """Returns what 95 % of the values that are not NaN lie in."""
-    known = np.array(values)[~np.isnan(values)]
+def _interval(values: np.ndarray) -> tuple[float, float]:
+    """Returns the ends of the middle 95 % of the values that are not NaN."""
+    known = values[~np.isnan(values)]
     if not known.size:
         return float("nan"), float("nan")
     low, high = np.percentile(known, _TAILS)

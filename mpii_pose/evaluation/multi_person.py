@@ -1,4 +1,4 @@
-"""Average precision (AP) of poses of several people, as the release's toolkit has it.
+"""Average precision (AP) of poses of several people, as in the release's toolkit.
 
 `evaluateAP.m` and `assignGTmulti.m` score groups of people who stand close together, so
 that a method must also find who is where. NumPy alone is needed.
@@ -6,25 +6,31 @@ that a method must also find who is where. NumPy alone is needed.
 
 import dataclasses
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from mpii_pose.checks import check_choice
-from mpii_pose.evaluation.inputs import check_shape, check_threshold, labelled_keypoints
-from mpii_pose.evaluation.scores import Scores, mean_of_known
-from mpii_pose.skeleton import MPII, Skeleton
+from mpii_pose.evaluation.pckh import (
+    Scores,
+    check_shape,
+    check_threshold,
+    image_numbers,
+    labelled_keypoints,
+    mean_of_known,
+)
+from mpii_pose.skeleton import MPII, NUM_KEYPOINTS
 
 RECALLS = ("official", "strict")
+_COUNTED = list(MPII.counted)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class MultiPersonAP(Scores):
     """AP of each keypoint, in percent; prints as the row that papers show.
 
-    Pelvis and thorax, which are in no group of scores, have NaN. `num_labelled` is how
-    many labelled keypoints were to be found.
+    Pelvis and thorax, which are in no group of scores, have NaN. `num_labelled` is the
+    number of labelled keypoints that recall is a share of.
 
     Attributes:
         recall: "official" or "strict"; the others are as in `PCKhScores`.
@@ -47,22 +53,23 @@ def multi_person_ap(
     *,
     threshold: float = 0.5,
     recall: str = "official",
-    skeleton: Skeleton = MPII,
 ) -> MultiPersonAP:
-    """Scores the poses of several people at once, group by group.
+    """Returns the AP in percent of poses of several people at once, group by group.
 
-    Each predicted person is compared with each true person of its group: the share of
-    the true person's labelled keypoints that it has within the threshold. A predicted
-    person stands for the true person with the largest share, and a true person takes
-    the predicted one with the largest share of those that stand for it, if above 0; the
-    first of equals. A predicted keypoint is right if its person was taken and it is
-    within the threshold of a labelled keypoint; every other one is a false positive,
-    also where the true person has no label. Over all groups, AP is the area under
-    precision against recall, by falling score with equal scores in the order given,
-    precision being the highest at that recall or more (as in PASCAL VOC since 2010).
+    - A predicted person has a share of each true person of its group: the part of the
+      true person's labelled keypoints that it has within the threshold.
+    - It stands for the true person of which it has the largest share. A true person
+      takes one of those that stand for it, the one with the largest share, if above 0.
+      Of equals, the first is chosen.
+    - A predicted keypoint is right if its person was taken and it is within the
+      threshold of a labelled keypoint. Every other one is a false positive, also where
+      the true person has no label.
+    - Keypoints of all groups are ranked by falling score, equal ones in the order
+      given. AP is the area under precision against recall, where precision is the
+      highest at that recall or more (as in PASCAL VOC since 2010).
 
     Args:
-        predicted: For each group, such as those of `images.image_groups`, float
+        predicted: For each group, such as those of `image_groups`, float
             [P, 16, 2], (x, y) in pixels; NaN where a keypoint is not predicted. P is
             the group's own and may be 0.
         scores: For each group, float [P, 16], higher for a surer keypoint.
@@ -70,14 +77,10 @@ def multi_person_ap(
         visibility: For each group, [G, 16], 0 where `truth` is missing.
         head_size: For each group, float [G], in pixels.
         threshold: Allowed error divided by the true person's head size.
-        recall: Of which labelled keypoints recall is the share: "official", those of
+        recall: The labelled keypoints that recall is a share of: "official", those of
             groups with at least one predicted person, as the toolkit counts; "strict",
             those of all groups. Papers report the former, which a method raises by
             leaving hard groups out.
-        skeleton: Which keypoints there are, and the rows of scores they make.
-
-    Returns:
-        The scores, in percent.
 
     Raises:
         ValueError: If a shape or option is wrong, a predicted keypoint has no score, or
@@ -89,108 +92,116 @@ def multi_person_ap(
     if len({len(each) for each in inputs}) > 1:
         counts = ", ".join(str(len(each)) for each in inputs)
         raise ValueError(f"every input must have one item per group, got {counts}")
-    groups = [
-        _group(index, *arrays, skeleton=skeleton)
-        for index, arrays in enumerate(zip(*inputs, strict=True))
-    ]
-
-    counted = list(skeleton.counted)
-    num_labelled = np.zeros(skeleton.num_keypoints, np.int64)
-    for group in groups:
-        if len(group.predicted) or recall == "strict":
-            num_labelled[counted] += group.labelled.sum(axis=0)
-    none = np.zeros((0, len(counted)))
-    right = np.concatenate([none > 0, *(_right(group, threshold) for group in groups)])
-    score = np.concatenate([none, *(group.scores for group in groups)])
-    per_keypoint = np.full(skeleton.num_keypoints, np.nan)
-    for column, keypoint in enumerate(counted):
-        made = ~np.isnan(score[:, column])
+    num_labelled = np.zeros(NUM_KEYPOINTS, np.int64)
+    rights = [np.zeros((0, NUM_KEYPOINTS), bool)]
+    score_parts = [np.zeros((0, NUM_KEYPOINTS))]
+    for index, arrays in enumerate(zip(*inputs, strict=True)):
+        try:
+            points, point_scores, *labels = _checked_group(*arrays)
+        except ValueError as error:
+            raise ValueError(f"group {index}: {error}") from None
+        rights.append(_right(points, *labels, threshold=threshold))
+        score_parts.append(point_scores)
+        if len(points) or recall == "strict":
+            num_labelled += labels[1].sum(axis=0)
+    right, score = np.concatenate(rights), np.concatenate(score_parts)
+    per_keypoint = np.full(NUM_KEYPOINTS, np.nan)
+    for keypoint in _COUNTED:
+        made = ~np.isnan(score[:, keypoint])
         per_keypoint[keypoint] = _average_precision(
-            right[made, column], score[made, column], num_labelled[keypoint]
+            right[made, keypoint], score[made, keypoint], num_labelled[keypoint]
         )
     return MultiPersonAP(
         per_keypoint=per_keypoint,
         groups={
-            name: mean_of_known(per_keypoint[list(indices)])
-            for name, indices in skeleton.group_indices.items()
+            name: float(mean_of_known(per_keypoint[list(indices)]))
+            for name, indices in MPII.group_indices.items()
         },
-        total=mean_of_known(per_keypoint[counted]),
+        total=float(mean_of_known(per_keypoint[_COUNTED])),
         num_labelled=num_labelled,
         threshold=float(threshold),
         recall=recall,
-        skeleton=skeleton,
     )
 
 
-class _Group(NamedTuple):
-    """P predicted and G true people, with the C keypoints that count."""
+def image_groups(
+    images: npt.ArrayLike, *, separated: npt.ArrayLike | None = None
+) -> list[np.ndarray]:
+    """Returns the people of each image as one group, for `multi_person_ap`.
 
-    predicted: np.ndarray  # [P, C, 2]
-    scores: np.ndarray  # [P, C], NaN where not predicted
-    truth: np.ndarray  # [G, C, 2]
-    labelled: np.ndarray  # bool [G, C]
-    head_size: np.ndarray  # [G]
+    As `getMultiPersonGroups.m`, drops a group if any of its people stands clear of
+    others. The toolkit's own groups are parts of images (its `groups_v12.mat`).
+
+    Args:
+        images: [N], the image of each person: its name, or any number.
+        separated: [N], 1 for those who stand clear of others (MPII's `single_person`).
+
+    Returns:
+        int [G] for each group, indices of its people.
+    """
+    image, count = image_numbers(images)
+    alone = np.zeros(len(image)) if separated is None else np.asarray(separated)
+    if alone.shape != image.shape:
+        raise ValueError(
+            f"separated must have shape {image.shape}, as images, got {alone.shape}"
+        )
+    order = np.argsort(image, kind="stable")
+    groups = np.split(order, np.cumsum(np.bincount(image, minlength=count)))[:-1]
+    return [group for group in groups if not (alone[group] == 1).any()]
 
 
-def _group(
-    index: int,
+def _checked_group(
     predicted: npt.ArrayLike,
     scores: npt.ArrayLike,
     truth: npt.ArrayLike,
     visibility: npt.ArrayLike,
     head_size: npt.ArrayLike,
-    *,
-    skeleton: Skeleton,
-) -> _Group:
-    """Checks the arrays of a group and keeps the keypoints that count."""
-    counted = list(skeleton.counted)
-    counts = np.isin(np.arange(skeleton.num_keypoints), counted)
+) -> tuple[np.ndarray, ...]:
+    """Returns the arrays of a group of P predicted and G true people.
+
+    They are predicted [P, 16, 2], scores [P, 16] that are NaN where not predicted,
+    truth [G, 16, 2], bool [G, 16] where a labelled keypoint counts, head size [G].
+    """
     points, score, truth, visibility, head_size = (
         np.asarray(array, np.float64)
         for array in (predicted, scores, truth, visibility, head_size)
     )
-    if not points.size and not score.size:  # nobody, whatever the other sizes are
-        points, score = np.zeros((0, len(counts), 2)), np.zeros((0, len(counts)))
+    nobody = np.zeros((0, NUM_KEYPOINTS, 2))  # however the empty arrays are shaped
+    if not points.size and not score.size:
+        points, score = nobody, nobody[..., 0]
     if not truth.size and not head_size.size:
-        truth, visibility = np.zeros((0, len(counts), 2)), np.zeros((0, len(counts)))
-    try:
-        check_shape("predicted", points, (len(points), len(counts), 2))
-        check_shape("scores", score, points.shape[:2])
-        labelled = labelled_keypoints(
-            truth,
-            visibility,
-            head_size,
-            where=np.tile(counts, (len(truth), 1)),
-            shape=(len(truth), len(counts)),
-            skeleton=skeleton,
-        )
-    except ValueError as error:
-        raise ValueError(f"group {index}: {error}") from None
+        truth, visibility = nobody, nobody[..., 0]
+    counts = np.isin(np.arange(NUM_KEYPOINTS), _COUNTED)
+    check_shape("predicted", points, (len(points), NUM_KEYPOINTS, 2))
+    check_shape("scores", score, points.shape[:2])
+    where = np.tile(counts, (len(truth), 1))
+    labelled = labelled_keypoints(len(truth), truth, visibility, head_size, where=where)
     made = ~np.isnan(points).any(axis=2)
     for person, keypoint in np.argwhere(made & np.isnan(score) & counts):
         raise ValueError(
-            f"group {index}: every predicted keypoint needs a score: predicted person "
-            f"{person}, {skeleton.keypoints[keypoint]} has none"
+            f"every predicted keypoint needs a score: predicted person {person}, "
+            f"{MPII.keypoints[keypoint]} has none"
         )
-    return _Group(
-        predicted=points[:, counted],
-        scores=np.where(made, score, np.nan)[:, counted],
-        truth=truth[:, counted],
-        labelled=labelled[:, counted],
-        head_size=head_size,
-    )
+    return points, np.where(made, score, np.nan), truth, labelled, head_size
 
 
-def _right(group: _Group, threshold: float) -> np.ndarray:
-    """Returns which predicted keypoints are right, bool [P, C]."""
-    right = np.zeros(group.scores.shape, bool)
-    if not len(group.predicted) or not len(group.truth):
+def _right(
+    predicted: np.ndarray,
+    truth: np.ndarray,
+    labelled: np.ndarray,
+    head_size: np.ndarray,
+    *,
+    threshold: float,
+) -> np.ndarray:
+    """Returns which predicted keypoints are right, bool [P, 16]."""
+    right = np.zeros(predicted.shape[:2], bool)
+    if not len(predicted) or not len(truth):
         return right
-    away = group.predicted[:, np.newaxis] - group.truth  # [P, G, C, 2]
+    away = predicted[:, np.newaxis] - truth  # [P, G, 16, 2]
     with np.errstate(divide="ignore", invalid="ignore"):  # people without labels
-        error = np.linalg.norm(away, axis=3) / group.head_size[:, np.newaxis]
-    matches = (error <= threshold) & group.labelled
-    share = matches.sum(axis=2) / np.maximum(group.labelled.sum(axis=1), 1)  # [P, G]
+        error = np.linalg.norm(away, axis=3) / head_size[:, np.newaxis]
+    matches = (error <= threshold) & labelled
+    share = matches.sum(axis=2) / np.maximum(labelled.sum(axis=1), 1)  # [P, G]
     best = share.argmax(axis=1)[:, np.newaxis]
     share[np.arange(share.shape[1]) != best] = 0
     found = np.flatnonzero(share.max(axis=0) > 0)

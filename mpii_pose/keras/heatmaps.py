@@ -1,7 +1,7 @@
-"""Heatmaps in Keras: drawn inside the model, and a loss that knows their weights.
+"""Heatmaps in Keras: a layer that makes them inside the model, and their weighted loss.
 
 Both run on any backend of Keras and are saved with a model. `keras.models.load_model`
-knows them in a process that has imported `mpii_pose.keras` or used one by its public
+finds them in a process that has imported `mpii_pose.keras` or used one by its public
 name; `import mpii_pose` alone loads no Keras.
 """
 
@@ -15,17 +15,17 @@ from mpii_pose.transforms.spec import CropSpec
 
 @keras.saving.register_keras_serializable(package="mpii_pose")
 class HeatmapEncoder(keras.layers.Layer):
-    """Keras layer that draws heatmaps where the model runs.
+    """Keras layer that makes heatmaps where the model runs.
 
-    Sending keypoints and uint8 crops to the accelerator and drawing there moves 197 kB
-    for each example, where crops with heatmaps are 459 kB. Equals `encode_heatmaps` on
-    [batch, K, 2] and [batch, K].
+    Keypoints and a uint8 crop are 197 kB to send to the accelerator for each example; a
+    crop with its heatmaps is 459 kB. Equals `encode_heatmaps` on [batch, 16, 2] and
+    [batch, 16].
 
     Computes in float32 whatever the mixed-precision policy: half precision would move
     keypoints by up to a pixel.
 
     Args:
-        spec: What crops and heatmaps are.
+        spec: The crops and heatmaps.
         **options: Fields of the spec to replace, such as `sigma=3.0`, and the options
             of every layer, such as `name`.
     """
@@ -39,7 +39,7 @@ class HeatmapEncoder(keras.layers.Layer):
         self.spec.known_heatmap_size()
 
     def call(self, keypoints: Any, visibility: Any) -> tuple[Any, Any]:
-        """Returns heatmaps [batch, height, width, K] and weights [batch, K]."""
+        """Returns heatmaps [batch, height, width, 16] and weights [batch, 16]."""
         return encode_heatmaps(keypoints, visibility, spec=self.spec)
 
     def get_config(self) -> dict[str, Any]:
@@ -51,17 +51,17 @@ class HeatmapEncoder(keras.layers.Layer):
 class HeatmapLoss(keras.losses.Loss):
     """Mean squared error of each heatmap, to be weighted keypoint by keypoint.
 
-    Keras' own losses average over the last axis, the keypoints, before weights come
-    in. This one averages over the cells, so that the weights [batch, K] of a
-    `PoseTransform` fit; it is twice HRNet's `JointsMSELoss`. Maps of weight 0 count
-    nothing whatever they hold, NaN too.
+    Equals twice HRNet's `JointsMSELoss`. Keras' own losses average over the last axis,
+    the keypoints, before they apply weights. This one averages over the cells, so that
+    the weights [batch, 16] of a `PoseTransform` fit. Maps of weight 0 add nothing, even
+    if they are NaN.
     """
 
     def __init__(self, *, name: str = "heatmap_loss", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """Returns the weighted error; weights are [batch] or [batch, K]."""
+        """Returns the weighted error; weights are [batch] or [batch, 16]."""
         y_true, y_pred = (
             keras.ops.convert_to_tensor(maps, dtype=self.dtype)
             for maps in (y_true, y_pred)
@@ -77,7 +77,7 @@ class HeatmapLoss(keras.losses.Loss):
         return super().__call__(y_true, y_pred, sample_weight)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Returns the error of each map [batch, K] of [batch, height, width, K].
+        """Returns the error of each map [batch, 16] of [batch, height, width, 16].
 
         Raises:
             ValueError: The two have different shapes.

@@ -8,16 +8,20 @@ import numpy as np
 from keras import ops
 
 from mpii_pose.checks import check_choice
-from mpii_pose.evaluation.inputs import check_threshold
-from mpii_pose.evaluation.pckh import AUC_THRESHOLDS
-from mpii_pose.evaluation.scores import DIALECTS, PCKhScores, scores_from_counts
+from mpii_pose.evaluation.pckh import (
+    AUC_THRESHOLDS,
+    DIALECTS,
+    PCKhScores,
+    check_threshold,
+    scores_from_counts,
+)
 from mpii_pose.person import HEAD_SIZE_PER_SCALE, SQUARE_PER_SCALE
 from mpii_pose.skeleton import MPII, NUM_KEYPOINTS
 from mpii_pose.transforms.decoding import METHODS, decode_cells, spec_of_heatmaps
 from mpii_pose.transforms.geometry import Alignment, apply_affine, is_labelled
 from mpii_pose.transforms.spec import CropSpec
 
-# The part of the crop's square that HRNet's crop makes the head of everyone.
+# A head's share of the side of HRNet's crop: a tenth, the same for everyone.
 HEAD_PER_SQUARE = HEAD_SIZE_PER_SCALE / SQUARE_PER_SCALE
 # Maps from heatmap to crop that differ by less than this, in pixels, are the same.
 SAME_MAP = 1e-3
@@ -25,31 +29,31 @@ SAME_MAP = 1e-3
 
 @keras.saving.register_keras_serializable(package="mpii_pose")
 class PCKh(keras.metrics.Metric):
-    """PCKh in percent, equal to `mpii_pose.pckh` of everything it was shown.
+    """PCKh in percent, equal to `mpii_pose.pckh` of all batches together.
 
-    The score that papers report takes the true keypoints, one batch of the examples
-    that `PoseTransform` makes at a time:
+    For the score that papers report, pass the true keypoints, in batches of the
+    examples that `PoseTransform` makes:
 
         metric = mpii_pose.PCKh()
         for batch in validation:
             metric.update_state(batch, model(batch["image"]))
         print(metric.scores())
 
-    Where cells of a heatmap lie in the crop is taken from the batch's
-    `heatmap_to_crop`, or from the spec where one is given; nothing is assumed.
+    The place of the heatmaps' cells in the crop is taken from the spec where one is
+    given, else from the batch's `heatmap_to_crop`; without both, an error is raised.
 
-    While training, `model.compile(..., metrics=[mpii_pose.PCKh()])` compares heatmaps
-    with heatmaps. As head size is then taken what a crop without scale augmentation
-    gives everyone, a tenth of the square that the shorter side shows. Without a spec
-    that is measured in cells, which in "udp", where a square spans one cell less than
-    there are, allows 1 / 64 more than with it. A keypoint with an empty true map, such
-    as one outside the crop, is not counted.
+    While training, `model.compile(..., metrics=[mpii_pose.PCKh()])` compares predicted
+    heatmaps with true ones. Without head sizes, a tenth of the side of the crop's
+    square is used: in HRNet's crop the two are equal. Without a spec the side is
+    counted in cells. For "udp", where a square spans one cell less than there are,
+    errors may then be 1 / 64 larger. A keypoint with an empty true map, such as one
+    outside the crop, is not counted.
 
     Args:
         threshold: Allowed error divided by the head size.
         dialect: As in `mpii_pose.pckh`.
         method: How heatmaps are decoded, see `mpii_pose.decode_heatmaps`.
-        spec: What crops and heatmaps are. Heatmaps of another size are refused.
+        spec: The crops and heatmaps. Heatmaps of another size are refused.
         name: Name in the logs of Keras.
         dtype: Of the counts; float32 counts 16 million people.
         **fields: Fields of the spec to replace, such as `image_size=(256, 192)`.
@@ -74,15 +78,11 @@ class PCKh(keras.metrics.Metric):
         self.dialect = dialect
         self.method = method
         self.spec = spec_of_heatmaps(spec, fields) if spec or fields else None
-        count = NUM_KEYPOINTS
         # The metric's own threshold, then those of the curve.
         self._thresholds = (self.threshold, *AUC_THRESHOLDS)
-        self.correct = self.add_weight(
-            name="correct", shape=(len(self._thresholds), count), initializer="zeros"
-        )
-        self.labelled = self.add_weight(
-            name="labelled", shape=(count,), initializer="zeros"
-        )
+        shape = (len(self._thresholds), NUM_KEYPOINTS)
+        self.correct = self.add_weight(shape, name="correct", initializer="zeros")
+        self.labelled = self.add_weight(shape[1:], name="labelled", initializer="zeros")
 
     def update_state(
         self, y_true: Any, y_pred: Any, sample_weight: Any | None = None
@@ -90,52 +90,47 @@ class PCKh(keras.metrics.Metric):
         """Counts a batch.
 
         Args:
-            y_true: Either true heatmaps float [B, h, w, K], or a dict with
-                `keypoints` float [B, K, 2], `visibility` [B, K] and `head_size`
+            y_true: Either true heatmaps float [B, h, w, 16], or a dict with
+                `keypoints` float [B, 16, 2], `visibility` [B, 16] and `head_size`
                 float [B]. A dict with `crop_to_image` float [B, 2, 3] has its
                 keypoints in crop pixels, others in the pixels of the head size.
-                `heatmap_to_crop` float [B, 2, 3] says where heatmaps lie.
-            y_pred: Predicted heatmaps float [B, h, w, K], or keypoints
-                float [B, K, 2] in the same pixels as the true ones.
-            sample_weight: float or bool [B] or [B, K]; those of 0 do not count, all
-                others count once.
+                `heatmap_to_crop` float [B, 2, 3] is the place of the heatmaps.
+            y_pred: Predicted heatmaps float [B, h, w, 16], or keypoints
+                float [B, 16, 2] in the same pixels as the true ones.
+            sample_weight: float or bool [B] or [B, 16]; keypoints of weight 0 do not
+                count, all others count once.
 
         Raises:
-            ValueError: A shape is wrong or not that of the spec, it is not known where
-                the heatmaps lie, or a person with a keypoint to score has no
+            ValueError: A shape is wrong or not that of the spec, the place of the
+                heatmaps is not given, or a person with a keypoint to score has no
                 positive, finite head size or no finite truth.
-            tf.errors.InvalidArgumentError: The same of values, in TensorFlow's graphs.
-                Code that XLA compiles cannot raise: there they are left out.
+            tf.errors.InvalidArgumentError: A head size or truth is wrong, in
+                TensorFlow's graphs. Code that XLA compiles cannot raise: there such
+                keypoints are left out.
         """
         parts = self._people if isinstance(y_true, Mapping) else self._maps
-        # As the pure function, in float64 where the backend has it, so that both agree
-        # on errors at a threshold.
+        # In float64 where the backend has it, as the pure function: so both agree on
+        # errors at a threshold.
         dtype = "float32" if keras.backend.backend() == "jax" else "float64"
         labelled, *numbers = parts(y_true, ops.convert_to_tensor(y_pred))
         predicted, truth, head_size = (ops.cast(x, dtype) for x in numbers)
         if sample_weight is not None:
             weight = ops.convert_to_tensor(sample_weight)
             weight = weight[:, None] if len(weight.shape) == 1 else weight
-            labelled = ops.logical_and(labelled, ops.cast(weight, "float32") > 0)
+            labelled = labelled & (ops.cast(weight, "float32") > 0)
         has_place = ops.all(ops.isfinite(truth), axis=-1)
-        has_size = ops.logical_and(head_size > 0, ops.isfinite(head_size))[:, None]
-        _refuse(
-            ops.logical_and(labelled, ~has_place),
-            "truth must be finite where visibility is not 0",
-            truth,
-        )
-        _refuse(
-            ops.logical_and(labelled, ~has_size),
-            "head_size must be a positive number of pixels",
-            head_size,
-        )
-        labelled = ops.logical_and(labelled, ops.logical_and(has_place, has_size))
+        has_size = ((head_size > 0) & ops.isfinite(head_size))[:, None]
+        problem = "truth must be finite where visibility is not 0"
+        _refuse(labelled & ~has_place, problem, truth)
+        problem = "head_size must be a positive number of pixels"
+        _refuse(labelled & ~has_size, problem, head_size)
+        labelled = labelled & has_place & has_size
         difference = ops.subtract(predicted, truth)
         error = ops.sqrt(ops.sum(ops.square(difference), axis=-1))
         error = error / ops.where(has_size, head_size[:, None], 1)
         limits = ops.convert_to_tensor(np.array(self._thresholds, dtype)[:, None, None])
-        within = error < limits if DIALECTS[self.dialect].strict else error <= limits
-        found = ops.cast(ops.logical_and(within, labelled), self.dtype)
+        within = DIALECTS[self.dialect].found(error, limits)
+        found = ops.cast(within & labelled, self.dtype)
         self.correct.assign_add(ops.sum(found, axis=1))
         self.labelled.assign_add(ops.sum(ops.cast(labelled, self.dtype), axis=0))
 
@@ -159,7 +154,7 @@ class PCKh(keras.metrics.Metric):
         return self._scores()[1:]
 
     def merge_state(self, metrics: Iterable["PCKh"]) -> None:
-        """Adds what other metrics of the same threshold and dialect have counted."""
+        """Adds the counts of other metrics of the same threshold and dialect."""
         for metric in metrics:
             theirs = (metric.threshold, metric.dialect)
             if theirs != (self.threshold, self.dialect):
@@ -183,12 +178,11 @@ class PCKh(keras.metrics.Metric):
 
     def _people(self, truth: Mapping[str, Any], y_pred: Any) -> tuple[Any, ...]:
         """Returns labelled, predicted and true keypoints, and head size of a dict."""
-        count = NUM_KEYPOINTS
-        keypoints = _checked("keypoints", truth["keypoints"], count, 2)
-        visibility = _checked("visibility", truth["visibility"], count)
+        keypoints = _checked("keypoints", truth["keypoints"], NUM_KEYPOINTS, 2)
+        visibility = _checked("visibility", truth["visibility"], NUM_KEYPOINTS)
         head_size = _checked("head_size", truth["head_size"])
         predicted = (
-            _checked("predicted keypoints", y_pred, count, 2)
+            _checked("predicted keypoints", y_pred, NUM_KEYPOINTS, 2)
             if len(y_pred.shape) == 3
             else self._decoded(y_pred, truth)
         )
@@ -204,8 +198,8 @@ class PCKh(keras.metrics.Metric):
         cells = self._cells(heatmaps, size)
         if self.spec is None and "heatmap_to_crop" not in truth:
             raise ValueError(
-                "PCKh cannot tell where the cells of heatmaps lie in the crop: pass "
-                "the spec that they were made with, PCKh(spec=...), or batches with "
+                "the place of the heatmaps in the crop is not given: pass the spec "
+                "that they were made with, PCKh(spec=...), or batches with "
                 "heatmap_to_crop, as PoseTransform makes them"
             )
         if self.spec is None:
@@ -224,7 +218,7 @@ class PCKh(keras.metrics.Metric):
         return apply_affine(spec.heatmap_to_crop, cells)
 
     def _maps(self, y_true: Any, y_pred: Any) -> tuple[Any, ...]:
-        """Returns what `_people` does of true heatmaps."""
+        """Returns the same as `_people`, of true heatmaps."""
         y_true = ops.convert_to_tensor(y_true)
         truth = self._cells(y_true)
         size = tuple(y_true.shape[1:3])
@@ -238,28 +232,26 @@ class PCKh(keras.metrics.Metric):
         return ops.isfinite(truth[..., 0]), predicted, truth, head_size
 
     def _cells(self, heatmaps: Any, size: Any = (None, None)) -> Any:
-        count = NUM_KEYPOINTS
+        """Returns the keypoints of heatmaps, which are of `size`, in cells."""
         if len(heatmaps.shape) != 4:
             raise ValueError(
-                f"PCKh takes heatmaps [batch, height, width, {count}] or keypoints "
-                f"[batch, {count}, 2], got shape {tuple(heatmaps.shape)}"
+                f"PCKh takes heatmaps [batch, height, width, {NUM_KEYPOINTS}] or "
+                f"keypoints [batch, {NUM_KEYPOINTS}, 2], got shape "
+                f"{tuple(heatmaps.shape)}"
             )
         spec = self.spec or CropSpec(heatmap_size=None)
-        _checked("heatmaps", heatmaps, *size, count)
-        _checked("heatmaps", heatmaps, *(spec.heatmap_size or size), count)
+        for expected in (size, spec.heatmap_size or size):
+            _checked("heatmaps", heatmaps, *expected, NUM_KEYPOINTS)
         return decode_cells(heatmaps, method=self.method, sigma=spec.sigma)[0]
 
     def _scores(self) -> list[PCKhScores]:
-        labelled = ops.convert_to_numpy(self.labelled)
+        labelled = self.labelled.numpy()
         return [
             scores_from_counts(
-                correct,
-                labelled,
-                threshold=threshold,
-                dialect=self.dialect,
+                found, labelled, threshold=threshold, dialect=self.dialect
             )
-            for threshold, correct in zip(
-                self._thresholds, ops.convert_to_numpy(self.correct), strict=True
+            for threshold, found in zip(
+                self._thresholds, self.correct.numpy(), strict=True
             )
         ]
 
@@ -272,9 +264,7 @@ def _checked(name: str, values: Any, *shape: int | None) -> Any:
         None not in (want, got) and want != got
         for want, got in zip(shape, found[1:], strict=True)
     ):
-        expected = ", ".join(
-            "..." if length is None else str(length) for length in shape
-        )
+        expected = ", ".join("..." if size is None else str(size) for size in shape)
         raise ValueError(
             f"{name} must have shape [batch, {expected}], as the spec and the truth "
             f"have, got {found}"
@@ -283,12 +273,12 @@ def _checked(name: str, values: Any, *shape: int | None) -> Any:
 
 
 def _refuse(wrong: Any, problem: str, values: Any) -> None:
-    """Raises where anything of a person is wrong, unless XLA compiles this.
+    """Raises an error where a person has something wrong, unless XLA compiles this.
 
     Args:
         wrong: bool [B, ...].
-        problem: What the message says.
-        values: [B, ...], what the message shows of the first such person.
+        problem: The rule that is broken, for the message.
+        values: [B, ...]; the message shows those of the first such person.
     """
     try:
         found = ops.convert_to_numpy(wrong)

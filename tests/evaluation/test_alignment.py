@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-import scipy.io
 
 from mpii_pose.evaluation.alignment import alignment_audit
 from mpii_pose.evaluation.pckh import pckh
@@ -11,18 +10,14 @@ LEFT_RIGHT = np.array(
     [name.startswith("left_") - name.startswith("right_") for name in KEYPOINTS]
 )[:, np.newaxis]
 CELL = 4.0  # pixels of a crop of 256 in a cell of 64
-OFFSETS = [(0.25, 0.0), (0.0, -0.25), (0.25, 0.25), (-0.5, 0.0), (0.0, 0.0)]
 
 
-def people():
-    """Real people where there are any, else drawn ones of about their sizes."""
-    path = real_people.FOLDER / "cpm_annotations.json.gz"
-    if path.exists():
-        return real_people.read(validation_only=True)[:3]
+def people(count=2000):
+    """Random people of about the real ones' sizes."""
     random = np.random.default_rng(0)
-    head_size = random.uniform(30, 150, 2958)
-    truth = random.uniform(0, 8, (2958, 16, 2)) * head_size[:, np.newaxis, np.newaxis]
-    return truth.round(), np.full((2958, 16), 2), head_size
+    head_size = random.uniform(30, 150, count)
+    truth = random.uniform(0, 8, (count, 16, 2)) * head_size[:, np.newaxis, np.newaxis]
+    return truth.round(), np.full((count, 16), 2), head_size
 
 
 def crop_pixel(head_size, size=256):
@@ -39,10 +34,18 @@ def noisy(truth, head_size, share=0.1):
     return truth + errors * head_size[:, np.newaxis, np.newaxis]
 
 
-@pytest.mark.parametrize("cells", OFFSETS)
-@pytest.mark.parametrize("share", [0.0, 0.05, 0.1, 0.15])
-def test_injected_offset_of_the_crop_is_found(cells, share):
-    truth, visibility, head_size = people()
+OFFSETS = [
+    *((0.0, (0.25, 0.0)), (0.05, (0.0, -0.25)), (0.05, (0.0, 0.0))),
+    *((0.1, (0.25, 0.25)), (0.15, (-0.5, 0.0)), (0.15, (0.25, 0.0))),
+]
+
+
+@pytest.mark.parametrize(("share", "cells"), OFFSETS)
+@pytest.mark.parametrize("real", [False, True], ids=["random", "real"])
+def test_injected_offset_of_the_crop_is_found(share, cells, real):
+    truth, visibility, head_size = (
+        real_people.read(validation_only=True)[:3] if real else people()
+    )
     predicted = noisy(truth, head_size, share)
     slipped = predicted + crop_pixel(head_size) * CELL * cells
 
@@ -56,7 +59,7 @@ def test_injected_offset_of_the_crop_is_found(cells, share):
 
 
 @pytest.mark.parametrize("constant", [0.0, 0.25])
-def test_offset_that_depends_on_the_side_is_told_from_a_constant_one(constant):
+def test_offset_that_depends_on_the_side_is_kept_apart_from_a_constant_one(constant):
     truth, visibility, head_size = people()
     predicted = noisy(truth, head_size, 0.05)
     cells = np.array([constant, 0]) + LEFT_RIGHT * [0.25, 0.1]
@@ -98,17 +101,10 @@ def test_offset_is_in_pixels_and_cells_of_the_sizes_given():
 
 
 def test_offset_injected_into_published_predictions_is_found():
-    path = real_people.FOLDER / "validation_truth.mat"
-    if not path.exists():
-        pytest.skip(f"needs the published predictions in {path}")
-    mat = scipy.io.loadmat(path)
-    corners = mat["headboxes_src"]
-    head_size = 0.6 * np.linalg.norm(corners[1] - corners[0], axis=0)
-    predicted = mat["pos_pred_src"].transpose(2, 0, 1)
-    labels = mat["pos_gt_src"].transpose(2, 0, 1), 1 - mat["jnt_missing"].T, head_size
+    predicted, *labels = real_people.tompson()
 
     own = alignment_audit(predicted, *labels)
-    slipped = predicted + crop_pixel(head_size) * CELL * [0.25, 0]
+    slipped = predicted + crop_pixel(labels[2]) * CELL * [0.25, 0]
     audit = alignment_audit(slipped, *labels)
 
     np.testing.assert_allclose(audit.cells - own.cells, [0.25, 0], atol=0.02)
@@ -120,7 +116,7 @@ def test_offset_injected_into_published_predictions_is_found():
 
 
 def test_where_and_missing_keypoints_are_left_out():
-    truth, visibility, head_size = (x[:400].copy() for x in people())
+    truth, visibility, head_size = people(400)
     predicted = truth + crop_pixel(head_size)
     predicted[:100] += 30
     visibility[100:200], truth[100:200], head_size[100:200] = 0, -1, -1
@@ -143,7 +139,7 @@ def test_audit_prints_both_kinds_of_pixels():
 
 
 def test_nothing_predicted_has_no_offset():
-    truth, visibility, head_size = (x[:5] for x in people())
+    truth, visibility, head_size = people(5)
 
     with pytest.raises(ValueError, match="no labelled keypoint is predicted"):
         alignment_audit(np.full_like(truth, np.nan), truth, visibility, head_size)

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from mpii_pose.evaluation.errors import ErrorKind, keypoint_errors
-from mpii_pose.evaluation.images import image_neighbours
+from mpii_pose.evaluation.errors import ErrorKind, image_neighbours, keypoint_errors
 from mpii_pose.evaluation.pckh import pckh
 from mpii_pose.skeleton import KEYPOINTS, MPII, Visibility
 from tests import real_people
@@ -33,7 +32,7 @@ def moved(truth, random, low, high, head_size):
 def injected(name, truth, visibility, head_size, others):
     """Returns predictions with errors of one kind, and where they are.
 
-    What PCKh finds is no error: where both knees are close, either may be taken.
+    Keypoints that PCKh finds are no errors: where both knees are close, either may be.
     """
     random = np.random.default_rng(0)
     noise = random.normal(0, 0.1, truth.shape) * head_size[:, np.newaxis, np.newaxis]
@@ -57,10 +56,9 @@ def injected(name, truth, visibility, head_size, others):
 @pytest.mark.parametrize("name", KINDS)
 def test_injected_errors_are_classified_on_real_people(name):
     people = real_people.read(validation_only=True)
-    truth, visibility, head_size, _, others = people
-    predicted, where = injected(name, truth, visibility, head_size, others)
+    predicted, where = injected(name, *people[:3], people.others)
 
-    errors = keypoint_errors(predicted, *people[:3], others=others, where=where)
+    errors = keypoint_errors(predicted, *people[:3], others=people.others, where=where)
 
     assert where.sum() > 20_000
     assert errors.counts.sum() == where.sum()
@@ -70,13 +68,11 @@ def test_injected_errors_are_classified_on_real_people(name):
 
 @pytest.mark.parametrize("name", KINDS)
 def test_injected_errors_are_classified_on_spread_out_people(name):
-    truth, visibility, head_size = spread_out(20)
-    others = truth[:, np.newaxis] + 23.0
-    predicted, where = injected(name, truth, visibility, head_size, others)
+    people = spread_out(20)
+    others = people[0][:, np.newaxis] + 23.0
+    predicted, where = injected(name, *people, others)
 
-    errors = keypoint_errors(
-        predicted, truth, visibility, head_size, others=others, where=where
-    )
+    errors = keypoint_errors(predicted, *people, others=others, where=where)
 
     shares = errors.counts.sum(axis=0) / where.sum()
     assert shares[ErrorKind[name.upper()]] > 0.85
@@ -92,13 +88,15 @@ def test_injected_errors_are_classified_on_spread_out_people(name):
         ("at twice the threshold", ErrorKind.JITTER),
         ("beyond twice the threshold", ErrorKind.MISS),
         ("at the other knee", ErrorKind.INVERSION),
+        ("at the threshold of the other knee", ErrorKind.INVERSION),
+        ("beyond the threshold of the other knee", ErrorKind.MISS),
         ("at somebody's left knee", ErrorKind.SWAP),
         ("at somebody's right knee", ErrorKind.SWAP),
         ("at the head's top", ErrorKind.MISS),
         ("nowhere", ErrorKind.MISS),
     ],
 )
-def test_place_of_a_left_knee_tells_its_kind(place, kind):
+def test_place_of_a_left_knee_decides_its_kind(place, kind):
     truth, visibility, head_size = spread_out(1)
     others = truth[:, np.newaxis] + 500.0
     knee = truth[0, LEFT]
@@ -110,6 +108,8 @@ def test_place_of_a_left_knee_tells_its_kind(place, kind):
         "at twice the threshold": knee + np.array([0, 10]),
         "beyond twice the threshold": knee + np.array([10.1, 0]),
         "at the other knee": truth[0, RIGHT] + np.array([0, 4]),
+        "at the threshold of the other knee": truth[0, RIGHT] + np.array([5, 0]),
+        "beyond the threshold of the other knee": truth[0, RIGHT] + np.array([5.1, 0]),
         "at somebody's left knee": others[0, 0, LEFT],
         "at somebody's right knee": others[0, 0, RIGHT] + np.array([4, 0]),
         "at the head's top": truth[0, TOP],
@@ -134,7 +134,7 @@ def test_confusion_must_explain_the_place_twice_as_well(toward, kind):
     assert errors.kinds[0, LEFT] == ErrorKind[kind]
 
 
-def test_keypoint_of_nobody_known_is_no_place_to_confuse():
+def test_missing_keypoint_is_no_place_to_confuse():
     truth, visibility, head_size = spread_out(1)
     predicted = truth[:, MPII.mirrored]
     visibility[0, RIGHT] = Visibility.MISSING
@@ -169,6 +169,7 @@ def test_table_has_a_row_per_group_and_a_column_per_kind():
     errors = keypoint_errors(truth, truth, visibility, head_size)
 
     header, _, *rows = str(errors).splitlines()
+    assert errors._repr_markdown_() == str(errors)
     assert [cell.strip() for cell in header.split("|")[2:-1]] == KINDS
     assert [row.split("|")[1].strip() for row in rows] == [*MPII.groups, "total"]
     assert [cell.strip() for cell in rows[-1].split("|")[2:-1]] == [
@@ -176,20 +177,13 @@ def test_table_has_a_row_per_group_and_a_column_per_kind():
     ]
 
 
-def test_nan_everywhere_is_missed_everywhere():
+def test_nothing_predicted_is_missed_and_nobody_labelled_has_no_kinds():
     truth, visibility, head_size = spread_out(2)
+    visibility[1], head_size[1], truth[1] = 0, -1, -1
 
     errors = keypoint_errors(np.full_like(truth, np.nan), truth, visibility, head_size)
 
     assert errors.shares["total"]["miss"] == 100
-
-
-def test_person_without_labels_has_no_kinds():
-    truth, visibility, head_size = spread_out(2)
-    visibility[1], head_size[1], truth[1] = 0, -1, -1
-
-    errors = keypoint_errors(truth, truth, visibility, head_size)
-
     assert (errors.kinds[1] == ErrorKind.UNLABELLED).all()
     assert errors.counts.sum() == 16
 
@@ -209,30 +203,18 @@ def test_neighbours_are_the_others_of_the_image():
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("changed", "message"),
     [
-        (
-            {"others": np.zeros((2, 3, 14, 2))},
-            r"others must have .*\(2, 3, 16, 2\)",
-        ),
-        (
-            {"others": np.zeros((1, 3, 16, 2))},
-            r"others must have .*\(2, 3, 16, 2\)",
-        ),
+        ({"others": np.zeros((2, 3, 14, 2))}, r"others must have .*\(2, 3, 16, 2\)"),
+        ({"others": np.zeros((1, 3, 16, 2))}, r"others must have .*\(2, 3, 16, 2\)"),
         ({"threshold": -1}, "threshold must be 0 or more"),
         ({"where": np.ones(3)}, "where must have shape"),
+        ({"head_size": [10, -1]}, r"head_size must be .* person 1"),
     ],
 )
-def test_bad_options_are_refused(options, message):
+def test_bad_input_is_refused(changed, message):
     truth, visibility, head_size = spread_out(2)
+    inputs = {"truth": truth, "visibility": visibility, "head_size": head_size}
 
     with pytest.raises(ValueError, match=message):
-        keypoint_errors(truth, truth, visibility, head_size, **options)
-
-
-def test_unknown_head_size_is_refused():
-    truth, visibility, head_size = spread_out(2)
-    head_size[1] = -1
-
-    with pytest.raises(ValueError, match=r"head_size must be .* person 1"):
-        keypoint_errors(truth, truth, visibility, head_size)
+        keypoint_errors(truth, **inputs | changed)

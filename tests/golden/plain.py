@@ -1,7 +1,7 @@
 """The formulas once more, one person and one keypoint at a time, for clarity.
 
-Written from papers and published scripts, in float64 NumPy, without the package: what
-`make.py` computes with them, `test_golden.py` expects of the package.
+Written from papers and published scripts, in float64 NumPy, without the package, whose
+results `test_golden.py` compares with these.
 
 Points are (x, y), 0-based, integers at pixel centers. Keypoints have MPII's order.
 """
@@ -11,6 +11,7 @@ import itertools
 import numpy as np
 
 CROP, HEATMAP, SIGMA = 256, 64, 2.0
+ALIGNMENTS = ("half_pixel", "udp", "legacy")
 NECK, TOP = 8, 9
 COUNTED = [k for k in range(16) if k not in (6, 7)]  # Without pelvis and thorax.
 GROUPS = {
@@ -30,6 +31,15 @@ DIALECTS = {
     "pytorch_pose": (True, (TOP,), True),
 }
 AUC_THRESHOLDS = [step / 100 for step in range(51)]
+
+
+def parse(record):
+    """Keypoints from 0, which are labelled, center, scale and image size, by CPM."""
+    points = np.array(record["joint_self"])
+    labelled = (points != 0).any(axis=1)
+    center = np.array(record["objpos"]) - 1
+    size = record["img_width"], record["img_height"]
+    return points[:, :2] - 1, labelled, center, record["scale_provided"], size
 
 
 def edges(alignment, size):
@@ -116,7 +126,7 @@ def decode(values, *, method):
 
 
 def through_heatmap(point, matrix, *, alignment, encoding, method):
-    """What a network that is never wrong would say of a keypoint, in image pixels."""
+    """The prediction of a network that is never wrong, in image pixels."""
     inverse = np.linalg.inv(np.vstack((matrix, (0, 0, 1))))[:2]
     cell = between_grids(
         apply(inverse, point), alignment=alignment, source=CROP, target=HEATMAP
@@ -155,7 +165,7 @@ def auc(predicted, truth, labelled, head_size):
 
 
 def audit(keypoints, labelled, center, scale, image_size):
-    """How many keypoints of one person are reported, by kind of defect."""
+    """How many keypoints of one person an audit reports, by kind of defect."""
     points = {k: keypoints[k] for k in range(16) if labelled[k]}
     places = [tuple(point) for point in points.values()]
     head_size = 25 * scale

@@ -12,7 +12,7 @@ SPEC = CropSpec(image_size=(32, 24), heatmap_size=(16, 12), alignment="udp")
 
 
 def run(code: str, *arguments: object, backend: str = "tensorflow") -> str:
-    """Returns what a program printed; raises with what it said if it failed."""
+    """Returns the output of a program; a failure shows its standard error."""
     ended = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         capture_output=True,

@@ -38,15 +38,6 @@ def test_layer_stays_in_float32_under_mixed_precision():
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_layer_is_made_again_from_its_config():
-    layer = HeatmapEncoder(**OPTIONS, alignment="udp", name="targets")
-
-    again = HeatmapEncoder.from_config(layer.get_config())
-
-    assert again.get_config() == layer.get_config()
-    np.testing.assert_array_equal(again(*people())[0], layer(*people())[0])
-
-
 def test_wrong_option_is_refused_when_the_layer_is_made():
     with pytest.raises(ValueError, match="half_pixel, udp, legacy, got 'dark'"):
         HeatmapEncoder(alignment="dark")
@@ -73,7 +64,9 @@ def test_loss_trains_a_model_with_the_weights_of_a_batch():
     model.compile(optimizer=tf.keras.optimizers.Adam(0.1), loss=HeatmapLoss())
     dataset = tf.data.Dataset.from_tensors((images, targets, np.ones((8, 16), "f4")))
 
-    history = model.fit(dataset.repeat(30), steps_per_epoch=30, epochs=2, verbose=0)
+    history = model.fit(
+        dataset.repeat(30), steps_per_epoch=30, epochs=2, shuffle=False, verbose=0
+    )
 
     first, last = history.history["loss"]
     assert last < 0.1 * first

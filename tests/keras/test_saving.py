@@ -33,7 +33,7 @@ import sys
 import keras
 import numpy as np
 import mpii_pose
-from mpii_pose.evaluation.scores import DIALECTS
+from mpii_pose.evaluation.pckh import DIALECTS
 from tests.keras import programs
 
 keypoints, visibility = programs.people()
@@ -82,7 +82,7 @@ except ValueError as error:
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    """A model that was compiled with all of ours, on disk, and what it gives."""
+    """A model compiled with our layer, loss and metric, on disk, and its maps."""
     folder = tmp_path_factory.mktemp("saved")
     model = encoder_model()
     expected = keras.ops.convert_to_numpy(model(list(programs.people())))
@@ -133,20 +133,22 @@ def test_layer_loss_and_metric_run_on_every_backend(backend, tmp_path):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"needs {backend}")
 
-    said = programs.run(_METRIC, tmp_path / "model.keras", backend=backend)
+    printed = programs.run(_METRIC, tmp_path / "model.keras", backend=backend)
 
-    assert said.startswith(f"{backend} head_size must be a positive number of pixels")
-    assert "person 0 of the batch has -1.0" in said
+    assert printed.startswith(
+        f"{backend} head_size must be a positive number of pixels"
+    )
+    assert "person 0 of the batch has -1.0" in printed
 
 
 @pytest.mark.parametrize(
     "thing",
     [
         mpii_pose.HeatmapEncoder(spec=programs.SPEC, name="targets"),
-        mpii_pose.HeatmapEncoder(image_size=(64, 64), sigma=1.5),
+        mpii_pose.HeatmapEncoder(sigma=1.5, alignment="udp"),
         mpii_pose.HeatmapLoss(name="squared"),
-        mpii_pose.PCKh(spec=programs.SPEC, threshold=0.2),
-        mpii_pose.PCKh(image_size=(128, 96)),
+        mpii_pose.PCKh(spec=programs.SPEC, threshold=0.2, dialect="hrnet"),
+        mpii_pose.PCKh(image_size=(128, 96), method="argmax", name="mine"),
         mpii_pose.PCKh(),
     ],
 )

@@ -15,7 +15,7 @@ import tensorflow_datasets as tfds
 from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 
 import mpii_pose
-from mpii_pose.evaluation.images import image_groups
+from mpii_pose.evaluation.multi_person import image_groups
 from mpii_pose.mpii_pose_dataset_builder import BY_NAME_ONLY, PoseConfig
 from mpii_pose.person import person_square
 from mpii_pose.shards.images import ImageError, ImageFile, find_image_files

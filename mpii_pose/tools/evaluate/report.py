@@ -9,9 +9,16 @@ from etils import epath
 from mpii_pose.evaluation.alignment import AlignmentAudit, alignment_audit
 from mpii_pose.evaluation.comparison import PCKhComparison, compare_pckh, pckh_intervals
 from mpii_pose.evaluation.errors import KeypointErrors, keypoint_errors
-from mpii_pose.evaluation.inputs import distances
-from mpii_pose.evaluation.pckh import pckh, pckh_auc, pckh_curve, pckh_slices
-from mpii_pose.evaluation.scores import DIALECTS, PCKhScores, pckh_table
+from mpii_pose.evaluation.pckh import (
+    DIALECTS,
+    PCKhScores,
+    distances,
+    pckh,
+    pckh_auc,
+    pckh_curve,
+    pckh_slices,
+    pckh_table,
+)
 from mpii_pose.files import user_path
 from mpii_pose.formats.predictions import (
     BASES,
@@ -135,7 +142,7 @@ def _evaluate(
             f"{path}: predictions for {len(points):,} people, and {truth.split} has "
             f"{len(truth.people):,}; {advice}"
         )
-    error, labelled = distances(points, *truth.labels, where=where, skeleton=MPII)
+    error, labelled = distances(points, *truth.labels, where=where)
     if np.isnan(error[labelled]).all():
         raise PredictionError(f"{path}: no labelled keypoint is predicted")
     scores = {}

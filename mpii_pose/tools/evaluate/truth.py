@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from etils import epath
 
-from mpii_pose.evaluation.images import image_neighbours
+from mpii_pose.evaluation.errors import image_neighbours
 from mpii_pose.files import user_path
 from mpii_pose.formats.predictions import PredictionError
 from mpii_pose.person import PersonAnnotation

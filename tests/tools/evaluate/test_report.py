@@ -9,7 +9,7 @@ import pytest
 import scipy.io
 
 import mpii_pose
-from mpii_pose.evaluation.scores import DIALECTS
+from mpii_pose.evaluation.pckh import DIALECTS
 from mpii_pose.formats.predictions import PredictionError
 from mpii_pose.tools.evaluate.page import render_page
 from mpii_pose.tools.evaluate.report import evaluate, format_report
