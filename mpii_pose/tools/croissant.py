@@ -9,7 +9,7 @@ from etils import epath
 
 from mpii_pose import progress
 from mpii_pose.formats.croissant import write_croissant
-from mpii_pose.tools.datasets import open_dataset, read_examples
+from mpii_pose.tools.people import open_dataset, read_examples
 
 # MPII's: of CVPR 2014, which was in June. The format wants a day.
 _PUBLISHED = "2014-06-01"
