@@ -100,6 +100,8 @@ def predict(
     Raises:
         PredictionError: The box or the model does not fit.
     """
+    import keras
+
     size = image.shape[:2]
     image_size, heatmap_size = _sizes_of(model)
     whole = (0, 0, size[1] - 1, size[0] - 1)
@@ -114,7 +116,7 @@ def predict(
     crops = np.asarray(features["image"])[np.newaxis]
 
     def heatmaps_of(crops: Any) -> np.ndarray:
-        return np.asarray(_last(model(crops)), np.float32)
+        return np.asarray(keras.tree.flatten(model(crops))[-1], np.float32)
 
     heatmaps = (
         flip_test(heatmaps_of, crops, spec=spec) if with_mirror else heatmaps_of(crops)
@@ -127,7 +129,7 @@ def predict(
 
 def _sizes_of(model: Any) -> tuple[tuple[int, int], tuple[int, int]]:
     """Returns (height, width) of a model's crops and of its heatmaps."""
-    images, heatmaps = model.input_shape, _last(model.output_shape)
+    images, heatmaps = model.input_shape, tuple(model.outputs[-1].shape)
     if not _fits(images, 3):
         raise PredictionError(
             "the model must take images [batch, height, width, 3] of a fixed size, it "
@@ -139,16 +141,6 @@ def _sizes_of(model: Any) -> tuple[tuple[int, int], tuple[int, int]]:
             f"of a fixed size, channels last, it returns {heatmaps}"
         )
     return tuple(images[1:3]), tuple(heatmaps[1:3])
-
-
-def _last(outputs: Any) -> Any:
-    """Returns the last of several outputs, such as those of stacked hourglasses."""
-    if isinstance(outputs, dict):
-        outputs = list(outputs.values())
-    if isinstance(outputs, list):
-        return outputs[-1]
-    nested = isinstance(outputs, tuple) and outputs and isinstance(outputs[0], tuple)
-    return outputs[-1] if nested else outputs
 
 
 def _fits(shape: Any, channels: int) -> bool:

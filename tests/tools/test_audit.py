@@ -71,6 +71,8 @@ def test_command_prints_counts_and_writes_the_page(drawn_release, tmp_path, caps
     code = main(["audit", str(drawn_release), "--html", str(page), "--examples", "2"])
 
     assert code == 0
+    assert found.release.image_folder == drawn_release / "images"
+    assert found.release.images_of_unknown_size == []
     assert page.read_text() == audit.render_page(found, max_examples=2)
     text = capsys.readouterr().out
     assert text.endswith(f"Wrote {page}\n")
@@ -81,16 +83,10 @@ def test_command_prints_counts_and_writes_the_page(drawn_release, tmp_path, caps
         row = next(line for line in text.splitlines() if defect.check.title in line)
         counts = defect.num_keypoints, len(defect.findings)
         assert row.split()[-2:] == [f"{count:,}" for count in counts]
-
-
-def test_drawn_people_are_sound_but_for_what_lies_outside(drawn_release):
-    found = audit.audit_release(read_people_of(drawn_release))
-
-    counts = {defect.check.name: len(defect.findings) for defect in found.defects}
-    assert found.release.image_folder == drawn_release / "images"
-    assert found.release.images_of_unknown_size == []
-    assert counts["coincident"] == 0
-    assert counts["suspected_swap"] == 0
+        # Drawn people are sound but for what lies outside.
+        assert (
+            defect.check.name not in ("coincident", "suspected_swap") or not counts[1]
+        )
 
 
 @pytest.mark.parametrize("number", ["-1", "many"])
@@ -103,11 +99,15 @@ def test_a_wrong_number_of_examples_is_refused(number, capsys):
     assert "argument --examples: must be 0 or more" in capsys.readouterr().err
 
 
-def test_page_needs_nothing_from_elsewhere_and_is_bounded():
-    many = [moved(make_person(index=i), left_wrist=(-9 - i, 5)) for i in range(50)]
+def test_page_needs_nothing_from_elsewhere_is_bounded_and_escapes_texts():
+    name = "<script>&.jpg"
+    many = [
+        moved(make_person(image_name=name, index=i), left_wrist=(-9 - i, 5))
+        for i in range(50)
+    ]
 
     html = audit.render_page(
-        make_audit({"train": many}, sizes={"1.jpg": SIZE}), max_examples=3
+        make_audit({"train": many}, sizes={name: SIZE}), max_examples=3
     )
 
     sources = re.findall(r'(?:src|href)="([^"]*)"', html)
@@ -115,41 +115,28 @@ def test_page_needs_nothing_from_elsewhere_and_is_bounded():
     assert all(s.startswith(("data:image/jpeg;base64,", "#")) for s in sources)
     assert "<script" not in html
     assert "url(" not in html
+    assert "&lt;script&gt;&amp;.jpg" in html
+    assert "a &lt;b&gt;file" in html
     assert html.count("<img") == 6  # three outside the image, three outside the crop
     assert "3 of 50 people" in html
     assert len(html) < 200_000
-
-
-def test_page_keeps_split_and_index_of_a_person_on_one_line():
-    html = audit.render_page(make_audit(planted()))
-
+    # Split and index of a person stay on one line.
     together = re.findall(r'class="together">([^<\n]*)</span>', html)
-    assert len(together) == html.count("<figcaption>") > 0
-    assert all(re.fullmatch(r"\w+, index -?\d+", text) for text in together)
+    assert together[:3] == ["train, index 49", "train, index 48", "train, index 47"]
 
 
 @pytest.mark.parametrize(
     ("box", "is_named"), [([300, 60, 340, 120], True), ([-1] * 4, False)]
 )
-def test_legend_names_head_boxes_where_the_annotations_have_them(box, is_named):
+def test_page_of_a_sound_person_has_a_legend_and_no_pictures(box, is_named):
     person = dataclasses.replace(make_person(), head_box=np.float32(box))
 
     html = audit.render_page(make_audit({"train": [person]}))
 
     assert ("></i>head box</span>" in html) == is_named
     assert "></i>crop</span>" in html
-
-
-def test_page_escapes_the_texts_of_files():
-    person = moved(make_person(image_name="<script>&.jpg"), left_wrist=(-9, 5))
-
-    html = audit.render_page(
-        make_audit({"train": [person]}, sizes={"<script>&.jpg": SIZE})
-    )
-
-    assert "<script>" not in html
-    assert "&lt;script&gt;&amp;.jpg" in html
-    assert "a &lt;b&gt;file" in html
+    assert html.count("None found") == 5
+    assert "1 images are missing or cannot\nbe read" in html
 
 
 def test_page_shows_people_with_an_image_first_and_others_without(tmp_path):
@@ -170,13 +157,6 @@ def test_page_shows_people_with_an_image_first_and_others_without(tmp_path):
     pictures = [re.findall(r'src="([^"]*)"', html)[:2] for html in pages_of]
     assert pictures[0][1] == pictures[1][0]
     assert pictures[0][0] != pictures[1][1]
-
-
-def test_page_of_sound_people_says_so():
-    html = audit.render_page(make_audit({"train": [make_person()]}))
-
-    assert html.count("None found") == 5
-    assert "1 images are missing or cannot\nbe read" in html
 
 
 @pytest.mark.parametrize(

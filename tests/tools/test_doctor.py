@@ -78,7 +78,7 @@ def test_a_package_that_is_not_installed_is_noted(monkeypatch):
 
     monkeypatch.setattr(importlib.metadata, "metadata", missing)
 
-    first, *_ = doctor.check_environment(None)
+    first = next(doctor.check_environment(None))
 
     assert first.state is State.NOTE
     assert "is not installed" in first.text
