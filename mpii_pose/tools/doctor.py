@@ -9,8 +9,8 @@ PATH is the folder that you would give to `tfds build --manual_dir`: it may hold
 official archives, what is in them, or a JSON copy of the annotations with images/.
 Images are read as a build reads them, or their archive, which takes some minutes.
 Or PATH is a dataset that was built, or a folder in which TFDS keeps some: every image
-of them is decoded, which takes some minutes for all of MPII. Should TensorFlow stop
-with "Invalid JPEG data", this names the image.
+of them is decoded, which takes some minutes for all of MPII. If TensorFlow stops with
+"Invalid JPEG data", the doctor names the image.
 Exit code: 0 if nothing is wrong, 1 if there is a problem.
 """
 

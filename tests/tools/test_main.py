@@ -8,47 +8,31 @@ import numpy as np
 import pytest
 
 import mpii_pose
-from mpii_pose.formats import predictions
+from mpii_pose.checks import MpiiPoseError
+from mpii_pose.formats.predictions import PredictionError
 from mpii_pose.release.archives import ArchiveError
 from mpii_pose.shards.images import ImageError
 from mpii_pose.tools.main import main, make_parser
 
 COMMANDS = (
-    ["doctor"],
-    ["audit"],
-    ["evaluate"],
-    ["predict"],
-    ["export"],
-    ["export", "coco"],
-    ["export", "yolo"],
-    ["export", "croissant"],
-    ["export", "submission"],
+    *("", "doctor", "audit", "evaluate", "predict"),
+    *("export", "export coco", "export yolo", "export croissant", "export submission"),
 )
 
 
-@pytest.mark.parametrize("command", [[], *COMMANDS], ids=" ".join)
-def test_help_explains_each_command(command, capsys):
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_explains_each_command_with_examples_that_parse(command, capsys):
     with pytest.raises(SystemExit, match="0"):
-        main([*command, "--help"])
+        main([*command.split(), "--help"])
 
-    text = capsys.readouterr().out
-    assert text.startswith("usage: python -m mpii_pose")
-    assert len(text.splitlines()) > 10
-
-
-def test_every_example_in_the_help_is_a_command_that_parses(capsys):
-    examples = []
-    for command in ([], *([each[0]] for each in COMMANDS if len(each) == 1)):
-        with pytest.raises(SystemExit):
-            main([*command, "--help"])
-        lines = capsys.readouterr().out.splitlines()
-        examples += [line for line in lines if line.startswith("  python -m mpii_pose")]
-
-    assert len(examples) > 8
-    for line in examples:
-        command, *_ = re.split(r"\s{2,}", line.strip())  # An explanation may follow.
-        arguments = command.split()[3:]
-        assert callable(make_parser().parse_args(arguments).run), line
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("usage: python -m mpii_pose")
+    assert len(lines) > 10
+    examples = [line for line in lines if line.startswith("  python -m mpii_pose")]
+    assert examples or " " in command
+    for example in examples:
+        words, *_ = re.split(r"\s{2,}", example.strip())  # An explanation may follow.
+        assert callable(make_parser().parse_args(words.split()[3:]).run), example
 
 
 def test_no_command_is_an_error(capsys):
@@ -57,60 +41,56 @@ def test_no_command_is_an_error(capsys):
     assert "python -m mpii_pose doctor" in capsys.readouterr().err
 
 
-def test_errors_are_words_and_an_exit_code(tmp_path, capsys):
-    code = main(["audit", str(tmp_path / "none")])
+def test_the_path_of_missing_annotations_is_named(tmp_path, capsys):
+    assert main(["audit", str(tmp_path / "none")]) == 1
 
-    assert code == 1
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert str(tmp_path / "none") in error
 
 
+@pytest.fixture
+def run(monkeypatch):
+    """Runs a command that raises an error."""
+
+    def run(error):
+        def fail(args):
+            raise error
+
+        monkeypatch.setattr("mpii_pose.tools.export.run_coco", fail)
+        return main(["export", "coco", "a", "b"])
+
+    return run
+
+
 @pytest.mark.parametrize(
-    ("error", "line"),
+    ("error", "code", "line"),
     [
-        (mpii_pose.AnnotationError("a.mat: no x"), "error: a.mat: no x\n"),
-        (ImageError("1.jpg: no image"), "error: 1.jpg: no image\n"),
-        (ArchiveError("a.zip: damaged"), "error: a.zip: damaged\n"),
-        (predictions.PredictionError("too few"), "error: too few\n"),
-        (FileNotFoundError("nothing in /x"), "error: nothing in /x\n"),
-        (PermissionError(13, "No", "/x/y"), "error: /x/y: No\n"),
-        (OSError(28, "Disk full"), "error: [Errno 28] Disk full\n"),
+        (mpii_pose.AnnotationError("a.mat: no x"), 1, "error: a.mat: no x\n"),
+        (ImageError("1.jpg: no image"), 1, "error: 1.jpg: no image\n"),
+        (ArchiveError("a.zip: damaged"), 1, "error: a.zip: damaged\n"),
+        (PredictionError("too few"), 1, "error: too few\n"),
+        (MpiiPoseError("no such"), 1, "error: no such\n"),
+        (FileNotFoundError("nothing in /x"), 1, "error: nothing in /x\n"),
+        (PermissionError(13, "No", "/x/y"), 1, "error: /x/y: No\n"),
+        (OSError(28, "Disk full"), 1, "error: [Errno 28] Disk full\n"),
+        (KeyboardInterrupt(), 130, "\nInterrupted\n"),
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_files_and_users_cause_is_one_line(error, line, monkeypatch, capsys):
-    def run(args):
-        raise error
+def test_errors_of_files_and_users_are_one_line(error, code, line, run, capsys):
+    assert run(error) == code
 
-    monkeypatch.setattr("mpii_pose.tools.export.run_coco", run)
-
-    assert main(["export", "coco", "a", "b"]) == 1
     assert capsys.readouterr().err == line
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyError, TypeError, RuntimeError])
-def test_our_own_mistakes_show_where_they_are(error, monkeypatch):
-    def run(args):
-        raise error("a bug")
-
-    monkeypatch.setattr("mpii_pose.tools.export.run_coco", run)
-
+def test_our_own_mistakes_are_raised(error, run):
     with pytest.raises(error, match="a bug"):
-        main(["export", "coco", "a", "b"])
+        run(error("a bug"))
 
 
-def test_an_interrupted_command_says_so_in_a_line(monkeypatch, capsys):
-    def run(args):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("mpii_pose.tools.export.run_coco", run)
-
-    assert main(["export", "coco", "a", "b"]) == 130
-    assert capsys.readouterr().err == "\nInterrupted\n"
-
-
-def test_a_reader_that_stops_reading_hears_no_complaint(drawn_release):
+def test_a_reader_that_stops_reading_gets_no_complaint(drawn_release):
     command = [sys.executable, "-m", "mpii_pose", "audit", str(drawn_release)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
