@@ -456,17 +456,18 @@ def test_a_dataset_as_built_is_fine(build, file_format):
     assert any("reads the images of all 4 in validation" in text for text in texts)
 
 
-@pytest.mark.parametrize("levels", [1, 2, 3], ids=["configs", "dataset", "all"])
-def test_datasets_below_a_folder_are_found_and_told_apart(build, tmp_path, levels):
+def test_datasets_below_a_folder_are_found_and_told_apart(build, tmp_path):
     folder = build()
     shutil.copytree(folder, folder.parent / "0.9.0")
     write(tmp_path / "mnist" / "3.0.1" / "dataset_info.json", 2)
-    above = pathlib.Path(folder).parents[levels - 1]
 
-    texts = [str(diagnosis) for diagnosis in doctor.check_path(above)]
-
+    assert doctor.data_dir_of(None) is None
+    for above in (folder.parent, tmp_path / "mpii_pose", tmp_path):
+        datasets = [str(folder) for folder in doctor.find_datasets(above)]
+        assert datasets == [str(folder.parent / name) for name in ("0.9.0", "1.0.0")]
+        assert doctor.data_dir_of(above) == tmp_path
+    texts = [str(diagnosis) for diagnosis in doctor.check_path(tmp_path)]
     assert len(texts) == 2 * 4
-    assert doctor.data_dir_of(above) == tmp_path
     assert all(text.startswith("ok") for text in texts)
     assert all("of mpii_pose/person/" in text for text in texts)
 

@@ -5,7 +5,6 @@ import shutil
 import struct
 
 import numpy as np
-import pytest
 import scipy.io
 
 import mpii_pose
@@ -51,56 +50,42 @@ def test_a_giant_image_has_no_size_and_stops_no_command(
     assert len(unknown) == 1
 
 
-@pytest.fixture
-def submission_of(drawn_release, tmp_path):
-    """Runs `export submission` on points that lie at the centers, changed."""
-    people = mpii_pose.read_people(drawn_release)["test"]
-    points = np.array([[person.center] * 16 for person in people], np.float64)
-
-    def run(change, *options):
-        mpii_pose.write_predictions(tmp_path / "pred.mat", change(points))
-        paths = [tmp_path / "pred.mat", drawn_release, tmp_path / "out.mat"]
-        return main(["export", "submission", *map(str, paths), *options])
-
-    return run
-
-
 def poses_in(path):
     (images,) = scipy.io.loadmat(path, struct_as_record=True)["pred"]
     rects = [rect for image in images for rect in image["annorect"].ravel()]
     return sum("annopoints" in rect.dtype.names and rect[-1].size for rect in rects)
 
 
-def test_submission_without_problems_is_written(submission_of, tmp_path, capsys):
-    assert submission_of(lambda points: points) == 0
-
-    assert poses_in(tmp_path / "out.mat") > 0
-    assert capsys.readouterr().out == f"Wrote {tmp_path / 'out.mat'}\n"
-
-
 def test_submission_with_problems_is_written_by_force_only(
-    submission_of, tmp_path, capsys
+    drawn_release, tmp_path, capsys
 ):
-    assert submission_of(lambda points: points[..., ::-1]) == 1
+    people = mpii_pose.read_people(drawn_release)["test"]
+    points = np.array([[person.center] * 16 for person in people], np.float64)
+    pred, output = tmp_path / "pred.mat", tmp_path / "out.mat"
 
-    error = capsys.readouterr().err
+    def export(points, *options):
+        mpii_pose.write_predictions(pred, points)
+        output.unlink(missing_ok=True)
+        paths = map(str, (pred, drawn_release, output))
+        code = main(["export", "submission", *paths, *options])
+        assert output.exists() == (code == 0)
+        return code, *capsys.readouterr()
+
+    assert export(points) == (0, f"Wrote {output}\n", "")
+    assert poses_in(output) > 0
+
+    code, _, error = export(points[..., ::-1])
+    assert code == 1
     assert "x and y are exchanged" in error
     assert "--force" in error
-    assert not (tmp_path / "out.mat").exists()
 
-    assert submission_of(lambda points: points[..., ::-1], "--force") == 0
+    code, printed, _ = export(points[..., ::-1], "--force")
+    assert code == 0
+    assert "PROBLEM  The predicted poses do not follow" in printed
 
-    assert "PROBLEM  The predicted poses do not follow" in capsys.readouterr().out
-    assert (tmp_path / "out.mat").exists()
-
-
-def test_submission_of_other_people_is_refused_even_by_force(
-    submission_of, tmp_path, capsys
-):
-    assert submission_of(lambda points: points[1:], "--force") == 1
-
-    assert "people of test" in capsys.readouterr().err
-    assert not (tmp_path / "out.mat").exists()
+    code, _, error = export(points[1:], "--force")
+    assert code == 1
+    assert "people of test" in error
 
 
 def test_submission_needs_the_official_file(drawn_release, tmp_path, capsys):

@@ -28,11 +28,8 @@ def test_sizes_come_from_the_files_else_from_the_annotations(drawn_release, tmp_
     assert set(alone.image_sizes.values()) == {(123, 45)}
     assert set(beside.image_sizes) == {person.image_name for person in alone.everybody}
     assert (123, 45) not in beside.image_sizes.values()
-
-
-def test_a_folder_of_images_that_is_not_there_is_refused(drawn_release, tmp_path):
     with pytest.raises(FileNotFoundError, match="no such folder of images"):
-        people.read_people_of(drawn_release, image_folder=tmp_path / "none")
+        people.read_people_of(tmp_path, image_folder=tmp_path / "none")
 
 
 def test_damaged_and_missing_images_have_no_size(drawn_release, tmp_path):
