@@ -462,6 +462,7 @@ def test_datasets_below_a_folder_are_found_and_told_apart(build, tmp_path):
     write(tmp_path / "mnist" / "3.0.1" / "dataset_info.json", 2)
 
     assert doctor.data_dir_of(None) is None
+    assert doctor.find_datasets(folder / "features.json") == []
     for above in (folder.parent, tmp_path / "mpii_pose", tmp_path):
         datasets = [str(folder) for folder in doctor.find_datasets(above)]
         assert datasets == [str(folder.parent / name) for name in ("0.9.0", "1.0.0")]
