@@ -12,6 +12,8 @@ import scipy.io
 import mpii_pose
 from mpii_pose.evaluation.scores import DIALECTS
 from mpii_pose.formats.predictions import PredictionError
+from mpii_pose.person import person_square
+from mpii_pose.tools import pages
 from mpii_pose.tools.evaluate import (
     default_path,
     evaluate,
@@ -202,6 +204,9 @@ def test_page_shows_scores_curves_and_the_worst(report):
 
     assert page.count("<img src=") == 5
     assert page.count("<polyline") == 2 * 8
+    total = report.evaluations[0].scores["PCKh@0.5 (official)"].total
+    assert f' 100.0,{100 - total:.1f}" fill' in page
+    assert f">{total:.1f}</span>" in page
     for scores in report.evaluations[0].scores.values():
         assert f"{scores.total:.2f}" in page
     worst = int(np.nanargmax(report.evaluations[0].mean_error))
@@ -213,14 +218,31 @@ def test_page_shows_scores_curves_and_the_worst(report):
 def test_predictions_of_missing_keypoints_are_not_shown(truth, tmp_path):
     missing = truth.visibility[..., np.newaxis] == 0
     points = truth.keypoints + 0.3 * truth.head_size[:, np.newaxis, np.newaxis]
-    pages = []
+    shown = []
     for place in (0.0, 150.0):
         np.save(tmp_path / "a.npy", np.where(missing, place, points))
         report = evaluate(tmp_path / "a.npy", truth)
-        pages.append(render_page(report, max_examples=8))
+        shown.append(render_page(report, max_examples=8))
 
     assert missing.any()
-    assert pages[0] == pages[1]
+    assert shown[0] == shown[1]
+
+
+def test_far_predictions_do_not_shrink_the_picture(truth, tmp_path, monkeypatch):
+    shown, close_up = [], pages.close_up
+
+    def remember(points, *others):
+        shown.append(points)
+        return close_up(points, *others)
+
+    monkeypatch.setattr(pages, "close_up", remember)
+    np.save(tmp_path / "a.npy", truth.keypoints + np.array([1e6, 0]))
+
+    render_page(evaluate(tmp_path / "a.npy", truth), max_examples=1)
+
+    person = truth.people[0]
+    middle, side = person_square(person.center, np.float64(person.scale))
+    assert shown[0][:, 0].max() == pytest.approx(middle[0] + side / 2)
 
 
 def test_worst_is_who_is_furthest_off_each_keypoint_counted_at_most_two_heads(

@@ -50,8 +50,11 @@ def test_keypoints_are_in_pixels_of_the_image(photo, outputs, with_mirror, align
     # A cell is 5 px of the image here, and 12 px where the whole image is the box.
     np.testing.assert_allclose(points, np.full((16, 2), (180, 260)), atol=3)
     assert (scores > 0).all()
-    points, _ = predict.predict(red_finder(outputs), photo)
+    points, scores = predict.predict(red_finder(outputs), photo)
     np.testing.assert_allclose(points, np.full((16, 2), (180, 260)), atol=12)
+    of_box = predict.predict(red_finder(outputs), photo, (0, 0, 299, 399))
+    np.testing.assert_array_equal(points, of_box[0])
+    np.testing.assert_array_equal(scores, of_box[1])
 
 
 @pytest.fixture
