@@ -38,8 +38,6 @@ setuptools.setup(
         "mpii_pose": ["*.bib", "*.md", "*.tsv", "*.txt", "py.typed"],
         "mpii_pose.release": ["*.csv"],
         "mpii_pose.tools": ["*.css", "*.jinja"],
-        "mpii_pose.tools.audit": ["*.jinja"],
-        "mpii_pose.tools.evaluate": ["*.jinja"],
     },
     install_requires=[
         "absl-py",

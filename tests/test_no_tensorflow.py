@@ -19,8 +19,7 @@ import pathlib, sys, numpy as np
 from mpii_pose.drawing import examples, poses
 from mpii_pose.evaluation.pckh import pckh
 from mpii_pose.formats import coco, predictions, submission
-from mpii_pose.tools import pages
-from mpii_pose.tools.audit import page, report
+from mpii_pose.tools import audit as audits, pages, people
 from mpii_pose.tools.main import main
 from mpii_pose.transforms.augmentation import Augmentation
 from mpii_pose.transforms.pose_transform import PoseTransform
@@ -28,8 +27,8 @@ from mpii_pose.transforms.preprocessor import Preprocessor
 
 EXAMPLE = "image_name index keypoints visibility center scale head_size".split()
 release, folder = sys.argv[1], pathlib.Path(sys.argv[2])
-audit = report.audit_release(release)
-pages.write(folder / "page.html", page.render_page(audit, max_examples=1))
+audit = audits.audit_release(people.read_people_of(release))
+pages.write(folder / "page.html", audits.render_page(audit, max_examples=1))
 everybody = audit.release.everybody
 coco.write_coco(folder / "coco.json", everybody)
 points = np.array([person.keypoints for person in everybody])

@@ -1,25 +1,26 @@
 """Parses the command line and runs a command.
 
-A command is a module with `add_parser(commands)`, which sets `run` to a function that
-takes the parsed arguments and returns the exit code. Modules import what they run when
-they run it, so that `--help` is quick.
+A command is a module with `add_parser(commands)`, which sets `run` to a function from
+the parsed arguments to the exit code. The module's docstring is what `--help` prints.
 """
 
 import argparse
+import inspect
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from mpii_pose.checks import MpiiPoseError
-from mpii_pose.tools import export, predict
-from mpii_pose.tools.audit import command as audit
-from mpii_pose.tools.doctor import command as doctor
-from mpii_pose.tools.evaluate import command as evaluate
+from mpii_pose.files import user_path
+from mpii_pose.tools import audit, doctor, evaluate, export, predict
 
 COMMANDS = (doctor, audit, evaluate, predict, export)
 
-_EXAMPLES = """\
-examples:
+_DESCRIPTION = """\
+Checks, scores and converts the MPII Human Pose dataset.
+
+Examples:
   python -m mpii_pose doctor                  is everything installed?
   python -m mpii_pose doctor ~/mpii           is this copy of MPII whole, and MPII's?
   python -m mpii_pose audit ~/mpii            what is wrong with the annotations?
@@ -27,28 +28,50 @@ examples:
   python -m mpii_pose predict model.keras photo.jpg  where are the keypoints?
   python -m mpii_pose export coco ~/mpii out  annotations as COCO keypoints JSON
 
-`python -m mpii_pose COMMAND --help` says more. Building the dataset is TFDS's own:
+`python -m mpii_pose COMMAND --help` describes a command. TFDS builds the dataset:
   tfds build mpii_pose/synthetic --imports mpii_pose
 """
 
+# Exit codes: argparse's, and a shell's after the signals 2 (Ctrl-C) and 13 (a pipe
+# whose reader is gone).
+_NO_COMMAND, _INTERRUPTED, _CLOSED_PIPE = 2, 130, 141
 
-# Exit codes of a shell for what ended by signal 2 (Ctrl-C) and 13 (a closed pipe).
-_INTERRUPTED, _NOBODY_READS = 130, 141
-_NOTHING_ASKED = 2  # As of argparse.
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose description is printed line by line, as it is written."""
+
+    def __init__(self, *, description: str | None = None, **options: Any) -> None:
+        super().__init__(
+            description=inspect.cleandoc(description or ""),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            **options,
+        )
+
+    def add_path(self, name: str, metavar: str, text: str, **options: Any) -> None:
+        """Adds an argument that is a path, in which `~` is the user's home."""
+        self.add_argument(name, metavar=metavar, help=text, type=user_path, **options)
+
+
+def make_parser() -> Parser:
+    """Returns the parser of the whole command line."""
+    parser = Parser(prog="python -m mpii_pose", description=_DESCRIPTION)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        command.add_parser(commands)
+    return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit code.
 
-    What files and users cause is printed as a line; our own mistakes are raised.
-
-    Args:
-        arguments: Those of the command line, by default.
+    Errors that files and users cause are printed as one line. Other errors are ours and
+    are raised. By default `arguments` are those of the command line.
     """
+    arguments = sys.argv[1:] if arguments is None else arguments
     parser = make_parser()
-    if not (sys.argv[1:] if arguments is None else arguments):
+    if not arguments:
         parser.print_help(sys.stderr)
-        return _NOTHING_ASKED
+        return _NO_COMMAND
     args = parser.parse_args(arguments)
     try:
         code = args.run(args)
@@ -59,29 +82,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _INTERRUPTED
     except BrokenPipeError:  # By `| head`: let Python write the rest nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _NOBODY_READS
-    except (OSError, ValueError) as error:
-        if not isinstance(error, OSError | MpiiPoseError):
-            raise
-        print(f"error: {_words(error)}", file=sys.stderr)
+        return _CLOSED_PIPE
+    except (OSError, MpiiPoseError) as error:
+        text = str(error)
+        if isinstance(error, OSError) and error.filename:
+            text = f"{error.filename}: {error.strerror}"
+        print(f"error: {text}", file=sys.stderr)
         return 1
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}"
-    return str(error)
-
-
-def make_parser() -> argparse.ArgumentParser:
-    """Returns the parser of the whole command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m mpii_pose",
-        description="Looks at and converts the MPII Human Pose dataset.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in COMMANDS:
-        command.add_parser(commands)
-    return parser

@@ -1,7 +1,7 @@
-"""The people that a command is about: of a copy of MPII, or of a built dataset."""
+"""Opens copies of MPII and datasets that were built, and reads their people."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from mpii_pose.person import UNKNOWN, PersonAnnotation
 from mpii_pose.release.release import Release, read_sized_people
 from mpii_pose.transforms.geometry import apply_affine, mark_missing
 
+# TFDS's file in the folder of each version of a dataset.
+INFO_FILE = "dataset_info.json"
 _TEXTS = ("image_name", "activity", "category", "video_id")
 _NUMBERS = ("index", "person_index", "separated", "frame_sec", "scale", "head_size")
 
@@ -20,27 +22,86 @@ _NUMBERS = ("index", "person_index", "separated", "frame_sec", "scale", "head_si
 def read_people_of(
     path: epath.PathLike, *, image_folder: epath.PathLike | None = None
 ) -> Release:
-    """Reads people and the sizes of their images.
+    """Reads people and the sizes of their images from a copy of MPII or a dataset.
 
     Args:
         path: The folder of a dataset that was built, such as
             `~/tensorflow_datasets/mpii_pose/image/1.0.0`, or what `read_sized_people`
-            takes.
-        image_folder: As there; a dataset has its images in it.
+            reads.
+        image_folder: The folder with the images of a copy of MPII, where it is not
+            beside the annotations.
     """
     folder = user_path(path)
-    if (folder / "dataset_info.json").exists():
-        return read_dataset(folder)
+    if (folder / INFO_FILE).exists():
+        return _read_dataset(folder)
     return read_sized_people(path, image_folder=image_folder)
 
 
-def read_dataset(folder: epath.Path) -> Release:
+def open_dataset(folder: epath.PathLike) -> Any:
+    """Returns TFDS's builder of a dataset that was built.
+
+    Raises:
+        FileNotFoundError: There is no dataset in the folder.
+        OSError: The description of the dataset is damaged.
+    """
+    import tensorflow_datasets as tfds
+
+    if not (epath.Path(folder) / INFO_FILE).exists():
+        raise FileNotFoundError(
+            f"{folder} is no dataset that was built, as it has no {INFO_FILE}; "
+            "name a folder such as ~/tensorflow_datasets/mpii_pose/person/1.0.0"
+        )
+    try:
+        builder = tfds.builder_from_directory(folder)
+        builder.info.splits  # noqa: B018  reads the description
+    except Exception as error:  # Damage gives errors of protobuf, JSON and TFDS.
+        raise OSError(
+            f"{folder} cannot be opened ({type(error).__name__}: {error}): build the "
+            "dataset again"
+        ) from error
+    return builder
+
+
+def read_examples(builder: Any, split: str) -> Iterator[Mapping[str, Any]]:
+    """Yields the examples of a split, in NumPy and in their order.
+
+    `image` remains the bytes of a JPEG.
+
+    Raises:
+        OSError: A record is damaged or missing.
+    """
+    import tensorflow_datasets as tfds
+
+    options: dict[str, Any] = {
+        "split": split,
+        "decoders": {"image": tfds.decode.SkipDecoding()},
+    }
+    count, expected = 0, builder.info.splits[split].num_examples
+    try:
+        if builder.info.file_format.value == "array_record":  # Needs no TensorFlow.
+            examples = builder.as_data_source(**options)
+        else:
+            config = tfds.ReadConfig(try_autocache=False, interleave_cycle_length=1)
+            dataset = builder.as_dataset(read_config=config, **options)
+            examples = dataset.as_numpy_iterator()
+        for example in examples:
+            yield example
+            count += 1
+        if count != expected:
+            raise EOFError("no more records")
+    except Exception as error:  # Each file format has errors of its own.
+        raise OSError(
+            f"Split {split} of {builder.data_dir} has a damaged record or lacks one, "
+            f"after {count:,} of {expected:,} ({type(error).__name__}: {error}): build "
+            "the dataset again"
+        ) from error
+
+
+def _read_dataset(folder: epath.Path) -> Release:
     """Reads the people of a dataset of any layout, in pixels of the release's frames.
 
-    The size of a frame is known where all of it is stored.
+    Frames that are not stored whole have no known size.
     """
-    from mpii_pose.tools.datasets import open_dataset, read_examples
-
     builder = open_dataset(folder)
     people: dict[str, list[PersonAnnotation]] = {}
     sizes: dict[str, tuple[int, int]] = {}
@@ -51,7 +112,7 @@ def read_dataset(folder: epath.Path) -> Release:
                     sizes[example["image_name"].decode()] = image.size[::-1]
             for person in _people_of(example):
                 own_split = person.pop("split", split.encode()).decode()
-                people.setdefault(own_split, []).append(person_from_example(person))
+                people.setdefault(own_split, []).append(_person_from_example(person))
     for group in people.values():
         group.sort(key=lambda person: person.index)
     return Release(
@@ -73,12 +134,8 @@ def _people_of(example: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def person_from_example(example: Mapping[str, Any]) -> PersonAnnotation:
-    """Returns a person from the features of an example of `person` or `person_crop`.
-
-    Args:
-        example: As NumPy; texts are bytes.
-    """
+def _person_from_example(example: Mapping[str, Any]) -> PersonAnnotation:
+    """Returns a person from the features of `person` or `person_crop`, in NumPy."""
     keypoints, center = example["keypoints"], example["center"]
     head_box, head_size = example["head_box"], example["head_size"]
     scale = example["scale"]

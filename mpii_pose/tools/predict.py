@@ -1,15 +1,6 @@
-"""`python -m mpii_pose predict`: the pose in an image of one's own."""
+"""Prints the keypoints that a model finds in an image, and writes the image with them.
 
-import argparse
-import io
-from typing import Any
-
-import numpy as np
-
-from mpii_pose.files import user_path, whole_file
-
-_EXAMPLES = """\
-examples:
+Examples:
   python -m mpii_pose predict model.keras photo.jpg
   python -m mpii_pose predict model.keras photo.jpg --box 120,40,310,560
   python -m mpii_pose predict model.keras photo.jpg --output pose.png --flip_test
@@ -20,47 +11,54 @@ around one person, in pixels of the image as it is shown (EXIF turns it); withou
 the whole image is. IMAGE with the skeleton is written beside it, as IMAGE_pose.png.
 """
 
+import argparse
+import io
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from etils import epath
+from PIL import Image, ImageOps
+
+from mpii_pose.drawing.poses import as_image, draw_pose
+from mpii_pose.files import whole_file
+from mpii_pose.formats.predictions import PredictionError
+from mpii_pose.pictures import UNREADABLE
+from mpii_pose.shards.images import ImageError
+from mpii_pose.skeleton import KEYPOINTS, NUM_KEYPOINTS
+from mpii_pose.transforms.boxes import person_from_box
+from mpii_pose.transforms.decoding import decode_heatmaps, flip_test
+from mpii_pose.transforms.geometry import crop_to_frame
+from mpii_pose.transforms.pose_transform import PoseTransform
+from mpii_pose.transforms.spec import CropSpec
+
 
 def add_parser(commands: Any) -> None:
     """Adds the command."""
-    parser = commands.add_parser(
-        "predict",
-        help="draw the pose that a model finds in an image",
-        description="Crops a person as the model was trained to see it, predicts the "
-        "keypoints, prints them and draws them.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "model", type=user_path, metavar="MODEL.keras", help="a saved Keras model"
-    )
-    parser.add_argument("image", type=user_path, metavar="IMAGE", help="JPEG or PNG")
-    parser.add_argument(
-        "--box",
-        type=_box,
-        metavar="x1,y1,x2,y2",
-        help="corners around the person, in pixels from 0 (default: the whole image)",
-    )
-    parser.add_argument(
-        "--output", type=user_path, metavar="FILE", help="where to draw the pose"
-    )
+    text = "find the pose in an image with a model"
+    parser = commands.add_parser("predict", help=text, description=__doc__)
+    parser.add_path("model", "MODEL.keras", "a saved Keras model")
+    parser.add_path("image", "IMAGE", "JPEG or PNG")
+    text = "corners around the person, in pixels from 0 (default: the whole image)"
+    parser.add_argument("--box", type=_box, metavar="x1,y1,x2,y2", help=text)
+    parser.add_path("--output", "FILE", "where to write the picture")
     parser.add_argument(
         "--alignment",
         choices=("half_pixel", "udp", "legacy"),
         default="half_pixel",
         help="of the crops that the model was trained on (default: %(default)s)",
     )
-    parser.add_argument(
-        "--flip_test", action="store_true", help="look at the mirror image too"
-    )
+    text = "look at the mirror image too"
+    parser.add_argument("--flip_test", action="store_true", help=text)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Prints the keypoints and writes the picture."""
-    from mpii_pose.drawing.poses import draw_pose
-    from mpii_pose.skeleton import KEYPOINTS
-
+    output = args.output or args.image.with_name(f"{args.image.stem}_pose.png")
+    picture_format = Image.registered_extensions().get(output.suffix.lower())
+    if picture_format is None:
+        raise ImageError(f"{output}: the name must end as a picture's: .png or .jpg")
     image = _load_image(args.image)
     points, scores = predict(
         _load_model(args.model),
@@ -72,10 +70,8 @@ def run(args: argparse.Namespace) -> int:
     print(f"{'':15}{'x':>8}{'y':>8}{'score':>8}")
     for name, (x, y), score in zip(KEYPOINTS, points, scores, strict=True):
         print(f"{name:15}{x:8.1f}{y:8.1f}{score:8.3f}")
-    output = args.output or args.image.with_name(f"{args.image.stem}_pose.png")
-    kind = _picture_format(output)
     with whole_file(output) as file:
-        draw_pose(image, points).save(file, kind)
+        draw_pose(image, points).save(file, picture_format)
     print(f"Wrote {output}")
     return 0
 
@@ -83,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
 def predict(
     model: Any,
     image: np.ndarray,
-    box: Any = None,
+    box: npt.ArrayLike | None = None,
     *,
     alignment: str = "half_pixel",
     with_mirror: bool = False,
@@ -104,19 +100,13 @@ def predict(
     Raises:
         PredictionError: The box or the model does not fit.
     """
-    from mpii_pose.formats.predictions import PredictionError
-    from mpii_pose.transforms.boxes import person_from_box
-    from mpii_pose.transforms.decoding import decode_heatmaps, flip_test
-    from mpii_pose.transforms.geometry import crop_to_frame
-    from mpii_pose.transforms.pose_transform import PoseTransform
-    from mpii_pose.transforms.spec import CropSpec
+    import keras
 
     size = image.shape[:2]
     image_size, heatmap_size = _sizes_of(model)
+    whole = (0, 0, size[1] - 1, size[0] - 1)
     try:
-        person = person_from_box(
-            (0, 0, size[1] - 1, size[0] - 1) if box is None else box, image_size=size
-        )
+        person = person_from_box(whole if box is None else box, image_size=size)
         spec = CropSpec(
             image_size=image_size, heatmap_size=heatmap_size, alignment=alignment
         )
@@ -126,24 +116,20 @@ def predict(
     crops = np.asarray(features["image"])[np.newaxis]
 
     def heatmaps_of(crops: Any) -> np.ndarray:
-        return np.asarray(_last(model(crops)), np.float32)
+        return np.asarray(keras.tree.flatten(model(crops))[-1], np.float32)
 
     heatmaps = (
         flip_test(heatmaps_of, crops, spec=spec) if with_mirror else heatmaps_of(crops)
     )
     keypoints, scores = decode_heatmaps(heatmaps, spec=spec)
-    points = crop_to_frame(
-        np.asarray(keypoints)[0], np.asarray(features["crop_to_image"])
-    )
+    crop_to_image = np.asarray(features["crop_to_image"])
+    points = crop_to_frame(np.asarray(keypoints)[0], crop_to_image)
     return np.asarray(points), np.asarray(scores)[0]
 
 
 def _sizes_of(model: Any) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Returns height and width of the crops and heatmaps of a model."""
-    from mpii_pose.formats.predictions import PredictionError
-    from mpii_pose.skeleton import NUM_KEYPOINTS
-
-    images, heatmaps = model.input_shape, _last(model.output_shape)
+    """Returns (height, width) of a model's crops and of its heatmaps."""
+    images, heatmaps = model.input_shape, tuple(model.outputs[-1].shape)
     if not _fits(images, 3):
         raise PredictionError(
             "the model must take images [batch, height, width, 3] of a fixed size, it "
@@ -157,27 +143,16 @@ def _sizes_of(model: Any) -> tuple[tuple[int, int], tuple[int, int]]:
     return tuple(images[1:3]), tuple(heatmaps[1:3])
 
 
-def _last(outputs: Any) -> Any:
-    """Returns the last of several outputs, such as those of stacked hourglasses."""
-    if isinstance(outputs, dict):
-        outputs = list(outputs.values())
-    if isinstance(outputs, list):
-        return outputs[-1]
-    nested = isinstance(outputs, tuple) and outputs and isinstance(outputs[0], tuple)
-    return outputs[-1] if nested else outputs
-
-
 def _fits(shape: Any, channels: int) -> bool:
     is_shape = isinstance(shape, tuple) and len(shape) == 4
     return is_shape and shape[3] == channels and None not in shape[1:]
 
 
-def _load_model(path: Any) -> Any:
+def _load_model(path: epath.Path) -> Any:
     import keras
 
     import mpii_pose.keras.heatmaps
     import mpii_pose.keras.pckh  # noqa: F401  registers the layers of models
-    from mpii_pose.formats.predictions import PredictionError
 
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such model")
@@ -189,31 +164,15 @@ def _load_model(path: Any) -> Any:
         ) from error
 
 
-def _load_image(path: Any) -> Any:
-    from PIL import Image, ImageOps
-
-    from mpii_pose.drawing.poses import as_image
-    from mpii_pose.shards.images import ImageError
-
+def _load_image(path: epath.Path) -> Image.Image:
     data = path.read_bytes()
     try:
-        # Photos of one's own are seen upright, unlike MPII's images, which stay as all
-        # code that uses MPII reads them.
+        # A user's photo is turned upright by its EXIF. MPII's images are not, as in
+        # all code that uses MPII.
         with Image.open(io.BytesIO(data)) as image:
             return as_image(ImageOps.exif_transpose(image))
-    except Exception as error:  # Pillow meets damage with errors of many kinds.
+    except UNREADABLE as error:
         raise ImageError(f"{path}: not an image Pillow can read ({error})") from error
-
-
-def _picture_format(path: Any) -> str:
-    from PIL import Image
-
-    from mpii_pose.shards.images import ImageError
-
-    kinds = Image.registered_extensions()
-    if path.suffix.lower() not in kinds:
-        raise ImageError(f"{path}: the name must end as a picture's: .png or .jpg")
-    return str(kinds[path.suffix.lower()])
 
 
 def _box(text: str) -> tuple[float, ...]:

@@ -20,7 +20,7 @@ import scipy.io
 
 import mpii_pose
 from mpii_pose.person import person_square
-from mpii_pose.tools.audit import checks
+from mpii_pose.tools import audit_checks as checks
 from mpii_pose.transforms import geometry
 from tests.golden import plain
 

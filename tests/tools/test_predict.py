@@ -1,7 +1,6 @@
-"""The pose in an image of one's own is found where it is, in the image's pixels."""
+"""The pose in a user's image is found where it is, in the image's pixels."""
 
 import pathlib
-import sys
 
 import keras
 import numpy as np
@@ -16,15 +15,6 @@ from mpii_pose.tools import predict
 from mpii_pose.tools.main import main
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
-
-
-@pytest.fixture
-def networks(monkeypatch):
-    monkeypatch.syspath_prepend(EXAMPLES)
-    import networks
-
-    yield networks
-    sys.modules.pop("networks", None)
 
 
 def red_finder(outputs=1):
@@ -57,15 +47,14 @@ def test_keypoints_are_in_pixels_of_the_image(photo, outputs, with_mirror, align
         alignment=alignment,
     )
 
-    # A cell is 5 px of the image here.
+    # A cell is 5 px of the image here, and 12 px where the whole image is the box.
     np.testing.assert_allclose(points, np.full((16, 2), (180, 260)), atol=3)
     assert (scores > 0).all()
-
-
-def test_whole_image_is_the_box_where_none_is_given(photo):
-    points, _ = predict.predict(red_finder(), photo)
-
+    points, scores = predict.predict(red_finder(outputs), photo)
     np.testing.assert_allclose(points, np.full((16, 2), (180, 260)), atol=12)
+    of_box = predict.predict(red_finder(outputs), photo, (0, 0, 299, 399))
+    np.testing.assert_array_equal(points, of_box[0])
+    np.testing.assert_array_equal(scores, of_box[1])
 
 
 @pytest.fixture
@@ -75,52 +64,35 @@ def files(photo, tmp_path):
     return str(tmp_path / "model.keras"), str(tmp_path / "photo.png")
 
 
+def assert_spot_is_drawn_on(path):
+    drawn = PIL.Image.open(path)
+    assert drawn.size == (300, 400)
+    assert np.asarray(drawn)[255:266, 175:186, 1].max() > 100  # not red any more
+
+
 def test_command_prints_the_keypoints_and_draws_them(files, tmp_path, capsys):
     assert main(["predict", *files, "--box", "110,200,230,330"]) == 0
 
     lines = capsys.readouterr().out.splitlines()
     assert "right_ankle" in lines[1]
     assert len(lines) == 18
-    drawn = PIL.Image.open(tmp_path / "photo_pose.png")
-    assert drawn.size == (300, 400)
-    assert np.asarray(drawn)[255:266, 175:186, 1].max() > 100  # not red any more
+    assert_spot_is_drawn_on(tmp_path / "photo_pose.png")
 
 
-def test_photo_is_seen_as_its_camera_was_held(photo, files, tmp_path):
+def test_photo_is_turned_upright_and_the_picture_is_written_where_asked(
+    photo, files, tmp_path
+):
     """Phones store photos lying, and say in EXIF how to turn them."""
     turned = PIL.Image.fromarray(np.rot90(photo))
     exif = turned.getexif()
     exif[PIL.ExifTags.Base.Orientation] = 6
     turned.save(tmp_path / "phone.png", exif=exif)
-    options = ["--box", "110,200,230,330", "--output", str(tmp_path / "a.png")]
+    options = ["--box", "110,200,230,330", "--output", str(tmp_path / "a.jpg")]
 
     assert main(["predict", files[0], str(tmp_path / "phone.png"), *options]) == 0
 
-    drawn = PIL.Image.open(tmp_path / "a.png")
-    assert drawn.size == (300, 400)
-    assert np.asarray(drawn)[255:266, 175:186, 1].max() > 100
-
-
-def test_picture_goes_where_it_is_asked_to(files, tmp_path):
-    assert main(["predict", *files, "--output", str(tmp_path / "a.jpg")]) == 0
-
+    assert_spot_is_drawn_on(tmp_path / "a.jpg")
     assert PIL.Image.open(tmp_path / "a.jpg").format == "JPEG"
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--box", "5,5,5,9"], "x1 < x2"),
-        (["--box", "400,10,500,90"], "outside the image, which is 300 px wide"),
-        (["--output", "pose.txt"], "must end as a picture's"),
-    ],
-)
-def test_what_cannot_be_is_said_in_a_line(options, message, files, capsys):
-    assert main(["predict", *files, *options]) == 1
-
-    error = capsys.readouterr().err
-    assert message in error
-    assert len(error.splitlines()) == 1
 
 
 @pytest.mark.parametrize("box", ["1,2,3", "a,b,c,d"])
@@ -131,51 +103,58 @@ def test_box_that_is_none_is_refused_at_once(box, capsys):
     assert "must be x1,y1,x2,y2" in capsys.readouterr().err
 
 
-def test_files_that_are_no_model_or_image_are_named(files, tmp_path, capsys):
+def test_errors_of_files_and_options_are_one_line(files, tmp_path, capsys):
     (tmp_path / "text.keras").write_text("no model")
     (tmp_path / "text.jpg").write_text("no image")
     model, image = files
+    expected = {
+        (str(tmp_path / "text.keras"), image): "text.keras: not a model Keras can load",
+        (str(tmp_path / "none.keras"), image): "none.keras: no such model",
+        (model, str(tmp_path / "text.jpg")): "text.jpg: not an image Pillow can read",
+        (*files, "--output", "pose.txt"): "pose.txt: the name must end as a picture's",
+        (*files, "--box", "5,5,5,9"): "x1 < x2",
+        (*files, "--box", "400,10,500,90"): "outside the image, which is 300 px wide",
+    }
 
-    assert main(["predict", str(tmp_path / "text.keras"), image]) == 1
-    assert main(["predict", str(tmp_path / "none.keras"), image]) == 1
-    assert main(["predict", model, str(tmp_path / "text.jpg")]) == 1
+    for arguments, message in expected.items():
+        assert main(["predict", *arguments]) == 1
+        (error,) = capsys.readouterr().err.splitlines()
+        assert message in error
 
-    not_loaded, absent, not_read = capsys.readouterr().err.splitlines()
-    assert "text.keras: not a model Keras can load" in not_loaded
-    assert "none.keras: no such model" in absent
-    assert "text.jpg: not an image Pillow can read" in not_read
+
+def coordinates(images):
+    flat = keras.layers.GlobalAveragePooling2D()(images)
+    return keras.layers.Dense(32)(flat)
 
 
 @pytest.mark.parametrize(
-    ("shape", "channels", "message"),
+    ("shape", "layer", "message"),
     [
-        ((64, 64, 1), 16, r"must take images .* takes \(None, 64, 64, 1\)"),
-        ((None, None, 3), 16, "must take images .* of a fixed size"),
-        ((64, 64, 3), 17, r"must return heatmaps .* returns \(None, 64, 64, 17\)"),
+        (
+            (64, 64, 1),
+            keras.layers.Conv2D(16, 1),
+            r"take images .* \(None, 64, 64, 1\)",
+        ),
+        ((None, None, 3), keras.layers.Conv2D(16, 1), "take images .* of a fixed size"),
+        ((64, 64, 3), keras.layers.Conv2D(17, 1), r"returns \(None, 64, 64, 17\)"),
+        ((64, 64, 3), coordinates, r"must return heatmaps .* returns \(None, 32\)"),
     ],
 )
-def test_model_of_other_shapes_is_refused(shape, channels, message, photo):
+def test_model_of_other_shapes_is_refused(shape, layer, message, photo):
     images = keras.Input(shape)
-    model = keras.Model(images, keras.layers.Conv2D(channels, 1)(images))
 
     with pytest.raises(PredictionError, match=message):
-        predict.predict(model, photo)
-
-
-def test_model_of_coordinates_is_refused(photo):
-    images = keras.Input((64, 64, 3))
-    flat = keras.layers.GlobalAveragePooling2D()(images)
-    model = keras.Model(images, keras.layers.Dense(32)(flat))
-
-    with pytest.raises(PredictionError, match="must return heatmaps"):
-        predict.predict(model, photo)
+        predict.predict(keras.Model(images, layer(images)), photo)
 
 
 @pytest.mark.slow
 def test_network_of_the_notebook_finds_a_drawn_person_it_has_seen(
-    networks, drawn_release
+    monkeypatch, drawn_release
 ):
     """Taught one person in 60 steps, it finds most keypoints, by a box of its own."""
+    monkeypatch.syspath_prepend(EXAMPLES)
+    import networks
+
     people = mpii_pose.read_people(drawn_release)["train"]
     person = max(people, key=lambda each: (each.visibility > 0).sum())
     path = drawn_release / "images" / person.image_name

@@ -1,7 +1,8 @@
-"""A file of predictions is scored whole, and what does not fit is said in words."""
+"""A file of predictions gets every score, and its problems are named."""
 
 import json
 import re
+import shutil
 import time
 
 import numpy as np
@@ -11,20 +12,26 @@ import scipy.io
 import mpii_pose
 from mpii_pose.evaluation.pckh import DIALECTS
 from mpii_pose.formats.predictions import PredictionError
-from mpii_pose.tools.evaluate.page import render_page
-from mpii_pose.tools.evaluate.report import evaluate, format_report
-from mpii_pose.tools.evaluate.truth import default_path, read_truth
+from mpii_pose.person import person_square
+from mpii_pose.tools import pages
+from mpii_pose.tools.evaluate import (
+    default_path,
+    evaluate,
+    read_truth,
+    render_page,
+    report_lines,
+)
 from mpii_pose.tools.main import main
 
 
 @pytest.fixture(scope="module")
 def truth(drawn_release):
-    return read_truth(drawn_release, split_name="train")
+    return read_truth(drawn_release, split="train")
 
 
 @pytest.fixture(scope="module")
 def points(truth):
-    """What a network might predict: many small errors, and some large ones."""
+    """Predictions with many small errors and some large ones."""
     noise = np.random.default_rng(0).standard_t(2, truth.keypoints.shape)
     return truth.keypoints + 0.1 * truth.head_size[:, None, None] * noise
 
@@ -35,8 +42,26 @@ def pred(points, tmp_path):
     return tmp_path / "pred.mat"
 
 
-def test_release_is_looked_for_where_tfds_keeps_its_own(
-    drawn_release, tmp_path, monkeypatch
+@pytest.fixture(scope="module")
+def worse(points, truth):
+    return points + 0.3 * truth.head_size[:, None, None]
+
+
+@pytest.fixture(scope="module")
+def report(points, worse, truth, tmp_path_factory):
+    """The points as pred.mat, compared with worse ones."""
+    folder = tmp_path_factory.mktemp("report")
+    mpii_pose.write_predictions(folder / "pred.mat", points)
+    np.save(folder / "worse.npy", worse)
+    return evaluate(folder / "pred.mat", truth, compare=folder / "worse.npy")
+
+
+def text_of(report):
+    return "\n".join(report_lines(report))
+
+
+def test_release_is_looked_for_here_and_where_tfds_keeps_its_own(
+    pred, drawn_release, tmp_path, monkeypatch, capsys
 ):
     (tmp_path / "data" / "downloads").mkdir(parents=True)
     (tmp_path / "data" / "downloads" / "manual").symlink_to(drawn_release)
@@ -45,9 +70,16 @@ def test_release_is_looked_for_where_tfds_keeps_its_own(
 
     assert read_truth(default_path()).people
 
+    monkeypatch.chdir(drawn_release)
+    monkeypatch.delenv("TFDS_DATA_DIR")
 
-def test_all_dialects_stand_side_by_side_and_match_pckh(pred, truth, points):
-    (found,) = evaluate(pred, truth).evaluations
+    assert main(["evaluate", str(pred), "--split", "train"]) == 0
+    assert main(["evaluate", str(pred)]) == 1
+    assert "say --split train" in capsys.readouterr().err
+
+
+def test_text_has_all_scores_and_each_dialect_matches_pckh(report, truth, points):
+    found, _ = report.evaluations
 
     for threshold in (0.5, 0.1):
         for dialect in DIALECTS:
@@ -56,29 +88,23 @@ def test_all_dialects_stand_side_by_side_and_match_pckh(pred, truth, points):
             )
             assert found.scores[scores.title].groups == pytest.approx(scores.groups)
             assert found.scores[scores.title].total == pytest.approx(scores.total)
-    assert found.scores["PCKh@0.5 (official)"].intervals["total"][0] < scores.total + 99
+    expected = mpii_pose.pckh_intervals(points, *truth.labels, images=truth.images)
+    assert found.scores["PCKh@0.5 (official)"].intervals == expected.intervals
     assert found.auc == mpii_pose.pckh_auc(mpii_pose.pckh_curve(points, *truth.labels))
-
-
-def test_text_has_every_part(pred, truth):
-    text = format_report(evaluate(pred, truth))
-
+    text = text_of(report)
     for part in (
-        f"{len(truth.people)} people of train in ",
+        f"{len(truth.people)} people of train in {len({*truth.images})} images",
         "pred.mat, read as counting pixels from 1",
-        "PCKh@0.5 (official)",
-        "PCKh@0.5 (pytorch_pose)",
-        " ± ",
-        "AUC from 0 to 0.5",
-        "| occluded",
-        "inversion",
-        "crop pixels, which is",
-        "frame pixels",
+        str(mpii_pose.pckh_table(found.scores)),
+        f"AUC from 0 to 0.5 (official): {found.auc:.2f}",
+        str(mpii_pose.pckh_table(found.slices)),
+        f"\n{found.errors}\n",
+        f"\n{found.alignment}",
     ):
         assert part in text
 
 
-def test_the_same_points_score_the_same_in_every_file(pred, truth, points, tmp_path):
+def test_the_same_points_score_the_same_in_every_file(report, truth, points, tmp_path):
     np.save(tmp_path / "a.npy", points)
     poses = [
         {
@@ -90,37 +116,22 @@ def test_the_same_points_score_the_same_in_every_file(pred, truth, points, tmp_p
     ]
     (tmp_path / "a.json").write_text(json.dumps(poses))
 
-    tables = {
-        str(mpii_pose.pckh_table(evaluate(path, truth).evaluations[0].scores))
-        for path in (pred, tmp_path / "a.npy", tmp_path / "a.json")
-    }
+    others = evaluate(tmp_path / "a.npy", truth, compare=tmp_path / "a.json")
 
-    assert len(tables) == 1
-
-
-def test_two_files_are_compared(pred, truth, points, tmp_path):
-    worse = points + 0.3 * truth.head_size[:, None, None]
-    np.save(tmp_path / "worse.npy", worse)
-
-    report = evaluate(pred, truth, compare=tmp_path / "worse.npy")
-
-    assert len(report.evaluations) == 2
-    expected = mpii_pose.compare_pckh(points, worse, *truth.labels, images=truth.images)
-    assert report.comparisons[0].interval == pytest.approx(expected.interval)
-    assert "pred.mat against worse.npy" in format_report(report)
-    assert "which is more than chance" in format_report(report)
+    found = (report.evaluations[0], *others.evaluations)
+    assert len({mpii_pose.pckh_table(each.scores) for each in found}) == 1
+    assert [each.base for each in found] == [1, 0, 0]
 
 
-def off_by_one(points):
-    return points + 1
-
-
-def shuffled(points):
-    return points[::-1]
-
-
-def x_and_y_exchanged(points):
-    return points[..., ::-1]
+def test_two_files_are_compared(report, truth, points, worse):
+    for found, threshold in zip(report.comparisons, (0.5, 0.1), strict=True):
+        expected = mpii_pose.compare_pckh(
+            points, worse, *truth.labels, images=truth.images, threshold=threshold
+        )
+        assert str(found) == str(expected)
+        assert str(found) in text_of(report)
+    assert "pred.mat against worse.npy" in text_of(report)
+    assert "which is more than chance" in text_of(report)
 
 
 def some_nan(points):
@@ -132,13 +143,13 @@ def some_nan(points):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (off_by_one, "count pixels from 1?"),
-        (shuffled, "do not follow the people's centers"),
-        (x_and_y_exchanged, "x and y are exchanged"),
+        (lambda points: points + 1, "count pixels from 1?"),
+        (lambda points: points[::-1], "do not follow the people's centers"),
+        (lambda points: points[..., ::-1], "x and y are exchanged"),
         (some_nan, "1 keypoints of 1 people are not finite"),
     ],
 )
-def test_what_does_not_fit_is_said_beside_the_scores(
+def test_problems_are_printed_beside_the_scores(
     change, sentence, truth, points, tmp_path, capsys, drawn_release
 ):
     # Closer to the truth, so that a pixel is seen.
@@ -152,7 +163,7 @@ def test_what_does_not_fit_is_said_beside_the_scores(
     assert re.search(f"PROBLEM  .*{re.escape(sentence)}", text)
 
 
-def test_said_base_ends_the_complaint(truth, tmp_path):
+def test_a_named_base_ends_the_complaint(truth, tmp_path):
     np.save(tmp_path / "a.npy", truth.keypoints + 1)
 
     (found,) = evaluate(tmp_path / "a.npy", truth, base=1).evaluations
@@ -177,29 +188,25 @@ def test_other_numbers_of_people_name_the_split_that_has_as_many(
         evaluate(tmp_path / "b.npy", truth)
 
 
-@pytest.mark.parametrize("split", ["test", "val", "nothing"])
-def test_splits_without_labels_are_refused(split, drawn_release):
-    with pytest.raises(PredictionError, match="can be scored on train, validation"):
-        read_truth(drawn_release, split_name=split)
-
-
-def test_predictions_of_unlabelled_keypoints_alone_are_refused(truth, tmp_path):
+def test_people_without_labels_are_refused(truth, drawn_release, tmp_path):
+    for split in ("test", "val", "nothing"):
+        with pytest.raises(PredictionError, match="can be scored on train, validation"):
+            read_truth(drawn_release, split=split)
     missing = truth.visibility[..., np.newaxis] == 0
     assert missing.any()
     np.save(tmp_path / "a.npy", np.where(missing, truth.keypoints, np.nan))
-
     with pytest.raises(PredictionError, match="no labelled keypoint is predicted"):
         evaluate(tmp_path / "a.npy", truth)
 
 
-def test_page_shows_scores_curves_and_the_worst(pred, truth, tmp_path, points):
-    np.save(tmp_path / "other.npy", points + 2)
-    report = evaluate(pred, truth, compare=tmp_path / "other.npy")
-
+def test_page_shows_scores_curves_and_the_worst(report):
     page = render_page(report, max_examples=5)
 
     assert page.count("<img src=") == 5
     assert page.count("<polyline") == 2 * 8
+    total = report.evaluations[0].scores["PCKh@0.5 (official)"].total
+    assert f' 100.0,{100 - total:.1f}" fill' in page
+    assert f">{total:.1f}</span>" in page
     for scores in report.evaluations[0].scores.values():
         assert f"{scores.total:.2f}" in page
     worst = int(np.nanargmax(report.evaluations[0].mean_error))
@@ -208,16 +215,34 @@ def test_page_shows_scores_curves_and_the_worst(pred, truth, tmp_path, points):
     assert "nan" not in re.sub(r'src="[^"]*"', "", page)
 
 
-def test_what_is_predicted_for_missing_keypoints_is_not_drawn(truth, tmp_path):
+def test_predictions_of_missing_keypoints_are_not_shown(truth, tmp_path):
     missing = truth.visibility[..., np.newaxis] == 0
     points = truth.keypoints + 0.3 * truth.head_size[:, np.newaxis, np.newaxis]
-    pages = []
+    shown = []
     for place in (0.0, 150.0):
         np.save(tmp_path / "a.npy", np.where(missing, place, points))
-        pages.append(render_page(evaluate(tmp_path / "a.npy", truth)))
+        report = evaluate(tmp_path / "a.npy", truth)
+        shown.append(render_page(report, max_examples=8))
 
     assert missing.any()
-    assert pages[0] == pages[1]
+    assert shown[0] == shown[1]
+
+
+def test_far_predictions_do_not_shrink_the_picture(truth, tmp_path, monkeypatch):
+    shown, close_up = [], pages.close_up
+
+    def remember(points, *others):
+        shown.append(points)
+        return close_up(points, *others)
+
+    monkeypatch.setattr(pages, "close_up", remember)
+    np.save(tmp_path / "a.npy", truth.keypoints + np.array([1e6, 0]))
+
+    render_page(evaluate(tmp_path / "a.npy", truth), max_examples=1)
+
+    person = truth.people[0]
+    middle, side = person_square(person.center, np.float64(person.scale))
+    assert shown[0][:, 0].max() == pytest.approx(middle[0] + side / 2)
 
 
 def test_worst_is_who_is_furthest_off_each_keypoint_counted_at_most_two_heads(
@@ -235,11 +260,11 @@ def test_worst_is_who_is_furthest_off_each_keypoint_counted_at_most_two_heads(
     assert error[0] == 0
 
 
-def test_page_without_images_says_so(truth, pred, drawn_release, tmp_path, capsys):
+def test_page_without_images_names_the_option(
+    truth, pred, drawn_release, tmp_path, capsys
+):
     matlab_file = drawn_release / "mpii_human_pose_v1_u12_2"
-    (tmp_path / "annotations").mkdir()
-    for path in matlab_file.iterdir():
-        (tmp_path / "annotations" / path.name).write_bytes(path.read_bytes())
+    shutil.copytree(matlab_file, tmp_path / "annotations")
     page = tmp_path / "page.html"
     paths = [str(pred), str(tmp_path / "annotations")]
 
@@ -250,61 +275,38 @@ def test_page_without_images_says_so(truth, pred, drawn_release, tmp_path, capsy
     assert capsys.readouterr().out.endswith(f"Wrote {page}\n")
 
 
-def test_release_is_found_in_the_folder_one_is_in(
-    pred, drawn_release, monkeypatch, capsys
-):
-    monkeypatch.chdir(drawn_release)
-
-    assert main(["evaluate", str(pred), "--split", "train"]) == 0
-    assert main(["evaluate", str(pred)]) == 1
-
-    assert "say --split train" in capsys.readouterr().err
-
-
+@pytest.mark.slow
 def test_published_predictions_are_scored_and_in_time(real_mpii, tmp_path, capsys):
     mat = scipy.io.loadmat(real_mpii / "validation_truth.mat")
     preds = mat["pos_pred_src"].transpose(2, 0, 1).astype(float)
     scipy.io.savemat(tmp_path / "pred.mat", {"preds": preds})
     start = time.process_time()
 
-    code = main(
-        [
-            "evaluate",
-            str(tmp_path / "pred.mat"),
-            str(real_mpii / "cpm_annotations.json.gz"),
-        ]
-    )
+    source = real_mpii / "cpm_annotations.json.gz"
+    code = main(["evaluate", str(tmp_path / "pred.mat"), str(source)])
 
     assert code == 0
     assert time.process_time() - start < 20
     text = capsys.readouterr().out
     assert "2,958 people of validation in 2,729 images" in text
     assert re.search(r"PCKh@0.5 \(official\) .* 82\.32 ± 0\.\d\d \|", text)
-    # Decoded in whole cells of a coarse map: it shows.
+    # These predictions were decoded in whole cells of a coarse map.
     assert "crop pixels, which is (+0.11, -0.04) cells" in text
     assert "PROBLEM" not in text
 
 
-def test_a_coco_model_is_scored_on_the_keypoints_it_shares_and_says_so(
-    truth, points, tmp_path
-):
+def test_a_coco_model_is_scored_on_the_keypoints_it_shares(truth, points, tmp_path):
     coco = np.nan_to_num(mpii_pose.convert_keypoints(points, "mpii", "coco17"), nan=5.0)
     np.save(tmp_path / "coco.npy", coco)
 
-    report = evaluate(
-        tmp_path / "coco.npy",
-        truth,
-        compare=tmp_path / "coco.npy",
-        skeleton=mpii_pose.skeletons.COCO17,
-    )
+    path, coco17 = tmp_path / "coco.npy", mpii_pose.skeletons.COCO17
+    report = evaluate(path, truth, compare=path, skeleton=coco17)
 
     (found, _) = report.evaluations
-    shared = np.isin(
-        mpii_pose.skeleton.KEYPOINTS, mpii_pose.shared_keypoints("coco17", "mpii")
-    )
-    expected = mpii_pose.pckh(
-        points, *truth.labels, where=np.tile(shared, (len(points), 1))
-    )
+    names = mpii_pose.shared_keypoints("coco17", "mpii")
+    shared = np.isin(mpii_pose.skeleton.KEYPOINTS, names)
+    where = np.tile(shared, (len(points), 1))
+    expected = mpii_pose.pckh(points, *truth.labels, where=where)
     scores = found.scores["PCKh@0.5 (official)"]
     assert scores.total == pytest.approx(expected.total)
     assert found.slices["all"].total == pytest.approx(expected.total)
@@ -312,7 +314,7 @@ def test_a_coco_model_is_scored_on_the_keypoints_it_shares_and_says_so(
     assert found.problems == []
     for slice_scores in found.slices.values():
         assert set(slice_scores.left_out) >= {"upper_neck", "head_top"}
-    text = format_report(report)
+    text = text_of(report)
     assert "Scored on the 12 of 14 keypoints that coco17 shares with MPII" in text
     assert "(12 keypoints, without upper_neck, head_top)" in text
     assert "No total here is PCKh&#39;s total" in render_page(report, max_examples=1)

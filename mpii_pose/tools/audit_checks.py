@@ -1,8 +1,7 @@
-"""What can be wrong with labelled people, measured without looking at the images.
+"""Measures what can be wrong with labelled people, without looking at the images.
 
-Each check takes people as arrays and returns, for each keypoint, how far it is off: 0
-where there is nothing to say. Nothing is corrected: everybody evaluates on the labels
-as they are.
+Each check takes people as arrays and returns how far each keypoint is off, 0 where it
+is fine. Nothing is corrected: everybody evaluates on the labels as they are.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,9 +17,9 @@ from mpii_pose.person import (
     PersonAnnotation,
     person_square,
 )
-from mpii_pose.skeleton import MPII
+from mpii_pose.skeleton import MPII, NUM_KEYPOINTS
 
-# How far a head may be off before it is reported; nearly all are within 0.01 and 0.02.
+# How far a head may be off before it is reported. Nearly all are within 0.01 and 0.02.
 _SCALE_TOLERANCE, _LENGTH_TOLERANCE = 0.01, 0.1
 # Shoulders and hips that point against each other are suspect where both are this long
 # (in head sizes; a frontal person's are 2.1 and 0.8) and the angle is this large.
@@ -45,10 +44,10 @@ def stack_poses(
     people: Sequence[PersonAnnotation],
     image_sizes: Mapping[str, tuple[int, int]] | None = None,
 ) -> Poses:
-    """Returns people as arrays.
+    """Returns N people as arrays.
 
     Args:
-        people: N people.
+        people: The people.
         image_sizes: (height, width) in px by image name, where they are known.
     """
     known = image_sizes or {}
@@ -57,9 +56,9 @@ def stack_poses(
     def column(values: list, *shape: int) -> Floats:
         return np.array(values, np.float64).reshape(len(people), *shape)
 
-    labelled = column([person.labelled for person in people], MPII.num_keypoints)
+    labelled = column([person.labelled for person in people], NUM_KEYPOINTS)
     return Poses(
-        keypoints=column([p.keypoints for p in people], MPII.num_keypoints, 2),
+        keypoints=column([p.keypoints for p in people], NUM_KEYPOINTS, 2),
         labelled=labelled > 0,
         center=column([person.center for person in people], 2),
         scale=column([person.scale for person in people]),
@@ -96,11 +95,11 @@ def outside_crop(poses: Poses) -> Floats:
 
 
 def impossible_head(poses: Poses) -> Floats:
-    """Returns by how many percent the head's size is off what else is known of it.
+    """Returns by how many percent the head's size is wrong, at upper neck and head top.
 
     MPII's scale was made from the head box, which was made from upper neck and head
-    top. So head size is 25 x scale, and the box's diagonal 5/4 of the distance of the
-    two keypoints; and no head is larger than its image. The number stands at both.
+    top. So head size is 25 x scale, the box's diagonal is 5/4 of the distance of the
+    two keypoints, and no head is larger than its image.
     """
     neck, top = MPII.indices("upper_neck", "head_top")
     length = np.linalg.norm(poses.keypoints[:, neck] - poses.keypoints[:, top], axis=1)
@@ -120,15 +119,15 @@ def impossible_head(poses: Poses) -> Floats:
 
 
 def suspected_swap(poses: Poses) -> Floats:
-    """Returns how far apart, in head sizes, left and right are that seem exchanged.
+    """Returns the distance, in head sizes, of left and right that may be exchanged.
 
-    Two things bodies rarely do:
-    * Shoulders and hips point against each other, by more than 120 degrees, both seen
-      wide: left and right of one of them may be exchanged.
+    Bodies rarely do two things:
+    * Shoulders and hips point against each other, by more than 120 degrees, and both
+      are seen wide: left and right of one of them may be exchanged.
     * Both halves of a pair of limbs cross, thigh over thigh and shin over shin, or
       upper arm over upper arm and forearm over forearm: knees or elbows may be.
-    A person whose left and right are exchanged throughout is not found, nor is a pair
-    of wrists or ankles: without the image such a pose is as good as another.
+    Not found are a person whose left and right are exchanged throughout, and a pair of
+    wrists or ankles: without the image such a pose looks right.
     """
     return np.maximum.reduce(
         [
@@ -163,7 +162,7 @@ def _twice_crossed(poses: Poses, *parts: str) -> Floats:
 
 
 def _cross(a: Floats, b: Floats, c: Floats, d: Floats) -> Bools:
-    """Whether the lines from `a` to `b` and from `c` to `d`, [N, 2] each, cross."""
+    """Returns whether the lines from `a` to `b` and `c` to `d`, [N, 2] each, cross."""
 
     def side(start: Floats, end: Floats, point: Floats) -> Floats:
         (x1, y1), (x2, y2) = (end - start).T, (point - start).T
@@ -174,7 +173,7 @@ def _cross(a: Floats, b: Floats, c: Floats, d: Floats) -> Bools:
 
 def _at(values: Floats, *keypoints: int) -> Floats:
     """Returns [N, 16] with `values` [N] at some keypoints and 0 elsewhere."""
-    array = np.zeros((len(values), MPII.num_keypoints))
+    array = np.zeros((len(values), NUM_KEYPOINTS))
     array[:, keypoints] = values[:, None]
     return array
 
@@ -182,15 +181,15 @@ def _at(values: Floats, *keypoints: int) -> Floats:
 class Check(NamedTuple):
     """A kind of defect."""
 
-    measure: Callable[[Poses], Floats]  # [N, 16] as this module says.
+    measure: Callable[[Poses], Floats]  # Returns [N, 16].
     unit: str  # Of what `measure` returns, as words after a number.
     title: str
     explanation: str  # What is measured and why, for readers of the report.
-    shows_crop: bool = False  # Whether the crop belongs into its pictures.
+    shows_crop: bool = False  # Whether its pictures show the crop.
 
     @property
     def name(self) -> str:
-        """Short name."""
+        """The name of the function."""
         return self.measure.__name__
 
 

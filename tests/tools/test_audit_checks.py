@@ -7,12 +7,12 @@ import pytest
 
 from mpii_pose import skeleton
 from mpii_pose.skeleton import KEYPOINTS
-from mpii_pose.tools.audit import checks
-from tests.tools.audit.people import SIZE, exchanged, make_person, moved, without
+from mpii_pose.tools import audit_checks as checks
+from tests.tools.annotated import SIZE, exchanged, make_person, moved, without
 
 
 def found(measure, *people, image_sizes=None):
-    """What a check says of people: {keypoint: amount} for each."""
+    """Returns {keypoint: amount} for each person."""
     sizes = {"1.jpg": SIZE} if image_sizes is None else image_sizes
     amounts = measure(checks.stack_poses(people, sizes))
     assert amounts.shape == (len(people), 16)
@@ -105,35 +105,28 @@ def test_outside_the_crop_is_beyond_the_square_that_hrnet_cuts():
     ]
 
 
+NECK = make_person().keypoints[KEYPOINTS.index("upper_neck")]
+LONGER = moved(make_person(), head_top=NECK - [0, 40 * 1.2])
+
+
 @pytest.mark.parametrize(
-    ("change", "percent"),
+    ("person", "percent"),
     [
-        ({"head_size": 30.2}, None),
-        ({"scale": 1.0}, 20),  # 30 px where 25 px are expected
-        ({"head_size": 481.0, "scale": 481 / 25}, 6157),
+        (make_person(head_size=30.2), None),
+        (make_person(scale=1.0), 20),  # 30 px where 25 px are expected
+        # The image is 480 px high; the keypoints' distance remains 40 px.
+        (make_person(head_size=481.0, scale=481 / 25), 100 * 481 / 480),
+        (without(LONGER, "pelvis"), 20),
+        (without(LONGER, "upper_neck"), None),
     ],
 )
-def test_head_must_agree_with_scale_and_fit_the_image(change, percent):
-    head = found(checks.impossible_head, make_person(**change))[0]
+def test_head_size_must_agree_with_scale_and_length_and_fit_the_image(person, percent):
+    amount = pytest.approx(percent)
 
-    if percent is None:
-        assert head == {}
-    else:
-        assert set(head) == {"upper_neck", "head_top"}
-    if percent == 20:
-        assert head["head_top"] == pytest.approx(20)
+    (head,) = found(checks.impossible_head, person)
 
-
-def test_a_head_must_be_as_long_as_its_size_says():
-    person = make_person()
-    neck = person.keypoints[KEYPOINTS.index("upper_neck")]
-
-    longer = moved(person, head_top=neck - [0, 40 * 1.2])
-
-    assert found(checks.impossible_head, longer, without(longer, "upper_neck")) == [
-        {"upper_neck": pytest.approx(20), "head_top": pytest.approx(20)},
-        {},
-    ]
+    expected = {} if percent is None else {"upper_neck": amount, "head_top": amount}
+    assert head == expected
 
 
 def test_exchanged_hips_are_suspect_and_an_exchanged_person_is_not():
@@ -151,29 +144,28 @@ def test_exchanged_hips_are_suspect_and_an_exchanged_person_is_not():
     ]
 
 
-@pytest.mark.parametrize("part", ["knee", "elbow"])
-def test_exchanged_knees_and_elbows_are_suspect(part):
-    found_parts = found(checks.suspected_swap, exchanged(make_person(), part))[0]
+@pytest.mark.parametrize(
+    ("part", "distance"), [("knee", 1.0), ("elbow", 2.8), ("ankle", None)]
+)
+def test_exchanged_knees_and_elbows_are_suspect_and_crossed_ankles_are_not(
+    part, distance
+):
+    person = exchanged(make_person(), part)
 
-    assert set(found_parts) == {f"right_{part}", f"left_{part}"}
+    names = (f"right_{part}", f"left_{part}") if distance else ()
+    expected = dict.fromkeys(names, pytest.approx(distance))
+    assert found(checks.suspected_swap, person) == [expected]
 
 
-def test_crossed_legs_are_not_suspect():
-    person = exchanged(make_person(), "ankle")
+@pytest.mark.parametrize("part", ["hip", "knee", "elbow"])
+def test_mirrored_people_are_as_suspect(part):
+    person = exchanged(make_person(), part)
+    keypoints = person.keypoints[list(skeleton.MPII.mirrored)] * [-1, 1] + [639, 0]
+    mirrored = dataclasses.replace(person, keypoints=keypoints.astype(np.float32))
 
-    assert found(checks.suspected_swap, person) == [{}]
+    before, after = found(checks.suspected_swap, person, mirrored)
 
-
-def test_mirrored_people_are_as_suspect():
-    people = [exchanged(make_person(), part) for part in ("hip", "knee", "elbow")]
-
-    for person in people:
-        keypoints = person.keypoints[list(skeleton.MPII.mirrored)] * [-1, 1] + [639, 0]
-        mirrored = dataclasses.replace(person, keypoints=keypoints.astype(np.float32))
-
-        before, after = found(checks.suspected_swap, person, mirrored)
-
-        assert set(before) == set(after)
+    assert set(before) == set(after)
 
 
 def test_real_annotations_have_the_known_defects(real_people, real_image_sizes):

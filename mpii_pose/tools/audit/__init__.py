@@ -1,1 +1,0 @@
-"""Looks for defects of the annotations and shows them."""

@@ -1,1 +1,0 @@
-"""Predictions scored: the whole report of one file, and of two compared."""

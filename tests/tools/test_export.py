@@ -1,0 +1,99 @@
+"""Exports write what they promise, and refuse what cannot be written."""
+
+import json
+import shutil
+import struct
+
+import numpy as np
+import scipy.io
+
+import mpii_pose
+from mpii_pose.tools.main import main
+from tests import releases
+
+
+def test_coco_files_hold_all_splits_with_image_sizes(drawn_release, tmp_path):
+    code = main(["export", "coco", str(drawn_release), str(tmp_path / "coco")])
+
+    assert code == 0
+    for split, people in mpii_pose.read_people(drawn_release).items():
+        path = tmp_path / "coco" / f"person_keypoints_{split}.json"
+        content = json.loads(path.read_text())
+        assert len(content["annotations"]) == len(people)
+        assert all(image["width"] > 0 for image in content["images"])
+
+
+def test_a_giant_image_has_no_size_and_stops_no_command(
+    drawn_release, tmp_path, capsys
+):
+    """The head of an image says that it is 65,500 px wide and high."""
+    giant = tmp_path / "mpii"
+    shutil.copytree(drawn_release, giant)
+    image = min((giant / "images").iterdir())
+    data = image.read_bytes()
+    at = data.index(b"\xff\xc0") + 5
+    image.write_bytes(data[:at] + 2 * struct.pack(">H", 65_500) + data[at + 4 :])
+    page = str(tmp_path / "audit.html")
+
+    assert main(["audit", str(giant), "--html", page, "--examples", "99"]) == 0
+    assert main(["export", "coco", str(giant), str(tmp_path / "coco")]) == 0
+
+    audited, exported = capsys.readouterr().out.split("Wrote " + page)
+    assert "1 images are missing or cannot be read" in audited
+    assert "1 images are missing or cannot be read" in exported
+    unknown = {
+        image["file_name"]
+        for path in (tmp_path / "coco").iterdir()
+        for image in json.loads(path.read_text())["images"]
+        if "width" not in image
+    }
+    assert len(unknown) == 1
+
+
+def poses_in(path):
+    (images,) = scipy.io.loadmat(path, struct_as_record=True)["pred"]
+    rects = [rect for image in images for rect in image["annorect"].ravel()]
+    return sum("annopoints" in rect.dtype.names and rect[-1].size for rect in rects)
+
+
+def test_submission_with_problems_is_written_by_force_only(
+    drawn_release, tmp_path, capsys
+):
+    people = mpii_pose.read_people(drawn_release)["test"]
+    points = np.array([[person.center] * 16 for person in people], np.float64)
+    pred, output = tmp_path / "pred.mat", tmp_path / "out.mat"
+
+    def export(points, *options):
+        mpii_pose.write_predictions(pred, points)
+        output.unlink(missing_ok=True)
+        paths = map(str, (pred, drawn_release, output))
+        code = main(["export", "submission", *paths, *options])
+        assert output.exists() == (code == 0)
+        return code, *capsys.readouterr()
+
+    assert export(points) == (0, f"Wrote {output}\n", "")
+    assert poses_in(output) > 0
+
+    code, _, error = export(points[..., ::-1])
+    assert code == 1
+    assert "x and y are exchanged" in error
+    assert "--force" in error
+
+    code, printed, _ = export(points[..., ::-1], "--force")
+    assert code == 0
+    assert "PROBLEM  The predicted poses do not follow" in printed
+
+    code, _, error = export(points[1:], "--force")
+    assert code == 1
+    assert "people of test" in error
+
+
+def test_submission_needs_the_official_file(drawn_release, tmp_path, capsys):
+    source = tmp_path / "mpii_annotations.json"
+    releases.write_cpm(source, mpii_pose.read_people(drawn_release))
+
+    code = main(["export", "submission", "none.mat", str(source), "out.mat"])
+
+    assert code == 1
+    error = capsys.readouterr().err
+    assert f"{source}: a submission needs the official .mat" in error
