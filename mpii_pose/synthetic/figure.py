@@ -1,4 +1,4 @@
-"""Renders one person, and tells which of their keypoints can be seen.
+"""Renders one person, and finds out which of their keypoints can be seen.
 
 Right limbs have warm colors (red to yellow), left limbs cool ones (green to violet),
 whichever way the person faces: real people are told left from right by many small
@@ -61,7 +61,7 @@ _DIRECTIONS = np.stack((np.cos(_ANGLES), np.sin(_ANGLES)))
 
 
 class Canvas:
-    """A picture in which the thing on top is known at each pixel."""
+    """A picture with the thing that is on top at each pixel."""
 
     def __init__(self, background: Image.Image) -> None:
         self.image = background.copy()
@@ -124,7 +124,7 @@ class Figure:
 
 
 def sample_color(rng: np.random.Generator, kind: str) -> Color:
-    """Returns an RGB color for a side ("right"), "skin", a "thing" ..."""
+    """Returns an RGB color for a key of `COLORS`."""
     hue, saturation, value = (rng.uniform(*limits) for limits in COLORS[kind])
     return ImageColor.getrgb(f"hsv({hue:.0f}, {saturation:.0f}%, {value:.0f}%)")
 

@@ -23,7 +23,12 @@ _HEAD_KEYPOINTS = MPII.indices("upper_neck", "head_top")
 # SciPy writes the date there; 116 bytes of text for people.
 _HEADER = b"MATLAB 5.0 MAT-file, a release of drawn people".ljust(116)
 # Fields of `annorect` that are there together or not at all.
-_FIELD_GROUPS = (("x1", "y1", "x2", "y2"), ("annopoints",), ("scale",), ("objpos",))
+_FIELD_GROUPS: tuple[tuple[str, ...], ...] = (
+    ("x1", "y1", "x2", "y2"),
+    ("annopoints",),
+    ("scale",),
+    ("objpos",),
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

@@ -52,7 +52,7 @@ _VALIDATION_SHARE = 0.1
 _TEST_SHARE = 0.4
 _ODD_IMAGE_SHARE = 0.05
 
-# How people differ from whom all is known of, as attributes to replace.
+# What is special about a person, as attributes to replace.
 _Changes = dict[str, Any]
 _NO_POINTS: _Changes = {
     "keypoints": ReleasePerson().keypoints,
@@ -71,9 +71,9 @@ _ODD_IMAGES = ((), *((stranger,) for stranger in _STRANGERS), _STRANGERS)
 
 
 class _Plan(NamedTuple):
-    """The people of one image."""
+    """An image to be rendered."""
 
-    people: Sequence[_Changes] = ()
+    people: Sequence[_Changes] = ()  # For each person what is special.
     listed: int | None = None  # 0-based position of the one for validation.
     is_train: bool = True  # False for a test image.
 
@@ -135,7 +135,7 @@ def write_release(
     images, rows = [], ["image_name,person_index"]
     for number, place in enumerate(rng.permutation(len(plans))):
         plan, name = plans[place], f"{names[number]}.jpg"
-        rng = np.random.default_rng([seed, 1, number])
+        rng = np.random.default_rng([seed, 2, number])
         size = image_sizes[int(rng.integers(len(image_sizes)))]
         encoded, image = _render_image(rng, name, plan, size, bytes_per_pixel)
         (root / IMAGE_FOLDER / name).write_bytes(encoded)
@@ -156,9 +156,9 @@ def _plan_images(num_people: int, rng: np.random.Generator) -> list[_Plan]:
     turn, not by chance: small releases have them, too.
     """
     plans = []
-    num_validation = (
-        0 if num_people == 1 else max(1, round(_VALIDATION_SHARE * num_people))
-    )
+    num_validation = round(_VALIDATION_SHARE * num_people)
+    if num_people > 1:
+        num_validation = max(num_validation, 1)
     for number, size in enumerate(_split_into_groups(num_people, rng)):
         people: list[_Changes] = [{} for _ in range(size)]
         listed = int(rng.integers(size))
@@ -198,7 +198,7 @@ def _render_image(
     size: tuple[int, int],
     bytes_per_pixel: float | None,
 ) -> tuple[bytes, ReleaseImage]:
-    """Returns an image as a JPEG, and its annotation as far as it is to be known."""
+    """Returns an image as a JPEG, and its annotation with the changes of its plan."""
     action = pose.sample_action(rng)
     picture, people = scene.render_scene(
         rng,

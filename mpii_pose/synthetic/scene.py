@@ -39,10 +39,17 @@ def render_scene(
     num_people: int,
     grain: int,
 ) -> tuple[Image.Image, list[ReleasePerson]]:
-    """Renders people who do the same thing in the same place.
+    """Renders people in one place, all in the middle of the same action.
 
-    The noise of the image, of size (height, width), is at most `grain` levels. The
-    people come from left to right, with everything known.
+    Args:
+        rng: Source of chance.
+        action: A key of `pose.ACTIONS`.
+        size: (height, width) of the image in px.
+        num_people: How many people.
+        grain: Strength of the noise: each value changes by at most so many levels.
+
+    Returns:
+        The image, and its people from left to right with everything known.
     """
     height, width = size
     canvas = Canvas(_background(rng, size=size))
@@ -84,7 +91,7 @@ def _background(rng: np.random.Generator, *, size: tuple[int, int]) -> Image.Ima
 def _fill_thing(
     canvas: Canvas, rng: np.random.Generator, *, at: np.ndarray, length: float
 ) -> None:
-    """Puts a thing of some `length` px over a point [2]."""
+    """Puts a thing over a point [2]; it reaches about `length` px far."""
     centers = at + length * np.array(((0, 0), rng.normal(0, 0.5, 2)))
     radii = length * rng.uniform(0.3, 0.8, 2)
     canvas.fill(centers, radii, sample_color(rng, "thing"), "thing")
@@ -93,7 +100,7 @@ def _fill_thing(
 def _place_figure(
     rng: np.random.Generator, action: str, size: tuple[int, int], place: int, of: int
 ) -> Figure:
-    """Puts a person in column `place` of as many; the head stays in the image."""
+    """Puts a person in column `place` of so many; the head stays in the image."""
     height, width = size
     column = width / of
     tallness = np.clip(np.exp(rng.normal(np.log(0.72), 0.28)), 0.3, 1.35)
@@ -103,7 +110,7 @@ def _place_figure(
     person = Figure(points=points, height=body_height, colors=colors)
     left, top, right, bottom = _box_around(person)
     room = max(0.1 * height, height - (bottom - top))
-    x = (place + 0.5 + rng.uniform(-0.2, 0.2)) * column - (left + right) / 2
+    x = (place + 0.5 + rng.uniform(-0.3, 0.3)) * column - (left + right) / 2
     shift = np.array((x, rng.uniform(0.2, 0.95) * room - top))
     head = points[_TOP, :2] + shift
     shift += head.clip(0.06 * height, (width - 0.06 * height, 0.94 * height)) - head
@@ -112,7 +119,7 @@ def _place_figure(
 
 def _box_around(person: Figure) -> np.ndarray:
     """Returns the box (x1, y1, x2, y2) around the whole person."""
-    points, margin = person.points[:, :2], 0.05 * person.height
+    points, margin = person.points[:, :2], 0.1 * person.height
     return np.concatenate((points.min(axis=0) - margin, points.max(axis=0) + margin))
 
 
@@ -123,7 +130,7 @@ def _overlap(box: np.ndarray, other: np.ndarray) -> bool:
 def _annotate(
     person: Figure, canvas: Canvas, rng: np.random.Generator
 ) -> ReleasePerson:
-    """Returns a person's annotation, with everything known."""
+    """Returns the annotation of a person in the finished picture."""
     exact = person.points[:NUM_KEYPOINTS, :2]
     keypoints = exact.round()
     head_box, keypoints[[_NECK, _TOP]] = _annotate_head(exact[_NECK], exact[_TOP])
