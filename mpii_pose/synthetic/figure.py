@@ -16,15 +16,16 @@ from mpii_pose.synthetic.pose import POINTS
 
 Color = tuple[int, ...]
 
-# Ranges of hue (degrees, 0 to 360 and on), saturation and value (percent).
+# Ranges of hue (degrees, 0 to 360 and on), saturation and value (percent). Hair is
+# darker than skin: in a mirrored image only the face tells left from right.
 COLORS = {
     "right_arm": ((345, 405), (60, 95), (70, 100)),
     "right_leg": ((345, 405), (60, 95), (60, 90)),
     "left_arm": ((130, 260), (60, 95), (70, 100)),
     "left_leg": ((130, 260), (60, 95), (60, 90)),
     "shirt": ((0, 360), (0, 45), (35, 95)),
-    "skin": ((18, 28), (25, 65), (35, 95)),
-    "hair": ((15, 45), (0, 60), (10, 80)),
+    "skin": ((18, 28), (25, 60), (50, 95)),
+    "hair": ((15, 45), (0, 60), (5, 30)),
     "thing": ((0, 360), (5, 35), (35, 90)),
 }
 _LIMBS = {
@@ -45,7 +46,7 @@ PARTS = {
         "pelvis": 0.055,
     },
     "skin_neck": {"thorax": 0.033, "upper_neck": 0.033},
-    "skin_face": {"chin": 0.038, "brow": 0.036},
+    "skin_face": {"chin": 0.041, "brow": 0.038},
     "hair_cap": {"skull": 0.052, "crown": 0.057},
 }
 for _side in ("right", "left"):

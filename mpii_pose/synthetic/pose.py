@@ -19,7 +19,7 @@ _TORSO, _NECK = 0.275, 0.035
 _THIGH, _SHIN, _UPPER_ARM, _FOREARM = 0.25, 0.25, 0.165, 0.15
 _HALF_SHOULDERS, _HALF_HIPS = 0.115, 0.07
 # From the neck to the middles of jaw and forehead, and on to the face before them.
-_SKULL, _CROWN, _FACE = (0, 0.075, 0), (0, 0.11, 0), (0, 0, 0.025)
+_SKULL, _CROWN, _FACE = (0, 0.075, 0), (0, 0.11, 0), (0, 0, 0.03)
 
 # The keypoints, and points within the head.
 POINTS = (*MPII.keypoints, "skull", "crown", "chin", "brow")

@@ -61,7 +61,7 @@ def test_bones_have_their_lengths_in_every_action(action):
 
 def test_a_face_and_its_right_side_are_where_it_looks():
     for body in bodies("walking, general"):
-        towards = (body["brow"] - body["crown"])[2] / 0.025
+        towards = (body["brow"] - body["crown"])[2] / 0.03
         if abs(towards) > 0.5:
             _, part = rendered(body)[1]("brow")
             assert (part == "skin_face") == (towards > 0)
