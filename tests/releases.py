@@ -10,7 +10,7 @@ import numpy as np
 
 from mpii_pose import PersonAnnotation
 from mpii_pose.skeleton import Visibility
-from mpii_pose.synthetic import annotations, matlab
+from mpii_pose.synthetic import matlab
 
 MATLAB_FILE = "mpii_human_pose_v1_u12_1.mat"
 
@@ -88,7 +88,7 @@ def write_matlab(
 
 def group_into_images(
     people: Iterable[PersonAnnotation], *, is_train: bool = True
-) -> list[annotations.ReleaseImage]:
+) -> list[matlab.ReleaseImage]:
     """Puts people read from any source back into their images.
 
     Args:
@@ -114,12 +114,12 @@ def group_into_images(
         }
         first = group[0]
         images.append(
-            annotations.ReleaseImage(
+            matlab.ReleaseImage(
                 name=name,
                 people=[
                     _release_person(places[place])
                     if place in places
-                    else annotations.ReleasePerson()
+                    else matlab.ReleasePerson()
                     for place in range(max(places) + 1)
                 ],
                 is_train=is_train,
@@ -135,8 +135,8 @@ def group_into_images(
     return images
 
 
-def _release_person(person: PersonAnnotation) -> annotations.ReleasePerson:
-    return annotations.ReleasePerson(
+def _release_person(person: PersonAnnotation) -> matlab.ReleasePerson:
+    return matlab.ReleasePerson(
         keypoints=person.keypoints,
         visibility=person.visibility,
         center=person.center,

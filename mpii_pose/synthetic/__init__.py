@@ -1,4 +1,4 @@
-"""A drawn release in the layout of the official one."""
+"""A release of synthetic people in the layout of the official one."""
 
 from mpii_pose.synthetic.release import write_release
 

@@ -1,229 +1,138 @@
-"""Draws one person, part by part, and knows which parts show which keypoint."""
+"""Renders one person, and finds out which of their keypoints can be seen.
+
+Right limbs have warm colors (red to yellow), left limbs cool ones (green to violet),
+whichever way the person faces: real people are told left from right by many small
+signs, small networks by this strong one.
+"""
 
 import dataclasses
-from collections.abc import Callable
-from typing import NamedTuple
+import math
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
+from PIL import Image, ImageColor, ImageDraw
 
-from mpii_pose import skeleton
-from mpii_pose.synthetic.canvas import Canvas, Color, capsule, ellipse, shade
-from mpii_pose.synthetic.outfit import Outfit
-from mpii_pose.synthetic.pose import Body
+from mpii_pose.synthetic.pose import POINTS
 
-PARTS = (
-    "torso",
-    "head",
-    "right_upper_arm",
-    "right_forearm",
-    "left_upper_arm",
-    "left_forearm",
-    "right_thigh",
-    "right_shin",
-    "left_thigh",
-    "left_shin",
-)
-# The parts that meet at each keypoint: where one of them is on top, it is seen.
-_MEETING_PARTS = {
-    "ankle": ("shin",),
-    "knee": ("thigh", "shin"),
-    "hip": ("thigh",),
-    "wrist": ("forearm",),
-    "elbow": ("upper_arm", "forearm"),
-    "shoulder": ("upper_arm",),
+Color = tuple[int, ...]
+
+# Ranges of hue (degrees, 0 to 360 and on), saturation and value (percent). Hair is
+# darker than skin: in a mirrored image only the face tells left from right.
+COLORS = {
+    "right_arm": ((345, 405), (60, 95), (70, 100)),
+    "right_leg": ((345, 405), (60, 95), (60, 90)),
+    "left_arm": ((130, 260), (60, 95), (70, 100)),
+    "left_leg": ((130, 260), (60, 95), (60, 90)),
+    "shirt": ((0, 360), (0, 45), (35, 95)),
+    "skin": ((18, 28), (25, 60), (50, 95)),
+    "hair": ((15, 45), (0, 60), (5, 30)),
+    "thing": ((0, 360), (5, 35), (35, 90)),
 }
-# Hips and shoulders farther behind the spine than this are hidden by the torso.
-_FAR_SIDE = 0.045
-# Shades of a piece's rim and of the light that falls on it.
-_RIM, _LIGHT = 0.55, 1.25
-# On the front of a unit sphere around the head: (x to the left, y up), radius, color.
-_EYE, _MOUTH = (25, 25, 35), (170, 50, 50)
-_FACE = (
-    (-0.38, 0.05, 0.1, _EYE),
-    (0.38, 0.05, 0.1, _EYE),
-    (-0.12, -0.5, 0.08, _MOUTH),
-    (0.12, -0.5, 0.08, _MOUTH),
-)
+_LIMBS = {
+    "arm_above": {"shoulder": 0.036, "elbow": 0.03},
+    "arm_below": {"elbow": 0.03, "wrist": 0.023},
+    "leg_above": {"hip": 0.055, "knee": 0.042},
+    "leg_below": {"knee": 0.042, "ankle": 0.028},
+}
+# Each part is the hull of circles around points, whose radii are shares of body height.
+# Its name, without the last word, is that of its color.
+PARTS = {
+    "shirt_front": {
+        "right_shoulder": 0.04,
+        "left_shoulder": 0.04,
+        "thorax": 0.07,
+        "right_hip": 0.055,
+        "left_hip": 0.055,
+        "pelvis": 0.055,
+    },
+    "skin_neck": {"thorax": 0.033, "upper_neck": 0.033},
+    "skin_face": {"chin": 0.041, "brow": 0.038},
+    "hair_cap": {"skull": 0.052, "crown": 0.057},
+}
+for _side in ("right", "left"):
+    for _limb, _joints in _LIMBS.items():
+        PARTS[f"{_side}_{_limb}"] = {f"{_side}_{j}": r for j, r in _joints.items()}
+# A shirt that is nearer than another part by less lies behind it.
+_SHIRT_SETBACK = 0.07
+# Shapes have a dark rim around a smaller inside.
+_RIM_SHADE, _INSIDE = 0.55, 0.84
+
+_ANGLES = np.linspace(0, 2 * math.pi, 24, endpoint=False)
+_DIRECTIONS = np.stack((np.cos(_ANGLES), np.sin(_ANGLES)))
 
 
-class _Piece(NamedTuple):
-    """A rounded piece of a limb; radii are parts of body height."""
+class Canvas:
+    """A picture with the thing that is on top at each pixel."""
 
-    start: np.ndarray
-    end: np.ndarray
-    radius: float
-    end_radius: float
-    color: Color
+    def __init__(self, background: Image.Image) -> None:
+        self.image = background.copy()
+        self._things: list[Hashable] = [None]
+        self._numbers = Image.new("I", background.size, 0)  # Positions in `_things`.
 
+    def fill(
+        self, centers: np.ndarray, radii: np.ndarray, color: Color, thing: Hashable
+    ) -> None:
+        """Fills the convex hull of circles, on top of which `thing` is from now on.
 
-class _Part(NamedTuple):
-    """Something to draw, and how near it is."""
+        Centers [N, 2] are (x, y) in px, integers at pixel centers. The rim is darker.
+        """
+        self._things.append(thing)
+        rim = tuple(round(_RIM_SHADE * channel) for channel in color)
+        outline, inside = (_hull(centers, share * radii) for share in (1, _INSIDE))
+        ImageDraw.Draw(self._numbers).polygon(outline, fill=len(self._things) - 1)
+        ImageDraw.Draw(self.image).polygon(outline, fill=rim)
+        ImageDraw.Draw(self.image).polygon(inside, fill=color)
 
-    depth: float
-    draw: Callable[[Canvas], None]
+    def thing_at(self, point: Sequence[float] | np.ndarray) -> Hashable:
+        """Returns what is on top at a point in the picture; None is the background."""
+        x, y = point
+        number = self._numbers.getpixel((round(x), round(y)))
+        assert isinstance(number, int)
+        return self._things[number]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Figure:
-    """A body with clothes, put somewhere in an image."""
+    """A body with colors, somewhere in an image."""
 
-    body: Body
-    outfit: Outfit
-    height: float  # Body height in px.
-    pelvis: np.ndarray  # float [2], where the pelvis is in the image
-    first_label: int  # Its parts are labelled from this number on, as in `PARTS`.
+    points: np.ndarray  # float64 [20, 3], `POINTS`: (x, y) in px and the nearness.
+    height: float  # Of the body in px.
+    colors: Mapping[str, Color]  # Keys are those of `COLORS`.
 
-    def project(self, points: np.ndarray) -> np.ndarray:
-        """Image positions float [..., 2] of points [..., 3] of the body."""
-        return self.pelvis + self.height * points[..., :2] * (1, -1)
+    def shows(self, keypoint: str, thing: Hashable) -> bool:
+        """Returns whether a keypoint is seen, given what is on top at its pixel.
 
-    def is_seen(self, keypoint: str, label: int) -> bool:
-        """Whether a keypoint is seen, given the label on top at its pixel.
-
-        It is seen if one of the parts that meet there is on top: not an object, not
-        another person, not another part of the same body.
+        It is seen if a part of this body that ends there is on top: not an object, not
+        another person, not another part. A shirt shows pelvis and thorax only.
         """
-        part = label - self.first_label
-        if not 0 <= part < len(PARTS):
-            return False
-        name = PARTS[part]
-        side, _, joint = keypoint.partition("_")
-        if joint not in _MEETING_PARTS:
-            return name in ("torso", "head")
-        if name == "torso" and joint in ("shoulder", "hip"):
-            spine = "thorax" if joint == "shoulder" else "pelvis"
-            return bool(self._joint(keypoint)[2] > self._joint(spine)[2] - _FAR_SIDE)
-        return name in [f"{side}_{part}" for part in _MEETING_PARTS[joint]]
-
-    def draw(self, canvas: Canvas) -> None:
-        """Draws the parts, the farthest first."""
-        for part in sorted(self._parts(), key=lambda part: part.depth):
-            part.draw(canvas)
-
-    def _joint(self, name: str) -> np.ndarray:
-        return self.body.joints[skeleton.KEYPOINTS.index(name)]
-
-    def _parts(self) -> list[_Part]:
-        """All parts; a head and limbs lie over a torso that is as near."""
-        torso_depth = (self._joint("thorax")[2] + self._joint("pelvis")[2]) / 2
-        parts = [
-            _Part(torso_depth, self._draw_torso),
-            _Part(self._joint("upper_neck")[2] + 0.05, self._draw_head),
-        ]
-        for place, side in enumerate(("right", "left")):
-            parts += self._arm_and_leg(
-                side, self.body.hands[place], self.body.feet[place]
-            )
-        return parts
-
-    def _arm_and_leg(
-        self, side: str, hand: np.ndarray, foot: np.ndarray
-    ) -> list[_Part]:
-        """Limbs of one side; a cuff or bare skin shows how long the clothes are."""
-        shoulder, elbow, wrist, hip, knee, ankle = (
-            self._joint(f"{side}_{part}") for part in skeleton.LIMB_PARTS
+        return any(
+            thing == (self, part) and keypoint in points
+            for part, points in PARTS.items()
+            if part != "shirt_front" or keypoint in ("pelvis", "thorax")
         )
-        outfit, skin = self.outfit, self.outfit.skin
-        sleeve = getattr(outfit, f"{side}_sleeve")
-        trouser = getattr(outfit, f"{side}_trouser")
-        forearm = sleeve if outfit.long_sleeves else skin
-        shin = trouser if outfit.long_trousers else skin
-        return [
-            self._limb(
-                f"{side}_upper_arm", _Piece(shoulder, elbow, 0.036, 0.03, sleeve)
-            ),
-            self._limb(
-                f"{side}_forearm",
-                _Piece(wrist, hand, 0.018, 0.024, skin),
-                _Piece(elbow, wrist, 0.03, 0.023, forearm),
-                _Piece(0.9 * wrist + 0.1 * elbow, wrist, 0.024, 0.024, sleeve),
-            ),
-            self._limb(f"{side}_thigh", _Piece(hip, knee, 0.058, 0.042, trouser)),
-            self._limb(
-                f"{side}_shin",
-                _Piece(ankle, foot, 0.03, 0.022, outfit.shoes),
-                _Piece(knee, ankle, 0.042, 0.029, shin),
-                _Piece(0.9 * ankle + 0.1 * knee, ankle, 0.03, 0.03, trouser),
-            ),
-        ]
 
-    def _limb(self, part: str, *pieces: _Piece) -> _Part:
-        label = self.first_label + PARTS.index(part)
-        depth = float(np.mean([(piece.start + piece.end)[2] / 2 for piece in pieces]))
+    def render(self, canvas: Canvas) -> None:
+        """Renders the parts, the farthest first."""
+        shapes = []
+        for part, points in PARTS.items():
+            centers = self.points[[POINTS.index(name) for name in points]]
+            setback = _SHIRT_SETBACK * self.height if part == "shirt_front" else 0
+            shapes.append((centers[:, 2].mean() - setback, part, centers[:, :2]))
+        for _, part, centers in sorted(shapes, key=lambda shape: shape[0]):
+            radii = self.height * np.array(list(PARTS[part].values()))
+            color = self.colors[part.rpartition("_")[0]]
+            canvas.fill(centers, radii, color, (self, part))
 
-        def draw(canvas: Canvas) -> None:
-            for piece in pieces:
-                self._draw_piece(canvas, piece, label)
 
-        return _Part(depth + 0.035, draw)
+def sample_color(rng: np.random.Generator, kind: str) -> Color:
+    """Returns an RGB color for a key of `COLORS`."""
+    hue, saturation, value = (rng.uniform(*limits) for limits in COLORS[kind])
+    return ImageColor.getrgb(f"hsv({hue:.0f}, {saturation:.0f}%, {value:.0f}%)")
 
-    def _draw_piece(self, canvas: Canvas, piece: _Piece, label: int) -> None:
-        """A dark rim, the color, and a streak of light from the upper left."""
-        start, end = self.project(piece.start), self.project(piece.end)
-        unit = self.height * self.outfit.girth
-        radii = np.array((piece.radius, piece.end_radius)) * unit
-        canvas.fill(capsule(start, end, *radii), shade(piece.color, _RIM), label)
-        canvas.fill(capsule(start, end, *(0.84 * radii)), piece.color)
-        lit = -0.3 * radii.min()
-        streak = capsule(start + lit, end + lit, *(0.3 * radii))
-        canvas.fill(streak, shade(piece.color, _LIGHT))
 
-    def _draw_torso(self, canvas: Canvas) -> None:
-        """A shirt with buttons in front and none on the back, and trousers' top."""
-        outfit, label = self.outfit, self.first_label + PARTS.index("torso")
-        names = ("right_shoulder", "left_shoulder", "left_hip", "right_hip")
-        corners = self.project(np.stack([self._joint(name) for name in names]))
-        thorax, pelvis = self._joint("thorax"), self._joint("pelvis")
-        unit = self.height * outfit.girth
-        for factor, color in ((1.0, shade(outfit.shirt, _RIM)), (0.86, outfit.shirt)):
-            canvas.fill(corners, color, label)
-            for start, end, radius, end_radius in (
-                (corners[0], corners[1], 0.04, 0.04),
-                (corners[0], corners[3], 0.035, 0.035),
-                (corners[1], corners[2], 0.035, 0.035),
-                (self.project(thorax), self.project(pelvis), 0.078, 0.058),
-            ):
-                px = factor * unit
-                canvas.fill(
-                    capsule(start, end, radius * px, end_radius * px), color, label
-                )
-        for radius, color in ((0.06, shade(outfit.hips, _RIM)), (0.051, outfit.hips)):
-            canvas.fill(capsule(corners[2], corners[3], radius * unit), color, label)
-        forward = self.body.torso_axes[2]
-        if forward[2] > 0.1:
-            for height in (0.35, 0.55, 0.75):
-                button = (1 - height) * pelvis + height * thorax + 0.075 * forward
-                self._draw_dot(canvas, button, 0.014, shade(outfit.shirt, 0.4))
-
-    def _draw_head(self, canvas: Canvas) -> None:
-        """A neck, a head of hair, and a face where it is turned to the camera."""
-        outfit, label = self.outfit, self.first_label + PARTS.index("head")
-        neck, top = self._joint("upper_neck"), self._joint("head_top")
-        throat = _Piece(self._joint("thorax"), neck, 0.035, 0.033, outfit.skin)
-        self._draw_piece(canvas, throat, label)
-        forward = self.body.head_axes[2]
-        length = float(np.linalg.norm(top - neck))
-        # Columns: from the head's middle to its left side, its top and its front.
-        to_surface = self.body.head_axes.T * length * (0.36, 0.46, 0.4)
-        middle = top - to_surface[:, 1]
-        axis = self.project(top) - self.project(middle)
-        ratio = 0.36 * length * self.height / float(np.hypot(*axis))
-        skull = self.project(middle)
-        canvas.fill(ellipse(skull, axis, ratio), shade(outfit.hair, _RIM), label)
-        canvas.fill(ellipse(skull, 0.93 * axis, ratio), outfit.hair)
-        if forward[2] > -0.35:
-            face = self.project(middle + to_surface @ (0, -0.2, 0.42))
-            turned = 0.45 + 0.55 * max(0.0, float(forward[2]))
-            canvas.fill(ellipse(face, 0.74 * axis, turned * ratio), outfit.skin)
-        nose = (0.0, -0.22, 0.09, shade(outfit.skin, 0.75))
-        for x, y, radius, color in (*_FACE, nose):
-            on_sphere = np.array((x, y, np.sqrt(1 - x**2 - y**2)))
-            if (self.body.head_axes.T @ on_sphere)[2] > 0.3:
-                at = middle + to_surface @ on_sphere
-                self._draw_dot(canvas, at, 0.46 * length * radius, color)
-
-    def _draw_dot(
-        self, canvas: Canvas, at: np.ndarray, radius: float, color: Color
-    ) -> None:
-        axis = np.array((radius * self.height, 0))
-        canvas.fill(ellipse(self.project(at), axis, 1), color)
+def _hull(centers: np.ndarray, radii: np.ndarray) -> list[float]:
+    """Returns the outline of the convex hull of circles: x, y, x, y, ..."""
+    reach = centers @ _DIRECTIONS + radii[:, np.newaxis]
+    farthest = reach.argmax(axis=0)
+    outline = centers[farthest] + radii[farthest, np.newaxis] * _DIRECTIONS.T
+    return outline.round().ravel().tolist()

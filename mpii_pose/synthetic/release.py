@@ -1,4 +1,4 @@
-"""Writes a release of drawn people in the layout of the official one.
+"""Writes a release of synthetic people in the layout of the official one.
 
     directory/images/123456789.jpg ...
     directory/mpii_human_pose_v1_u12_2/mpii_human_pose_v1_u12_1.mat
@@ -10,18 +10,17 @@ MPII's own validation people are known by a list made later by others (Tompson e
 
 import bisect
 import dataclasses
-import io
 import os
 import pathlib
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 
+from mpii_pose.pictures import encode_jpeg
 from mpii_pose.release.split import VALIDATION_PEOPLE_FILE
-from mpii_pose.synthetic import image_plans, matlab, pose, scene
-from mpii_pose.synthetic.annotations import ReleaseImage
-from mpii_pose.synthetic.image_plans import ImagePlan
+from mpii_pose.synthetic import matlab, pose, scene
+from mpii_pose.synthetic.matlab import ReleaseImage, ReleasePerson
 
 IMAGE_FOLDER = "images"
 ANNOTATION_FOLDER = "mpii_human_pose_v1_u12_2"
@@ -37,15 +36,46 @@ MPII_SIZES = (
     (480, 854),
     (480, 720),
 )
-
 # Mean size of the real images' files: 516 KB at 1.12 megapixels.
 MPII_BYTES_PER_PIXEL = 0.46
 
-_NUM_VIDEOS = 12
 # Of JPEG files that have a size in bytes; they rarely shrink from one to the next.
 _QUALITIES = range(5, 99)
 # Noise in levels; heavy files need it to be heavy.
 _GRAIN, _HEAVY_GRAIN = 5, 22
+_NUM_VIDEOS = 12
+
+# Of the real release: shares of images with 1, 2, ... labelled people; validation and
+# test people per labelled person. The share of odd images is made up.
+_GROUP_SHARES = (0.74, 0.17, 0.05, 0.03, 0.01)
+_VALIDATION_SHARE = 0.1
+_TEST_SHARE = 0.4
+_ODD_IMAGE_SHARE = 0.05
+
+# What is special about a person, as attributes to replace.
+_Changes = dict[str, Any]
+_NO_POINTS: _Changes = {
+    "keypoints": ReleasePerson().keypoints,
+    "visibility": ReleasePerson().visibility,
+    "head_box": None,
+}
+# People who do not count as labelled.
+_STRANGERS: tuple[_Changes, ...] = (
+    _NO_POINTS,
+    {"scale": None},
+    {"center": None},
+    {**_NO_POINTS, "scale": None, "center": None},
+)
+# Training images without labelled people come in this order, over and over.
+_ODD_IMAGES = ((), *((stranger,) for stranger in _STRANGERS), _STRANGERS)
+
+
+class _Plan(NamedTuple):
+    """An image to be rendered."""
+
+    people: Sequence[_Changes] = ()  # For each person what is special.
+    listed: int | None = None  # 0-based position of the one for validation.
+    is_train: bool = True  # False for a test image.
 
 
 def write_release(
@@ -56,7 +86,7 @@ def write_release(
     image_sizes: Sequence[tuple[int, int]] = SMALL_SIZES,
     bytes_per_pixel: float | None = None,
 ) -> None:
-    """Draws people and writes them as the official release is written.
+    """Writes synthetic people as the official release is written.
 
     Every way in which the official annotations are irregular occurs, given some dozens
     of people. The same arguments give the same bytes.
@@ -75,122 +105,129 @@ def write_release(
 
     Raises:
         ValueError: An option is out of range.
-        FileExistsError: The directory already holds a release, drawn or real.
+        FileExistsError: The directory already holds a release, synthetic or real.
     """
-    _check_options(num_people, seed, image_sizes, bytes_per_pixel)
+    for name, number, least in (
+        ("num_people", num_people, 1),
+        ("seed", seed, 0),
+        ("bytes_per_pixel", bytes_per_pixel, 0.1),
+    ):
+        if number is not None and number < least:
+            raise ValueError(f"{name} must be {least} or more, got {number}")
+    if not image_sizes or min(map(min, image_sizes)) < 64:
+        raise ValueError(
+            "image_sizes must be at least one (height, width), each 64 px or more "
+            f"either way, got {image_sizes}"
+        )
     root = pathlib.Path(directory)
     for name in (IMAGE_FOLDER, ANNOTATION_FOLDER):
         if (root / name).exists() and any((root / name).iterdir()):
             raise FileExistsError(
-                f"{root / name} is not empty: a drawn release is never mixed with "
-                f"other files; remove the folder or choose another directory"
+                f"{root / name} is not empty: a synthetic release is never mixed with "
+                "other files; remove the folder or choose another directory"
             )
-    plans = image_plans.plan_images(num_people, rng=np.random.default_rng([seed, 0]))
-    (root / IMAGE_FOLDER).mkdir(parents=True, exist_ok=True)
-    (root / ANNOTATION_FOLDER).mkdir(exist_ok=True)
-    images = []
-    for number, image in enumerate(plans):
-        rng = np.random.default_rng([seed, 1, number])
+    for name in (IMAGE_FOLDER, ANNOTATION_FOLDER):
+        (root / name).mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng([seed, 0])
+    plans = _plan_images(num_people, rng)
+    # MPII's names begin with 0: no image of ours is taken for one of its.
+    names = rng.choice(900_000_000, len(plans), replace=False) + 100_000_000
+    images, rows = [], ["image_name,person_index"]
+    for number, place in enumerate(rng.permutation(len(plans))):
+        plan, name = plans[place], f"{names[number]}.jpg"
+        rng = np.random.default_rng([seed, 2, number])
         size = image_sizes[int(rng.integers(len(image_sizes)))]
-        drawn = scene.draw_scene(
-            rng,
-            size=size,
-            num_people=len(image.people),
-            grain=_GRAIN if bytes_per_pixel is None else _HEAVY_GRAIN,
-        )
-        encoded = _encode_image(drawn.image, rng, bytes_per_pixel=bytes_per_pixel)
-        (root / IMAGE_FOLDER / image.name).write_bytes(encoded)
-        images.append(_describe_image(image, drawn, rng))
-    annotations = root / ANNOTATION_FOLDER
-    listed = [(image.name, k) for image in plans for k in image.validation_people]
-    rows = ["image_name,person_index", *(f"{name},{k}" for name, k in listed)]
-    (annotations / VALIDATION_PEOPLE_FILE).write_bytes(
-        ("\n".join(rows) + "\n").encode()
-    )
+        encoded, image = _render_image(rng, name, plan, size, bytes_per_pixel)
+        (root / IMAGE_FOLDER / name).write_bytes(encoded)
+        images.append(image)
+        if plan.listed is not None:
+            rows.append(f"{name},{plan.listed}")
+    table = "\n".join(rows) + "\n"
+    (root / ANNOTATION_FOLDER / VALIDATION_PEOPLE_FILE).write_bytes(table.encode())
     encoded = matlab.encode_release(images, seed=seed)
-    (annotations / ANNOTATION_FILE).write_bytes(encoded)
+    (root / ANNOTATION_FOLDER / ANNOTATION_FILE).write_bytes(encoded)
 
 
-def _check_options(
-    num_people: int,
-    seed: int,
-    image_sizes: Sequence[tuple[int, int]],
+def _plan_images(num_people: int, rng: np.random.Generator) -> list[_Plan]:
+    """Plans the images of a release with `num_people` labelled people.
+
+    There is always somebody for training and for test, for validation given two
+    people, and in an image of theirs given four. Irregular people and images come in
+    turn, not by chance: small releases have them, too.
+    """
+    plans = []
+    num_validation = round(_VALIDATION_SHARE * num_people)
+    if num_people > 1:
+        num_validation = max(num_validation, 1)
+    for number, size in enumerate(_split_into_groups(num_people, rng)):
+        people: list[_Changes] = [{} for _ in range(size)]
+        listed = int(rng.integers(size))
+        turn, place_in_turn = divmod(number, 10)
+        if place_in_turn == 2:
+            people[int(rng.integers(size))] = {"head_box": None}
+        if place_in_turn == 4:
+            place = int(rng.integers(size + 1))
+            people.insert(place, _STRANGERS[turn % len(_STRANGERS)])
+            listed += place <= listed
+        if place_in_turn == 8:  # A few of MPII's people have further fields.
+            people[0] = {"extra_fields": {"head_r11": 0.5, "part_occ1": 1}}
+        plans.append(_Plan(people, listed if number < num_validation else None))
+    num_odd = min(num_people, 2 * len(_ODD_IMAGES))
+    for number in range(num_odd + round(_ODD_IMAGE_SHARE * num_people)):
+        plans.append(_Plan(_ODD_IMAGES[number % len(_ODD_IMAGES)]))
+    for size in _split_into_groups(max(1, round(_TEST_SHARE * num_people)), rng):
+        plans.append(_Plan((_NO_POINTS,) * size, is_train=False))
+    return [*plans, _Plan(is_train=False)]
+
+
+def _split_into_groups(num_people: int, rng: np.random.Generator) -> list[int]:
+    """Returns how many people are in each image; two in the first, given four."""
+    if num_people < 4:
+        return [1] * num_people
+    sizes = [2]
+    while (left := num_people - sum(sizes)) > 0:
+        size = 1 + int(rng.choice(len(_GROUP_SHARES), p=_GROUP_SHARES))
+        sizes.append(min(left, size))
+    return sizes
+
+
+def _render_image(
+    rng: np.random.Generator,
+    name: str,
+    plan: _Plan,
+    size: tuple[int, int],
     bytes_per_pixel: float | None,
-) -> None:
-    if num_people < 1:
-        raise ValueError(f"num_people must be 1 or more, got {num_people}")
-    if seed < 0:
-        raise ValueError(f"seed must be 0 or more, got {seed}")
-    if not image_sizes:
-        raise ValueError("image_sizes must hold at least one (height, width)")
-    for height, width in image_sizes:
-        if min(height, width) < 64:
-            raise ValueError(
-                f"image_sizes must be at least 64 px either way, got "
-                f"(height, width) = ({height}, {width})"
-            )
-    if bytes_per_pixel is not None and bytes_per_pixel < 0.1:
-        raise ValueError(
-            f"bytes_per_pixel must be 0.1 or more, or None, got {bytes_per_pixel}"
-        )
-
-
-def _encode_image(
-    image: Image.Image, rng: np.random.Generator, *, bytes_per_pixel: float | None
-) -> bytes:
-    """Encodes an image with the best quality that keeps to its size in bytes."""
+) -> tuple[bytes, ReleaseImage]:
+    """Returns an image as a JPEG, and its annotation with the changes of its plan."""
+    action = pose.sample_action(rng)
+    picture, people = scene.render_scene(
+        rng,
+        action=action,
+        size=size,
+        num_people=len(plan.people),
+        grain=_GRAIN if bytes_per_pixel is None else _HEAVY_GRAIN,
+    )
     if bytes_per_pixel is None:
-        return _encode_jpeg(image, quality=int(rng.integers(80, 93)))
-    num_bytes = bytes_per_pixel * image.width * image.height * rng.uniform(0.75, 1.3)
-    quality = bisect.bisect_right(
-        _QUALITIES, num_bytes, key=lambda q: len(_encode_jpeg(image, quality=q))
-    )
-    return _encode_jpeg(image, quality=_QUALITIES[max(0, quality - 1)])
-
-
-def _encode_jpeg(image: Image.Image, *, quality: int) -> bytes:
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=quality)
-    return file.getvalue()
-
-
-def _describe_image(
-    image: ImagePlan, drawn: scene.Scene, rng: np.random.Generator
-) -> ReleaseImage:
-    """What the annotation file says of a drawn image."""
+        quality = int(rng.integers(80, 93))
+    else:  # The best that keeps to the size in bytes.
+        num_bytes = bytes_per_pixel * size[0] * size[1] * rng.uniform(0.75, 1.3)
+        at_most = bisect.bisect_right(
+            _QUALITIES, num_bytes, key=lambda q: len(encode_jpeg(picture, quality=q))
+        )
+        quality = _QUALITIES[max(0, at_most - 1)]
+    about: dict[str, Any] = {"is_train": False, "activity_id": -1}
+    if plan.is_train:
+        about = {
+            "video_id": f"drawn_{rng.integers(_NUM_VIDEOS):05d}",
+            "frame_sec": int(rng.integers(600)),
+        }
+        if rng.random() < 0.9:  # What the people do is known.
+            about["category"] = pose.ACTIONS[action].category
+            about["activity"] = action
+            about["activity_id"] = 1 + list(pose.ACTIONS).index(action)
     people = [
-        dataclasses.replace(person, **image_plans.KINDS[kind])
-        for person, kind in zip(drawn.people, image.people, strict=True)
+        dataclasses.replace(person, **changes)
+        for person, changes in zip(people, plan.people, strict=True)
     ]
-    if not image.is_train:
-        return ReleaseImage(
-            name=image.name, people=people, is_train=False, activity_id=-1
-        )
-    if image.has_rich_fields:
-        people = [
-            dataclasses.replace(person, extra_fields=_rich_fields(rng))
-            for person in people
-        ]
-    told = image.tells_activity
-    activities = list(pose.ACTIONS)
-    return ReleaseImage(
-        name=image.name,
-        people=people,
-        video_id=f"drawn_{rng.integers(_NUM_VIDEOS):05d}",
-        frame_sec=int(rng.integers(600)),
-        category=drawn.category if told else "",
-        activity=drawn.activity if told else "",
-        activity_id=activities.index(drawn.activity) + 1 if told else None,
-    )
-
-
-def _rich_fields(rng: np.random.Generator) -> dict[str, float]:
-    """The further fields that a few of MPII's images have."""
-    fields = {
-        f"{part}_r{row + 1}{column + 1}": float(value)
-        for part in ("head", "torso")
-        for (row, column), value in np.ndenumerate(
-            np.linalg.qr(rng.normal(size=(3, 3))).Q
-        )
-    }
-    return fields | {f"part_occ{i}": int(rng.integers(2)) for i in range(1, 11)}
+    encoded = encode_jpeg(picture, quality=quality)
+    return encoded, ReleaseImage(name=name, people=people, **about)

@@ -1,90 +1,71 @@
-"""Draws an image with people and says where their keypoints are.
+"""Renders an image with people, and annotates them as MPII's annotators would.
 
-Visibility is read from the finished drawing: a keypoint is visible if one of the
-body parts that meet there is on top at its pixel, and occluded if something else is.
-The upper neck and the head top always count as visible: MPII computes them and has no
-flag for them.
+Visibility is read from the finished picture: a keypoint is visible if a part of the
+body that ends there is on top at its pixel, and occluded if something else is. The
+upper neck and the head top always count as visible: MPII computes them and has no flag
+for them.
 """
 
 import dataclasses
+import math
 
 import numpy as np
 from PIL import Image
 
 from mpii_pose.person import HEAD_SIZE_FACTOR, HEAD_SIZE_PER_SCALE, NECK_TO_TOP
-from mpii_pose.skeleton import MPII, Visibility
-from mpii_pose.synthetic import background, figure, outfit, pose
-from mpii_pose.synthetic.annotations import ReleasePerson
-from mpii_pose.synthetic.canvas import Canvas
-from mpii_pose.synthetic.figure import Figure
+from mpii_pose.skeleton import MPII, NUM_KEYPOINTS, Visibility
+from mpii_pose.synthetic import pose
+from mpii_pose.synthetic.figure import COLORS, Canvas, Figure, sample_color
+from mpii_pose.synthetic.matlab import ReleasePerson
 
 # MPII's centers lie around the mean of the keypoints with this standard deviation,
 # relative to body height: measured on the 16,992 people with all keypoints.
 CENTER_SPREAD = 0.043
-
-_NECK, _TOP = MPII.indices("upper_neck", "head_top")
-# Keypoints that things are put before.
-_HIDDEN = [
-    index
-    for index, name in enumerate(MPII.keypoints)
-    if name.endswith(("wrist", "hip", "knee", "ankle"))
-]
-# Labels fit in a byte; the background and the occluders have one each.
-MAX_PEOPLE = 254 // len(figure.PARTS)
-# Images of more pixels are drawn without smoothing: theirs are small enough.
-_LARGE_PX = 500_000
-_OCCLUDER_SHARE = 0.35
+# The share of images with an occluder before one of the people.
+OCCLUDER_SHARE = 0.35
 # How far outside the image, relative to its size, a keypoint may still be labelled ...
 _OUTSIDE_MARGIN = 0.03
 # ... and how often it is.
 _OUTSIDE_SHARE = 0.15
 
-
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Scene:
-    """A drawn image and its people, in the order they were asked for."""
-
-    image: Image.Image
-    people: list[ReleasePerson]
-    category: str
-    activity: str
+_NECK, _TOP = MPII.indices("upper_neck", "head_top")
 
 
-def draw_scene(
+def render_scene(
     rng: np.random.Generator,
     *,
+    action: str,
     size: tuple[int, int],
     num_people: int,
-    grain: int = 5,
-    occluders: bool = True,
-) -> Scene:
-    """Draws people who do the same thing in the same place, with everything known.
+    grain: int,
+) -> tuple[Image.Image, list[ReleasePerson]]:
+    """Renders people in one place, all in the middle of the same action.
 
     Args:
         rng: Source of chance.
+        action: A key of `pose.ACTIONS`.
         size: (height, width) of the image in px.
-        num_people: How many people, at most `MAX_PEOPLE`.
-        grain: Strength of the noise in levels.
-        occluders: Whether things may stand in front of people.
+        num_people: How many people.
+        grain: Strength of the noise: each value changes by at most so many levels.
+
+    Returns:
+        The image, and its people from left to right with everything known.
     """
-    if not 0 <= num_people <= MAX_PEOPLE:
-        raise ValueError(f"num_people must be 0 to {MAX_PEOPLE}, got {num_people}")
-    activity = pose.sample_action(rng)
-    canvas = Canvas(
-        background.draw_background(rng, size=size),
-        oversampling=2 if size[0] * size[1] < _LARGE_PX else 1,
-    )
+    height, width = size
+    canvas = Canvas(_background(rng, size=size))
+    for at in rng.uniform((0, 0.3), (1, 0.7), (4, 2)) * (width, height):
+        _fill_thing(canvas, rng, at=at, length=rng.uniform(0.05, 0.2) * height)
     figures = [
-        _place_figure(rng, activity, size=size, place=place, num_people=num_people)
+        _place_figure(rng, action, size, place, num_people)
         for place in range(num_people)
     ]
     for person in sorted(figures, key=lambda person: person.height):
-        if pose.ACTIONS[activity].needs_seat:
-            _draw_seat(person, canvas, rng)
-        person.draw(canvas)
-    if figures and occluders and rng.random() < _OCCLUDER_SHARE:
-        _hide_something(figures[int(rng.integers(len(figures)))], canvas, rng)
-    boxes = [_extent(person) for person in figures]
+        person.render(canvas)
+    if figures and rng.random() < OCCLUDER_SHARE:
+        hidden = figures[rng.integers(num_people)]
+        at = hidden.points[rng.integers(NUM_KEYPOINTS), :2]
+        _fill_thing(canvas, rng, at=at, length=rng.uniform(0.08, 0.16) * hidden.height)
+    boxes = [_box_around(person) for person in figures]
     people = [
         dataclasses.replace(
             _annotate(person, canvas, rng),
@@ -92,76 +73,53 @@ def draw_scene(
         )
         for person, box in zip(figures, boxes, strict=True)
     ]
-    return Scene(
-        image=background.add_grain(canvas.image(), rng, strength=grain),
-        people=people,
-        category=pose.ACTIONS[activity].category,
-        activity=activity,
-    )
+    noise = rng.integers(-grain, grain, (height, width, 3), np.int8, endpoint=True)
+    pixels = (np.asarray(canvas.image, np.int16) + noise).clip(0, 255)
+    return Image.fromarray(pixels.astype(np.uint8)), people
 
 
-def _draw_seat(person: Figure, canvas: Canvas, rng: np.random.Generator) -> None:
-    """A stool under the hips, as high as the feet are low."""
-    _, below_hips = person.project(np.array((0, -0.09, 0)))
-    _, floor = person.project(person.body.feet).max(axis=0)
-    seat = np.array((person.pelvis[0], below_hips))
-    background.draw_stool(
-        canvas, rng, seat=seat, height=max(floor - below_hips, 0.15 * person.height)
-    )
+def _background(rng: np.random.Generator, *, size: tuple[int, int]) -> Image.Image:
+    """Returns a wall and a floor with soft patches."""
+    height, width = size
+    wall, floor = (np.array(sample_color(rng, "thing")) for _ in range(2))
+    is_wall = np.arange(12).reshape(12, 1, 1) < rng.integers(5, 9)
+    colors = np.where(is_wall, wall, floor) + rng.normal(0, 12, (12, 8, 1))
+    small = Image.fromarray(colors.clip(0, 255).astype(np.uint8))
+    return small.resize((width, height), Image.Resampling.BICUBIC)
 
 
-def _hide_something(person: Figure, canvas: Canvas, rng: np.random.Generator) -> None:
-    """Puts a thing before a wrist, a hip, or part of a leg."""
-    joints = person.project(person.body.joints)[_HIDDEN]
-    background.draw_occluder(
-        canvas,
-        rng,
-        at=joints[rng.integers(len(joints))],
-        length=person.height * rng.uniform(0.15, 0.4),
-    )
+def _fill_thing(
+    canvas: Canvas, rng: np.random.Generator, *, at: np.ndarray, length: float
+) -> None:
+    """Puts a thing over a point [2]; it reaches about `length` px far."""
+    centers = at + length * np.array(((0, 0), rng.normal(0, 0.5, 2)))
+    radii = length * rng.uniform(0.3, 0.8, 2)
+    canvas.fill(centers, radii, sample_color(rng, "thing"), "thing")
 
 
 def _place_figure(
-    rng: np.random.Generator,
-    activity: str,
-    *,
-    size: tuple[int, int],
-    place: int,
-    num_people: int,
+    rng: np.random.Generator, action: str, size: tuple[int, int], place: int, of: int
 ) -> Figure:
-    """Puts a person in column `place` of `num_people`; the head stays in the image."""
+    """Puts a person in column `place` of so many; the head stays in the image."""
     height, width = size
-    column = width / num_people
-    tallness = np.exp(rng.normal(np.log(0.72), 0.28))
-    body_height = float(np.clip(tallness * height, 0.3 * height, 1.35 * height))
-    if num_people > 1:
-        body_height = min(body_height, 2.2 * column)
-    person = Figure(
-        body=pose.sample_body(rng, action=activity),
-        outfit=outfit.sample_outfit(rng),
-        height=body_height,
-        pelvis=np.zeros(2),
-        first_label=1 + place * len(figure.PARTS),
-    )
-    left, top, right, bottom = _extent(person)
-    x = (place + 0.5 + rng.uniform(-0.2, 0.2)) * column - (left + right) / 2
-    if bottom - top < 0.92 * height:
-        y = height * rng.uniform(0.88, 0.99) - bottom
-        y -= rng.uniform(0, 0.6) * (height - (bottom - top)) * 0.5
-    else:
-        y = height * rng.uniform(0.02, 0.12) - top
-    pelvis = np.array((x, y))
-    head = pelvis + person.project(person.body.joints[[_NECK, _TOP]]).mean(axis=0)
-    inside = np.clip(head, 0.06 * height, (width - 0.06 * height, 0.94 * height))
-    return dataclasses.replace(person, pelvis=pelvis + inside - head)
+    column = width / of
+    tallness = np.clip(np.exp(rng.normal(np.log(0.72), 0.28)), 0.3, 1.35)
+    body_height = min(tallness * height, 2.2 * column if of > 1 else math.inf)
+    points = body_height * pose.sample_body(rng, action=action)
+    colors = {kind: sample_color(rng, kind) for kind in COLORS}
+    person = Figure(points=points, height=body_height, colors=colors)
+    left, top, right, bottom = _box_around(person)
+    room = max(0.1 * height, height - (bottom - top))
+    x = (place + 0.5 + rng.uniform(-0.3, 0.3)) * column - (left + right) / 2
+    shift = np.array((x, rng.uniform(0.2, 0.95) * room - top))
+    head = points[_TOP, :2] + shift
+    shift += head.clip(0.06 * height, (width - 0.06 * height, 0.94 * height)) - head
+    return dataclasses.replace(person, points=points + np.append(shift, 0))
 
 
-def _extent(person: Figure) -> np.ndarray:
-    """Box (x1, y1, x2, y2) around the whole person."""
-    points = person.project(
-        np.concatenate((person.body.joints, person.body.hands, person.body.feet))
-    )
-    margin = 0.05 * person.height
+def _box_around(person: Figure) -> np.ndarray:
+    """Returns the box (x1, y1, x2, y2) around the whole person."""
+    points, margin = person.points[:, :2], 0.1 * person.height
     return np.concatenate((points.min(axis=0) - margin, points.max(axis=0) + margin))
 
 
@@ -172,18 +130,18 @@ def _overlap(box: np.ndarray, other: np.ndarray) -> bool:
 def _annotate(
     person: Figure, canvas: Canvas, rng: np.random.Generator
 ) -> ReleasePerson:
-    """What MPII's annotators would have said of a person."""
-    exact = person.project(person.body.joints)
+    """Returns the annotation of a person in the finished picture."""
+    exact = person.points[:NUM_KEYPOINTS, :2]
     keypoints = exact.round()
     head_box, keypoints[[_NECK, _TOP]] = _annotate_head(exact[_NECK], exact[_TOP])
-    visibility = np.full(MPII.num_keypoints, Visibility.MISSING, np.int8)
-    size = np.array((canvas.width, canvas.height))
+    visibility = np.full(NUM_KEYPOINTS, Visibility.MISSING, np.int8)
+    size = np.array(canvas.image.size)
     for index, (name, point) in enumerate(zip(MPII.keypoints, keypoints, strict=True)):
         outside = np.max(np.maximum(-point, point - (size - 1)) / size)
         if index in (_NECK, _TOP):
             visibility[index] = Visibility.VISIBLE
         elif outside <= 0:
-            seen = person.is_seen(name, canvas.label_at(point))
+            seen = person.shows(name, canvas.thing_at(point))
             visibility[index] = Visibility.VISIBLE if seen else Visibility.OCCLUDED
         elif outside < _OUTSIDE_MARGIN and rng.random() < _OUTSIDE_SHARE:
             visibility[index] = Visibility.OCCLUDED
@@ -200,7 +158,7 @@ def _annotate(
 
 
 def _annotate_head(neck: np.ndarray, top: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The head box, and neck and head top moved by a pixel or less to fit it.
+    """Returns the head box, and neck and head top moved to fit it, by a pixel or less.
 
     The box has whole numbers for corners. It is 0.6 x 0.8 of its diagonal around an
     upright head, 0.8 x 0.6 around a lying one.

@@ -22,7 +22,7 @@ from mpii_pose import AnnotationError
 from mpii_pose.release import matlab as matlab_lib
 from mpii_pose.release import official
 from mpii_pose.shards.images import ImageError, ImageFile
-from mpii_pose.synthetic import annotations, matlab
+from mpii_pose.synthetic import matlab
 from tests import releases
 
 
@@ -331,7 +331,7 @@ def release_struct(matlab_bytes):
 
 def test_mat_without_people_is_refused(tmp_path):
     path = tmp_path / releases.MATLAB_FILE
-    path.write_bytes(matlab.encode_release([annotations.ReleaseImage(name="1.jpg")]))
+    path.write_bytes(matlab.encode_release([matlab.ReleaseImage(name="1.jpg")]))
 
     with pytest.raises(AnnotationError, match="no image has a person"):
         mpii_pose.read_people(path)

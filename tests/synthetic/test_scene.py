@@ -1,103 +1,194 @@
 import numpy as np
 import pytest
+from PIL import Image
 
-from mpii_pose import skeleton
-from mpii_pose.skeleton import Visibility
-from mpii_pose.synthetic import scene
+from mpii_pose.skeleton import KEYPOINTS, MPII, Visibility
+from mpii_pose.synthetic import figure, pose, scene
+from mpii_pose.synthetic.figure import Canvas, Figure
 
-HEAD = [skeleton.KEYPOINTS.index(name) for name in ("upper_neck", "head_top")]
+HEAD = list(MPII.indices("upper_neck", "head_top"))
 BODY = [index for index in range(16) if index not in HEAD]
+GREY, RED, RIM = (128, 128, 128), (200, 0, 0), (110, 0, 0)
 
 
-def scenes(number, *, num_people=2, **options):
-    for seed in range(number):
-        rng = np.random.default_rng(seed)
-        yield scene.draw_scene(rng, size=(240, 320), num_people=num_people, **options)
+def render(seed, *, num_people=2, size=(240, 320), grain=0):
+    rng = np.random.default_rng(seed)
+    action = pose.sample_action(rng)
+    return scene.render_scene(
+        rng, action=action, size=size, num_people=num_people, grain=grain
+    )
 
 
 def people(number, **options):
-    return [person for drawn in scenes(number, **options) for person in drawn.people]
+    return [person for seed in range(number) for person in render(seed, **options)[1]]
 
 
-def test_head_size_scale_and_neck_agree_as_in_mpii():
-    for person in people(40):
-        diagonal = np.hypot(*(person.head_box[2:] - person.head_box[:2]))
-        neck, top = person.keypoints[HEAD]
-
-        assert 25 * person.scale == pytest.approx(0.6 * diagonal)
-        assert np.hypot(*(top - neck)) == pytest.approx(0.8 * diagonal)
-        np.testing.assert_allclose(
-            (neck + top) / 2, person.head_box.reshape(2, 2).mean(axis=0)
-        )
+def bodies(action):
+    """30 bodies, each as its points by name."""
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        points = pose.sample_body(rng, action=action)
+        yield dict(zip(pose.POINTS, points, strict=True))
 
 
-def test_only_neck_and_head_top_are_fractional():
-    everyone = people(20)
-
-    for person in everyone:
-        for value in (person.keypoints[BODY], person.center, person.head_box):
-            np.testing.assert_array_equal(value, value.round())
-    heads = np.stack([person.keypoints[HEAD] for person in everyone])
-    assert np.mean(heads != heads.round()) > 0.8
-
-
-def test_missing_keypoints_are_minus_one_and_only_they():
-    for person in people(40):
-        missing = person.visibility == Visibility.MISSING
-
-        assert (person.keypoints[missing] == -1).all()
-        assert (person.keypoints[~missing] != -1).any(axis=1).all()
+def rendered(body):
+    """A body as a figure, and a function from its points to the things on top."""
+    rng = np.random.default_rng(0)
+    person = Figure(
+        points=180 * np.array(list(body.values())) + np.array((150, 150, 0)),
+        height=180.0,
+        colors={kind: figure.sample_color(rng, kind) for kind in figure.COLORS},
+    )
+    canvas = Canvas(Image.new("RGB", (300, 300), GREY))
+    person.render(canvas)
+    points = dict(zip(pose.POINTS, person.points[:, :2], strict=True))
+    return person, lambda name: canvas.thing_at(points[name])
 
 
-def test_visible_keypoints_lie_in_the_image_but_for_the_head():
-    outside_and_labelled = 0
-    for person in people(300, num_people=1):
-        inside = ((person.keypoints >= 0) & (person.keypoints < (320, 240))).all(axis=1)
+@pytest.mark.parametrize("action", pose.ACTIONS)
+def test_bones_have_their_lengths_in_every_action(action):
+    bones = {("upper_neck", "head_top"): 1 / 6, ("pelvis", "thorax"): 0.275}
+    for side in ("left", "right"):
+        bones[f"{side}_shoulder", f"{side}_elbow"] = 0.165
+        bones[f"{side}_elbow", f"{side}_wrist"] = 0.15
+        bones[f"{side}_hip", f"{side}_knee"] = 0.25
+        bones[f"{side}_knee", f"{side}_ankle"] = 0.25
 
-        assert inside[BODY][person.visibility[BODY] == Visibility.VISIBLE].all()
-        labelled = person.visibility[BODY] == Visibility.OCCLUDED
-        outside_and_labelled += (labelled & ~inside[BODY]).sum()
-
-    assert 0 < outside_and_labelled < 40
-
-
-def test_every_kind_of_visibility_is_common():
-    visibility = np.stack([person.visibility for person in people(100)])
-
-    shares = [np.mean(visibility == state) for state in Visibility]
-
-    missing, occluded, visible = shares
-    assert 0.01 < missing < 0.2
-    assert 0.08 < occluded < 0.35
-    assert visible > 0.55
+    for body in bodies(action):
+        for (start, end), length in bones.items():
+            assert np.linalg.norm(body[start] - body[end]) == pytest.approx(length)
 
 
-def test_an_occluder_hides_keypoints():
-    """The same people drawn with and without: nobody is seen better behind a thing."""
+def test_a_face_and_its_right_side_are_where_it_looks():
+    for body in bodies("walking, general"):
+        towards = (body["brow"] - body["crown"])[2] / 0.03
+        if abs(towards) > 0.5:
+            _, part = rendered(body)[1]("brow")
+            assert (part == "skin_face") == (towards > 0)
+            right, left = body["right_shoulder"][0], body["left_shoulder"][0]
+            assert (right < left) == (towards > 0)
+
+
+def test_a_filled_capsule_is_on_top_where_it_is():
+    canvas = Canvas(Image.new("RGB", (80, 60), GREY))
+    start, end = np.array(((22.0, 18.0), (56.0, 42.0)))
+
+    canvas.fill(np.array((start, end)), np.array((12.0, 12.0)), RED, "limb")
+
+    for x, y in np.ndindex(80, 60):
+        along = (np.array((x, y)) - start) @ (end - start) / np.sum((end - start) ** 2)
+        nearest = start + np.clip(along, 0, 1) * (end - start)
+        distance = np.hypot(*(nearest - (x, y)))
+        found = canvas.thing_at((x + 0.4, y - 0.4)), canvas.image.getpixel((x, y))
+        # Corners are whole pixels, and the ends have 24 of them in a circle.
+        if distance < 9:
+            assert found == ("limb", RED)
+        elif 11 < distance < 11.3:
+            assert found == ("limb", RIM)
+        elif distance > 13:
+            assert found == (None, GREY)
+
+
+def test_only_the_parts_that_end_at_a_keypoint_show_it():
+    (person, _), (other, _) = map(rendered, [next(bodies("running"))] * 2)
+    for keypoint, parts in {
+        "right_wrist": {"right_arm_below"},
+        "left_elbow": {"left_arm_above", "left_arm_below"},
+        "right_shoulder": {"right_arm_above"},
+        "left_hip": {"left_leg_above"},
+        "right_knee": {"right_leg_above", "right_leg_below"},
+        "pelvis": {"shirt_front"},
+        "thorax": {"shirt_front", "skin_neck"},
+    }.items():
+        found = {
+            part for part in figure.PARTS if person.shows(keypoint, (person, part))
+        }
+
+        assert found == parts
+        for thing in (None, "thing", *((other, part) for part in parts)):
+            assert not person.shows(keypoint, thing)
+
+
+def test_of_a_person_seen_from_the_side_the_nearer_shoulder_is_seen():
+    checked = 0
+    for body in bodies("standing, talking"):
+        person, thing_at = rendered(body)
+        names = sorted(("left_shoulder", "right_shoulder"), key=lambda n: body[n][2])
+        if body[names[1]][2] - body[names[0]][2] > 0.2:
+            assert [person.shows(n, thing_at(n)) for n in names] == [False, True]
+            checked += 1
+    assert checked > 3
+
+
+def test_visible_limbs_have_the_colors_of_their_side():
+    checked = 0
+    for seed in range(40):
+        image, found = render(seed)
+        for person in found:
+            for name, point, visibility in zip(
+                KEYPOINTS, person.keypoints, person.visibility, strict=True
+            ):
+                side = name.partition("_")[0]
+                if visibility == Visibility.VISIBLE and side in ("right", "left"):
+                    red, green, blue = image.getpixel(tuple(point.astype(int)))
+                    assert (side == "right") == (red > max(green, blue)), name
+                    checked += 1
+    assert checked > 300
+
+
+def test_an_occluder_hides_what_is_behind_it_and_nothing_else(monkeypatch):
     hidden = 0
     for seed in range(40):
-        bare, covered = (
-            scene.draw_scene(
-                np.random.default_rng(seed),
-                size=(240, 320),
-                num_people=1,
-                grain=0,
-                occluders=occluders,
-            )
-            for occluders in (False, True)
-        )
-        changed = np.asarray(bare.image) != np.asarray(covered.image)
-        before, after = bare.people[0], covered.people[0]
+        monkeypatch.setattr(scene, "OCCLUDER_SHARE", 0.0)
+        bare, (before,) = render(seed, num_people=1)
+        monkeypatch.setattr(scene, "OCCLUDER_SHARE", 1.0)
+        covered, (after,) = render(seed, num_people=1)
+
+        changed = (np.asarray(bare) != np.asarray(covered)).any(axis=-1)
+        assert 0 < changed.mean() < 0.2
         for index in BODY:
             states = before.visibility[index], after.visibility[index]
             if states == (Visibility.VISIBLE, Visibility.OCCLUDED):
                 x, y = before.keypoints[index].astype(int)
-                assert changed[y, x].any()
+                assert changed[y, x]
                 hidden += 1
-            elif Visibility.VISIBLE in states:
+            elif Visibility.MISSING not in states:
                 assert states[0] == states[1]
+    assert hidden > 30
 
-    assert hidden > 5
+
+def test_annotations_are_as_mpii_makes_them():
+    everyone, beyond = people(200, num_people=1), []
+    for person in everyone:
+        missing = person.visibility == Visibility.MISSING
+        assert (person.keypoints[missing] == -1).all()
+        for value in (person.keypoints[BODY], person.center, person.head_box):
+            np.testing.assert_array_equal(value, value.round())
+        diagonal = np.hypot(*(person.head_box[2:] - person.head_box[:2]))
+        neck, top = person.keypoints[HEAD]
+        assert 25 * person.scale == pytest.approx(0.6 * diagonal)
+        assert np.hypot(*(top - neck)) == pytest.approx(0.8 * diagonal)
+        middle = person.head_box.reshape(2, 2).mean(axis=0)
+        np.testing.assert_allclose((neck + top) / 2, middle)
+        for point, visibility in zip(
+            person.keypoints[BODY], person.visibility[BODY], strict=True
+        ):
+            outside = np.max(np.maximum(-point, point - (319, 239)) / (320, 240))
+            if visibility and outside > 0:
+                assert visibility == Visibility.OCCLUDED
+                beyond.append(outside)
+    assert 0 < len(beyond) < 40
+    assert max(beyond) < 0.03
+    heads = np.stack([person.keypoints[HEAD] for person in everyone])
+    assert np.mean(heads != heads.round()) > 0.8
+    whole = [person for person in everyone if person.visibility.all()]
+    spread = [(p.center - p.keypoints.mean(axis=0)) / (200 * p.scale) for p in whole]
+    assert np.std(spread) == pytest.approx(0.043, rel=0.2)
+    states = np.stack([person.visibility for person in everyone])
+    missing, occluded, visible = [np.mean(states == state) for state in Visibility]
+    assert 0.01 < missing < 0.2
+    assert 0.08 < occluded < 0.35
+    assert visible > 0.55
 
 
 def test_people_who_stand_apart_are_separated():
@@ -106,30 +197,28 @@ def test_people_who_stand_apart_are_separated():
 
     assert alone.separated
     assert 0 < sum(person.separated for person in crowd) < len(crowd)
-
-
-def test_scale_is_body_height_over_200_for_upright_heads():
-    for person in people(30, num_people=1):
-        neck, top = person.keypoints[HEAD]
-
-        # A head is a sixth of the body from neck to top, shorter when it nods.
-        assert 200 * person.scale == pytest.approx(6 * np.hypot(*(top - neck)))
+    for seed in range(30):
+        _, pair = render(seed)
+        first, second = (p.keypoints[p.visibility > Visibility.MISSING] for p in pair)
+        overlap = (first.min(axis=0) < second.max(axis=0)).all()
+        if overlap and (second.min(axis=0) < first.max(axis=0)).all():
+            assert not pair[0].separated
+            assert not pair[1].separated
 
 
 @pytest.mark.parametrize("size", [(64, 64), (65, 211), (300, 101), (720, 1280)])
-def test_images_have_the_size_asked_for(size):
-    drawn = scene.draw_scene(np.random.default_rng(0), size=size, num_people=1)
+def test_images_have_the_size_people_and_grain_asked_for(size):
+    for num_people in (0, 1, 3):
+        image, found = render(0, num_people=num_people, size=size)
+        grainy, _ = render(0, num_people=num_people, size=size, grain=6)
 
-    assert (drawn.image.height, drawn.image.width) == size
-    assert drawn.image.mode == "RGB"
-
-
-def test_an_image_without_people_is_a_background():
-    drawn = scene.draw_scene(np.random.default_rng(0), size=(90, 120), num_people=0)
-
-    assert drawn.people == []
-
-
-def test_more_people_than_labels_are_refused():
-    with pytest.raises(ValueError, match="num_people must be 0 to 25, got 26"):
-        scene.draw_scene(np.random.default_rng(0), size=(90, 120), num_people=26)
+        assert (image.height, image.width, image.mode) == (*size, "RGB")
+        assert len(found) == num_people
+        for person in found:
+            assert (person.keypoints[HEAD[1]] > 0).all()
+            assert (person.keypoints[HEAD[1]] < size[::-1]).all()
+        plain = np.asarray(image, np.int16)
+        change = (np.asarray(grainy) - plain)[(plain > 6) & (plain < 249)]
+        assert (change.min(), change.max()) == (-6, 6)
+        # Uniform in -6 ... 6: standard error 3.7 / sqrt(10,000) at least.
+        assert abs(change.mean()) < 0.15
