@@ -232,21 +232,22 @@ def fit_crop_box(
         reduction: The least side of a stored pixel, in pixels of the frame; images are
             never enlarged, and at least one pixel of a frame remains.
     """
-    lengths = size[::-1]
+    lengths = np.array(size[::-1])
     edges = np.asarray(middle, np.float64) + 0.5
     low, high = edges - side / 2, edges + side / 2
     reduction = float(np.clip(reduction, 1.0, max(1, min(size))))
     if reduction == 1:
         low, high = np.floor(low), np.ceil(high)
     else:
-        whole = [
-            n for n, a, b in zip(lengths, low, high, strict=True) if a <= 0 and b >= n
-        ]
+        whole = lengths[(low <= 0) & (high >= lengths)].tolist()
         reduction = min(_fitting_reduction(whole, reduction), min(size))
-    (left, width), (top, height) = (
-        _fit_axis(float(a), float(b), length, reduction)
-        for a, b, length in zip(low, high, lengths, strict=True)
-    )
+    wanted = (np.minimum(high, lengths) - np.maximum(low, 0)) / reduction
+    most = np.maximum(1, np.floor(lengths / reduction + _ROUNDING))
+    counts = np.minimum(np.maximum(1, np.ceil(wanted - _ROUNDING)), most)
+    last = np.maximum(0, lengths - counts * reduction)
+    ends_at_border = (low > 0) & (high >= lengths)
+    starts = np.where(ends_at_border, last, np.minimum(np.maximum(low, 0), last))
+    (left, top), (width, height) = starts.tolist(), counts.astype(int).tolist()
     return CropBox((left, top), reduction, width, height)
 
 
@@ -264,19 +265,6 @@ def _fitting_reduction(lengths: list[int], least: float) -> float:
         return math.inf if stored < 1 else stored % 1
 
     return longest / min(counts, key=lost)
-
-
-def _fit_axis(
-    low: float, high: float, length: int, reduction: float
-) -> tuple[float, int]:
-    """Returns the start in the frame and the number of stored pixels."""
-    most = max(1, math.floor(length / reduction + _ROUNDING))
-    wanted = (min(high, length) - max(low, 0.0)) / reduction
-    count = min(max(1, math.ceil(wanted - _ROUNDING)), most)
-    last = max(0.0, length - count * reduction)
-    if low > 0 and high >= length:
-        return last, count
-    return min(max(low, 0.0), last), count
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ import os
 import pathlib
 import shutil
 
-import numpy as np
 import PIL.Image
 import pytest
 import tensorflow as tf
@@ -68,32 +67,6 @@ def test_truncated_image_is_named_with_its_person(tmp_path, release, victim, run
 
     assert f"Person {victim.image_name}/" in text
     assert str(path) in text
-
-
-def test_image_that_is_no_image_is_named_with_its_person(tmp_path, release, victim):
-    (release / "images" / victim.image_name).write_text("<html>404</html>")
-
-    text = assert_refused(tmp_path, release, ImageError, "cannot be decoded")
-
-    assert f"Person {victim.image_name}/" in text
-
-
-@pytest.mark.parametrize(
-    ("mode", "image_format"), [("RGB", "PNG"), ("L", "JPEG"), ("CMYK", "JPEG")]
-)
-def test_unusual_image_is_converted_and_never_refused(
-    tmp_path, release, victim, mode, image_format
-):
-    path = release / "images" / victim.image_name
-    picture = PIL.Image.open(path).convert(mode)
-    picture.save(path, image_format, quality=95)
-
-    builder = builds.build(tmp_path / "data", release)
-
-    examples = builds.read(builder, "train")
-    (example,) = [e for e in examples if e["index"] == victim.index]
-    expected = np.asarray(picture.convert("RGB")).astype(float)
-    assert np.abs(example["image"] - expected).mean() < 3
 
 
 def test_damaged_annotations_leave_nothing(tmp_path, release):
@@ -197,18 +170,6 @@ def test_full_disk_is_foretold(tmp_path, release, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: free)
     # TFDS asks for the unknown size before it asks us.
     assert_refused(tmp_path, release, OSError, r"Not enough disk space for mpii_pose")
-
-
-def test_failed_build_keeps_what_was_built_before(tmp_path, release, victim):
-    built = builds.build(tmp_path / "data", release)
-    expected = builds.read(built, "train")
-    (release / "images" / victim.image_name).write_bytes(b"damaged")
-
-    # The same version, into another config's folder.
-    assert_refused(tmp_path / "other", release, ImageError, "cannot be decoded")
-
-    again = tfds.builder("mpii_pose/person", data_dir=tmp_path / "data")
-    builds.assert_same_examples(builds.read(again, "train"), expected)
 
 
 def test_jpeg_reader_of_tensorflow_reads_what_was_converted(tmp_path, release, victim):
