@@ -350,16 +350,10 @@ def find_image_files(
     check_pixels: bool = False,
     with_sizes: bool = False,
 ) -> Mapping[str, ImageFile]:
-    """Looks up the images of a release, before the first is read.
+    """Returns image files by name, without those that are missing in a folder.
 
-    Args:
-        folder: The folder with the images.
-        image_names: Their names.
-        check_pixels: See `ImageFile`.
-        with_sizes: Whether to read (height, width) from their heads.
-
-    Returns:
-        The files by image name, without those that are missing.
+    `check_pixels` is that of `ImageFile`; `with_sizes` reads (height, width) from the
+    heads of the files.
     """
     folder = epath.Path(folder)
     names = list(dict.fromkeys(image_names))

@@ -63,11 +63,7 @@ class Layout(abc.ABC):
     def splits(
         self, people: Mapping[str, Sequence[PersonAnnotation]]
     ) -> Mapping[str, Sequence[Any]]:
-        """Returns the items of each split; `example` makes one example of one item.
-
-        Args:
-            people: The people of each split of the release.
-        """
+        """Returns the items of each split; `example` makes one example of one item."""
         return people
 
     def people(self, item: Any) -> Sequence[PersonAnnotation]:
@@ -83,12 +79,7 @@ class Layout(abc.ABC):
     def examples(
         self, items: Sequence[Any], images: Mapping[str, ImageFile]
     ) -> Iterable[KeyExample]:
-        """Returns the (key, example) pairs of a split.
-
-        Args:
-            items: Its items, as `splits` returns them.
-            images: Their images by name.
-        """
+        """Returns the (key, example) pairs of items; `images` are theirs, by name."""
 
         def make(item: Any) -> KeyExample:
             key = self.key(item)

@@ -240,13 +240,7 @@ def in_tfds_order(
 ) -> list[int]:
     """Sorts examples as TFDS does, by the hash of the key salted with the split.
 
-    Args:
-        split: Name of the split.
-        keys: Keys of its examples.
-        ignore_duplicates: Leave out all but the first of equal keys.
-
-    Returns:
-        Positions in `keys`.
+    Returns positions in `keys`; with `ignore_duplicates`, only the first of equal keys.
 
     Raises:
         ValueError: Two examples have the same key.
@@ -267,7 +261,7 @@ def in_tfds_order(
 def shard_ends(
     sizes: npt.NDArray[Any], config: tfds.download.DownloadConfig
 ) -> list[int]:
-    """Returns where shards begin and end, none larger than the user allows.
+    """Returns 0 and the end of each shard, none larger than the user allows.
 
     TFDS's own rule (`ShardConfig.calculate_number_shards`) ignores the sizes that the
     user asks for, and those of the examples.
@@ -275,9 +269,6 @@ def shard_ends(
     Args:
         sizes: int [N], bytes of the examples, in their order.
         config: The user's options.
-
-    Returns:
-        0 and the end of each shard; the last is N.
     """
     if config.num_shards is not None and config.num_shards < 1:
         raise ValueError(f"num_shards must be 1 or more, got {config.num_shards}")

@@ -538,13 +538,6 @@ def test_commands_read_every_format(
 
 def test_skeletons_of_everybody_are_drawn_into_an_image(images):
     dataset = images.as_dataset(split="train")
-    shown = dataset.map(mpii_pose.draw_example)
-
-    table = tfds.as_dataframe(shown.take(2), images.info)
-    figure = tfds.show_examples(shown, images.info, rows=1, cols=2)
-
-    assert table._repr_html_().count("<img") == 2
-    assert figure.axes
     most = max(
         tfds.as_numpy(dataset), key=lambda example: len(example["people"]["index"])
     )
