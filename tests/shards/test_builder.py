@@ -391,16 +391,6 @@ def test_progress_bars_can_be_switched_off(drawn_release, tmp_path):
     assert len(builds.read(built, "train")) == built.info.splits["train"].num_examples
 
 
-def test_parts_of_a_split_make_it_up(built):
-    whole = builds.read(built, "train")
-
-    parts = builds.read(built, "train[:30%]") + builds.read(built, "train[30%:]")
-    even = tfds.even_splits("train", n=3)
-
-    builds.assert_same_examples(parts, whole)
-    assert sum(len(builds.read(built, part)) for part in even) == len(whole)
-
-
 def test_loading_does_not_need_the_package(built):
     code = (
         "import sys, tensorflow_datasets as tfds\n"
@@ -420,17 +410,6 @@ def test_dataset_is_supervised_by_its_keypoints(built):
 
     assert image.dtype == tf.uint8
     assert keypoints.shape == (16, 2)
-
-
-def test_people_show_as_table_and_as_pictures(built):
-    dataset = built.as_dataset(split="train")
-
-    table = tfds.as_dataframe(dataset.take(3), built.info)
-    figure = tfds.show_examples(dataset.take(4), built.info)
-
-    assert len(table) == 3
-    assert "<img" in table._repr_html_()
-    assert figure.axes
 
 
 @pytest.mark.parametrize("config", ["person", "synthetic"])

@@ -174,21 +174,6 @@ def test_giant_image_is_refused_without_decoding_it(tmp_path, picture, side, mes
         read(tmp_path, bytes(data))
 
 
-def test_image_that_changed_since_planning_is_refused(tmp_path, picture):
-    path = tmp_path / "1.jpg"
-    path.write_bytes(encode(picture, "JPEG"))
-    file = find_image_files(tmp_path, ["1.jpg"])["1.jpg"]
-    path.write_bytes(encode(picture, "JPEG", quality=20))
-
-    with pytest.raises(ImageError, match=r"1\.jpg changed during the build"):
-        file.read()
-
-
-def test_image_that_vanished_since_planning_is_refused(tmp_path):
-    with pytest.raises(ImageError, match=r"Cannot read image .*1\.jpg"):
-        ImageFile(str(tmp_path / "1.jpg"), 10).read()
-
-
 def test_files_are_found_with_their_sizes(tmp_path):
     (tmp_path / "1.jpg").write_bytes(b"123")
     (tmp_path / "2.jpg").write_bytes(b"")

@@ -387,11 +387,10 @@ def test_frame_of_another_size_than_planned_is_refused(tmp_path):
 
 
 def test_large_frames_decoded_at_part_of_their_size_give_the_same_place(tmp_path):
+    one = OnePerson(tmp_path)
     ramp = np.mgrid[:801, :1203]
     pixels = np.stack([ramp[1] / 6, ramp[0] / 4, 0 * ramp[0]], axis=-1)
     PIL.Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "1.jpg", quality=95)
-    one = OnePerson.__new__(OnePerson)
-    one.folder = tmp_path
 
     example = one.example(PersonCrop(pixels=40), center=(600, 400), scale=2.0)
 
