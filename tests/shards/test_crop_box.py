@@ -71,6 +71,10 @@ def test_points_go_to_stored_pixels_and_back():
         ((60, 31.5), 20, (64, 64), 2, CropBox((50, 22), 2, 7, 10)),
         # Stored whole: 64 px become 21 of 64 / 21, not 21.3 of 3.
         ((32, 32), 500, (64, 64), 3, CropBox((0, 0), 64 / 21, 21, 21)),
+        # Stored whole, but for 0.7 stored columns: 3 px may become 3.12, not more.
+        ((45, 50), 500, (100, 90), 3, CropBox((0, 0), 100 / 33, 29, 33)),
+        # Over the left border, so not whole: the reduction stays.
+        ((5, 31.5), 20, (64, 64), 3, CropBox((0, 22), 3, 6, 7)),
         # Outside: the nearest pixels.
         ((-90, 31.5), 20, (64, 64), 2, CropBox((0, 22), 2, 1, 10)),
         ((99, 31.5), 20, (64, 64), 2, CropBox((62, 22), 2, 1, 10)),

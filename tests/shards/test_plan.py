@@ -130,11 +130,13 @@ def test_no_shard_is_larger_than_the_user_allows_but_for_a_single_example():
     rng = np.random.default_rng(0)
     sizes = rng.lognormal(12, 1, 5000).astype(np.int64)
 
-    for limit in (10 << 20, 1 << 20):
+    # Twice as many as their sum needs, as some shards have several large examples.
+    for limit, most in ((10 << 20, 300), (1 << 20, 5000)):
         config = tfds.download.DownloadConfig(max_shard_size=limit)
         ends = shards.shard_ends(sizes, config)
         largest = np.add.reduceat(sizes, ends[:-1]).max()
         assert largest <= max(limit, sizes.max())
+        assert len(ends) - 1 < most
 
 
 @pytest.mark.parametrize("num_shards", [0, -3])
@@ -180,8 +182,11 @@ def test_map_ahead_keeps_the_order_and_stops_at_an_error():
             raise KeyError(i)
         return i / 2
 
-    results = shards._map_ahead(half, iter(range(1000)), threads=2)
+    items = iter(range(1000))
+    results = shards._map_ahead(half, items, threads=2)
 
-    assert [next(results) for _ in range(50)] == [i / 2 for i in range(50)]
+    assert [next(results) for _ in range(40)] == [i / 2 for i in range(40)]
+    assert next(items) - 40 == 8, "each thread has four images ahead"
+    assert [next(results) for _ in range(9)] == [i / 2 for i in (*range(40, 48), 49)]
     with pytest.raises(KeyError):
         next(results)
