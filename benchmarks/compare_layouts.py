@@ -38,7 +38,7 @@ from PIL import Image
 import mpii_pose
 from mpii_pose import synthetic
 from mpii_pose.shards.images import ImageFile, find_image_files
-from mpii_pose.shards.layouts import FullFrame, layout_from
+from mpii_pose.shards.layouts import FullFrame, Layout, layout_from
 from mpii_pose.synthetic import release as drawn
 from mpii_pose.transforms import examples as examples_lib
 
@@ -82,7 +82,7 @@ def compare(
     tf.get_logger().setLevel("ERROR")  # Of shapes that are traced one by one.
     print(processes.describe_machine("tensorflow", "PIL"))
     print(f"{len(people)} people in {len(files)} images")
-    layouts: dict[str, FullFrame] = {"full frame": FullFrame()}
+    layouts: dict[str, Layout] = {"full frame": FullFrame()}
     for text in options.layouts:
         pixels, quality, subsampling = text.split(",")
         layouts[text] = layout_from(
@@ -143,7 +143,7 @@ def read_people(
 
 
 def build(
-    layout: FullFrame,
+    layout: Layout,
     people: Sequence[mpii_pose.PersonAnnotation],
     files: Mapping[str, ImageFile],
 ) -> tuple[list[dict[str, Any]], float]:

@@ -90,8 +90,7 @@ CONTESTANTS = {c.__name__: c for c in (in_process, threads, spawned, beam)}
 
 
 def _in_pool(builder: Any, executor: concurrent.futures.Executor) -> dict[str, Any]:
-    from mpii_pose.shards.encoding import ExampleEncoder
-    from mpii_pose.shards.plan import Shard
+    from mpii_pose.shards.plan import ExampleEncoder, Shard
 
     def write(shards: Sequence[Shard]) -> None:
         encoder = ExampleEncoder(builder.info.features)

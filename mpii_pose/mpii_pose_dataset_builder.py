@@ -1,20 +1,26 @@
 """The MPII Human Pose dataset: people in everyday activities, with 16 keypoints."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import tensorflow_datasets as tfds
 from absl import logging
 from etils import epath
 
-import mpii_pose
 from mpii_pose import workplace
 from mpii_pose.release import disk, download, find, official
 from mpii_pose.release.release import Release, read_release
 from mpii_pose.shards.builder import PlannedShardsBuilder
 from mpii_pose.shards.images import ImageError, ImageFile, find_image_files
-from mpii_pose.shards.layouts import FullFrame, PersonCrop, WholeImage, layout_from
+from mpii_pose.shards.layouts import (
+    FullFrame,
+    Layout,
+    PersonCrop,
+    WholeImage,
+    layout_from,
+)
+from mpii_pose.shards.plan import KeyExample
 
 LICENSE = (
     "Simplified BSD License, (c) 2015 Max Planck Institute for Informatics. The "
@@ -22,27 +28,32 @@ LICENSE = (
     "be contacted for any other; the images are frames of YouTube videos."
 )
 
+# Moves when the images or people of `synthetic` change: releases on disk are reused.
+SYNTHETIC_VERSION = "v2"
+
 
 @dataclasses.dataclass(kw_only=True)
 class PoseConfig(tfds.core.BuilderConfig):
     """A source of people times a layout of what is stored of them.
 
     Attributes:
-        num_people: Draw a release with that many labelled people; None to read MPII's.
-        seed: Seed of the drawn release.
-        layout: The features, the examples and their keys: a `PersonCrop(pixels=256)`,
-            say, or {"name": "person_crop", "pixels": 256}.
+        num_people: Number of labelled people in a synthetic release; None to read
+            MPII's.
+        seed: Seed of the synthetic release.
+        layout: The features, the examples and their keys: a layout such as
+            `PersonCrop(pixels=256)`, its name, or {"name": "person_crop", "pixels":
+            256}.
         check_pixels: Whether each JPEG is decoded to find damage in its middle, as the
             doctor does; a build takes about three times as long then.
-        num_threads: How many threads read, crop and encode images in this process; None
-            for as many as there are cores. Workers elsewhere use one each.
-        mirror: Address of a folder to download the official archives from, which is
-            not the authors'; None for that of MPII_POSE_MIRROR, if there is one.
+        num_threads: Number of threads that read, crop and encode images in this
+            process; None for one per core. Workers elsewhere use one each.
+        mirror: Address of a folder with the official archives that is not the
+            authors'; None for that of MPII_POSE_MIRROR, if there is one.
     """
 
     num_people: int | None = None
     seed: int = 0
-    layout: FullFrame = dataclasses.field(default_factory=FullFrame)
+    layout: Layout = dataclasses.field(default_factory=FullFrame)
     check_pixels: bool = False
     num_threads: int | None = None
     mirror: str | None = None
@@ -55,8 +66,7 @@ class PoseConfig(tfds.core.BuilderConfig):
             )
 
 
-# Found by name, and not built by `tfds build mpii_pose` without a --config, which makes
-# each of `BUILDER_CONFIGS`.
+# `tfds build mpii_pose` without a --config builds each of `BUILDER_CONFIGS`, not these.
 BY_NAME_ONLY = [
     PoseConfig(
         name="person_crop",
@@ -91,11 +101,6 @@ class Builder(PlannedShardsBuilder):
     ]
     builder_configs = {c.name: c for c in BUILDER_CONFIGS + BY_NAME_ONLY}
 
-    # What the user asks for: the folder (TFDS's default is shared by all datasets), and
-    # how many examples of each split.
-    _manual_dir: epath.PathLike | None = None
-    _max_examples: int | None = None
-
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(
             features=tfds.features.FeaturesDict(self.builder_config.layout.features()),
@@ -105,48 +110,38 @@ class Builder(PlannedShardsBuilder):
             metadata=tfds.core.MetadataDict(),
         )
 
-    def _generate_splits(
-        self,
-        dl_manager: tfds.download.DownloadManager,
-        download_config: tfds.download.DownloadConfig,
-    ) -> Sequence[tfds.core.SplitInfo]:
-        self._manual_dir = download_config.manual_dir
-        self._max_examples = download_config.max_examples_per_split
-        return super()._generate_splits(dl_manager, download_config)
-
     def _split_generators(
         self, dl_manager: tfds.download.DownloadManager
-    ) -> dict[str, Sequence[tuple[str, dict[str, Any]]]]:
-        config = self.builder_config
+    ) -> dict[str, Iterable[KeyExample]]:
+        config, layout = self.builder_config, self.builder_config.layout
+        max_examples = self._asked.max_examples_per_split
         if config.num_people:
-            folder = _drawn_release(
+            folder = _synthetic_release(
                 dl_manager.download_dir, num_people=config.num_people, seed=config.seed
             )
             release = read_release(find.find(folder))
         else:
             release = download.obtain_release(
                 dl_manager,
-                manual_dir=self._manual_dir,
+                manual_dir=self._asked.manual_dir,
                 mirror=config.mirror,
                 dataset=disk.dataset_step(
-                    config.layout.name,
-                    self.data_dir_root,
-                    max_examples=self._max_examples,
+                    layout.name, self.data_dir_root, max_examples=max_examples
                 ),
             )
         _log_differences(release)
-        # From here on, what is written.
+        # From here on, only what is written.
         splits = {
-            split: items[: self._max_examples]
-            for split, items in config.layout.splits(release.people).items()
+            split: items[:max_examples]
+            for split, items in layout.splits(release.people).items()
         }
         people = {
-            split: [person for item in items for person in config.layout.people(item)]
+            split: [person for item in items for person in layout.people(item)]
             for split, items in splits.items()
         }
         release = dataclasses.replace(release, people=people)
         images = _image_files(release, config)
-        self.info.metadata.update(_metadata(release) | config.layout.metadata())
+        self.info.metadata.update(_metadata(release) | layout.metadata())
         return {
             split: self._generate_examples(items, images)
             for split, items in splits.items()
@@ -154,31 +149,31 @@ class Builder(PlannedShardsBuilder):
 
     def _generate_examples(
         self, items: Sequence[Any], images: Mapping[str, ImageFile]
-    ) -> Sequence[tuple[str, dict[str, Any]]]:
+    ) -> Iterable[KeyExample]:
         return self.builder_config.layout.examples(items, images)
 
     def _num_threads(self) -> int:
         return self.builder_config.num_threads or super()._num_threads()
 
 
-def _drawn_release(
+def _synthetic_release(
     download_dir: epath.PathLike, *, num_people: int, seed: int
 ) -> epath.Path:
-    """Returns the folder of a drawn release, which is kept like a download."""
-    name = f"{num_people}_people_seed_{seed}_v{mpii_pose.__version__}"
+    """Returns the folder of a synthetic release, which is kept like a download."""
 
-    def draw(folder: epath.Path) -> None:
-        from mpii_pose import synthetic  # Of use to this config only.
+    def write(folder: epath.Path) -> None:
+        from mpii_pose import synthetic  # Used by this config only.
 
         logging.info("Drawing %d people in %s", num_people, download_dir)
         synthetic.write_release(folder, num_people=num_people, seed=seed)
 
+    name = f"{num_people}_people_seed_{seed}_{SYNTHETIC_VERSION}"
     folder = epath.Path(download_dir) / "mpii_pose_synthetic" / name
-    return workplace.make_once(folder, draw)
+    return workplace.make_once(folder, write)
 
 
 def _image_files(release: Release, config: PoseConfig) -> Mapping[str, ImageFile]:
-    """Finds all images before the first is read; none may be missing."""
+    """Finds the images of all people; raises ImageError if one is missing."""
     names = release.image_names
     files = find_image_files(
         release.image_folder,
@@ -203,7 +198,7 @@ def _image_files(release: Release, config: PoseConfig) -> Mapping[str, ImageFile
 
 
 def _log_differences(release: Release) -> None:
-    """Says once what a release has less, or more, than MPII's."""
+    """Logs in which ways a release differs from MPII's."""
     if release.source.is_drawn:
         logging.info("The people are drawn: none of them is MPII's")
         return
@@ -223,8 +218,7 @@ def _metadata(release: Release) -> dict[str, Any]:
     return {
         "source": release.source.kind.value,
         "drawn": release.source.is_drawn,
-        # Name and git's id of each file: the official .mat is
-        # `official.MATLAB_GIT_BLOB`.
+        # Git's id of each file; of the official .mat it is `official.MATLAB_GIT_BLOB`.
         "annotation_files": {
             path.name: official.git_blob_id(path.read_bytes())
             for path in release.source.files.values()

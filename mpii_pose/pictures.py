@@ -1,4 +1,4 @@
-"""Pictures by Pillow: read in RGB, damage refused; and written as JPEG."""
+"""Pictures by Pillow: read in RGB, written as JPEG; damaged files are errors."""
 
 import contextlib
 import io
@@ -9,7 +9,7 @@ from typing import Any
 import PIL.Image
 import PIL.ImageFile
 
-# What Pillow raises for damaged files, files of no known format, and giant ones.
+# Errors of Pillow for damaged files, files of unknown format, and giant ones.
 UNREADABLE = (
     *(OSError, SyntaxError, ValueError, NotImplementedError),
     PIL.Image.DecompressionBombError,
@@ -22,9 +22,9 @@ _before = False
 
 @contextlib.contextmanager
 def refusing_truncated_images() -> Iterator[None]:
-    """Makes truncated images errors: TFDS lets Pillow read them, once it has shown one.
+    """Makes truncated images errors; TFDS's first thumbnail makes Pillow read them.
 
-    Pillow's flag is that of the process; the last thread that leaves resets it.
+    Pillow's flag is one for all threads; the last thread that leaves resets it.
     """
     global _users, _before
     with _lock:
@@ -42,11 +42,14 @@ def refusing_truncated_images() -> Iterator[None]:
 
 
 def as_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
-    """Returns an image in RGB; 16 bits are scaled to 8.
+    """Returns an image in RGB, itself if it is; 16 bits are scaled to 8.
 
     Raises:
-        ValueError: The pixels' black and white are not known, as of floats.
+        ValueError: The levels of black and white are unknown, as those of floats.
     """
+    if image.mode == "RGB":
+        image.load()  # `convert` would copy the pixels.
+        return image
     # Older Pillows open 16-bit PNGs as 32-bit ones.
     is_16_bit = image.mode.startswith("I;16") or image.format == "PNG"
     if image.mode == "F" or (image.mode == "I" and not is_16_bit):

@@ -11,22 +11,24 @@ from absl import logging
 from etils import epath
 
 from mpii_pose import progress, tfds_private, workplace
-from mpii_pose.shards.encoding import ExampleEncoder
-from mpii_pose.shards.plan import Shard, plan_split
+from mpii_pose.shards.plan import ExampleEncoder, Shard, plan_split
 
 
 class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
     """Builder of examples that are small until they are encoded.
 
-    `_generate_examples` is a generator, as in any builder, or a sequence that makes
-    examples when asked; their images are `StoredImage`s. Shards are written by Beam
-    workers if the user chose a runner or pipeline options, and by this process
-    otherwise. Should TFDS stop calling `_generate_splits`, its own writers would build
-    the same dataset.
+    `_generate_examples` is a generator, as in any builder, or returns
+    `plan.Examples`; their images are `StoredImage`s. Shards are written by Beam workers
+    if the user chose a runner or pipeline options, and by this process otherwise. If
+    TFDS stopped calling `_generate_splits`, its own writers would build the same
+    dataset.
     """
 
+    # The user's options, for `_split_generators`.
+    _asked = tfds.download.DownloadConfig()
+
     def is_prepared(self) -> bool:
-        """Returns whether the dataset is there; TFDS warns where its folder is not."""
+        """Returns whether the dataset is there; TFDS warns of a missing folder."""
         return self.data_path.exists() and super().is_prepared()
 
     def download_and_prepare(
@@ -37,12 +39,12 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
     ) -> None:
         """Builds the dataset unless it is built; see the method of TFDS.
 
-        Where another process or thread is building it, waits and takes what that built.
+        Waits while another process or thread builds it, and takes that dataset.
         """
         config = download_config or tfds.download.DownloadConfig()
         kwargs["download_config"] = config
         if self.is_prepared() and not config.download_mode.overwrite_dataset:
-            super().download_and_prepare(**kwargs)  # Says so.
+            super().download_and_prepare(**kwargs)  # Logs that it is built.
             return
         folder = epath.Path(self.data_dir).parent
         try:
@@ -50,10 +52,10 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
             with workplace.lock(folder):
                 super().download_and_prepare(**kwargs)
         except OSError as error:
-            # Where locks are not seen, another may have built it while we did.
+            # Another host, whose locks are not seen here, may have built it meanwhile.
             if not (workplace.is_there_already(error) and self.is_prepared()):
                 raise
-            logging.warning("Another process has built %s: taking that", self.data_dir)
+            logging.warning("Another process has built %s: taking it", self.data_dir)
             self.info.read_from_directory(self.data_dir)
         except KeyboardInterrupt as error:
             end = "what was written of it is removed"
@@ -72,6 +74,7 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
         self._check_order(download_config)
         splits: list[tfds.core.SplitInfo] = []
         shards: list[Shard] = []
+        self._asked = download_config
         for name, examples in self._split_generators(dl_manager).items():
             split, split_shards = plan_split(
                 name,
@@ -117,8 +120,10 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
                 shard.write(encoder, writer, on_written, self._num_threads())
 
     def _num_threads(self) -> int:
-        """Returns how many threads read images in this process: one for each core."""
-        return max(2, len(os.sched_getaffinity(0)))
+        """Returns the number of threads that read images here: one for each core."""
+        if hasattr(os, "sched_getaffinity"):  # Linux: the cores of this process.
+            return max(2, len(os.sched_getaffinity(0)))
+        return max(2, os.cpu_count() or 1)
 
     def _write_on_beam(
         self, shards: Sequence[Shard], config: tfds.download.DownloadConfig
@@ -138,7 +143,7 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
         except KeyboardInterrupt:
             try:
                 result.cancel()
-            except Exception as error:  # Of whatever kind the runner's errors are.
+            except Exception as error:  # Each runner has errors of its own.
                 logging.warning("The job may go on, as it is not cancelled: %s", error)
             raise
         tfds_private.process_pipeline_result(self, result)
@@ -146,7 +151,10 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
 
 @contextlib.contextmanager
 def _progress(shards: Sequence[Shard]) -> Iterator[Callable[[int], None]]:
-    """Shows images/s, MB/s and the time left; yields a function to call per record."""
+    """Shows images/s, MB/s and the time left.
+
+    Yields a function to call with the size of each record.
+    """
     total, written = sum(len(shard.examples) for shard in shards), 0
     start = time.monotonic()
     with progress.bar(

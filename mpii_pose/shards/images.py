@@ -1,15 +1,21 @@
-"""Image files: found before a build, read and checked as their examples are encoded."""
+"""Images to store, whole files and crops of them: found first, read when written.
+
+Points are (x, y), 0-based, integers at pixel centers. Edges of a `CropBox` are counted
+from the outer edge of the first pixel: pixel 0 reaches from 0 to 1.
+"""
 
 import abc
 import concurrent.futures
 import contextlib
 import dataclasses
 import io
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import PIL.Image
 import simplejpeg
 from etils import epath
@@ -23,39 +29,49 @@ from mpii_pose.pictures import (
     refusing_truncated_images,
 )
 from mpii_pose.release.release import read_image_sizes
-from mpii_pose.shards.crop_box import CropBox
 
 # A JPEG is decoded at a part of its size if this many times the pixels that are needed
-# (a side) remain: Lanczos makes the rest.
+# (a side) remain; Lanczos resampling reduces the rest.
 DRAFT_MARGIN = 2
-# What a file that is no whole RGB JPEG is converted to.
+# Of images that are encoded anew because they are no whole RGB JPEG.
 JPEG_QUALITY = 95
 # MPII's largest images have 2 million; decoding this many takes some 700 MB.
 MAX_PIXELS = 80_000_000
-# Modes of a whole JPEG -> what libjpeg decodes it to when its pixels are checked.
+# Pillow's mode of a JPEG -> the color space in which libjpeg checks its pixels.
 _CHECKED_COLORS = {"RGB": "RGB", "L": "GRAY"}
-# An eighth of the size takes two fifths of the time, and reads all bits as well.
+# Decoding at an eighth of the size takes two fifths of the time and reads all bits.
 _CHECK_FACTOR = 8
-
 # Asking a remote file system for sizes is all waiting.
 _STAT_THREADS = 16
-
-# A guess of bytes a pixel; sizes only decide how many shards there are.
+# A guess: MPII's crops take 0.1 to 0.5. Only the number of shards depends on it.
 _CROP_BYTES_PER_PIXEL = 0.30
+# A frame that is stored whole may be reduced this much more than asked for, so that
+# both sides are whole pixels; a part of a pixel would be cut off its end otherwise.
+_SLACK = 1.04
+_ROUNDING = 1e-6
 
 
 class ImageError(MpiiPoseError):
     """An image file is missing, damaged or no image."""
 
 
-class StoredImage(abc.ABC):
-    """An image for `tfds.features.Image` that is read when its example is encoded.
+@contextlib.contextmanager
+def naming_person(key: str) -> Iterator[None]:
+    """Adds the key of an example to the message of an ImageError."""
+    try:
+        yield
+    except ImageError as error:
+        raise ImageError(f"Person {key}: {error}") from error
 
-    It is small and can be pickled, so that a build is planned, and handed to workers,
-    before an image is read.
+
+class StoredImage(abc.ABC):
+    """An image that is read when its example is encoded.
+
+    It is small and can be pickled: a build is planned and handed to workers before an
+    image is read.
 
     Attributes:
-        num_bytes: What it takes, or a good guess.
+        num_bytes: Its size in bytes, or a good guess.
     """
 
     __slots__ = ()
@@ -73,10 +89,10 @@ class ImageFile(StoredImage):
     Attributes:
         path: Path of the file.
         num_bytes: Its size when the build was planned.
-        check_pixels: Whether a JPEG that is kept is decoded too. An image of MPII's
-            size takes 3 to 4 ms, in which no other thread runs, as simplejpeg keeps
-            Python's lock.
-        size: (height, width) in px; None where it was not asked for or cannot be read.
+        check_pixels: Whether JPEGs that are kept are decoded, to find damage. An image
+            of MPII's size takes 3 to 4 ms, in which no other thread runs: simplejpeg
+            keeps Python's lock.
+        size: (height, width) in px; None where it was not read or cannot be.
     """
 
     path: str
@@ -89,35 +105,31 @@ class ImageFile(StoredImage):
 
         RGB JPEG files that begin and end as such are kept byte for byte. Anything else
         is decoded and encoded anew; a rotation in EXIF is ignored, as in every code
-        base that uses MPII. Damage in the middle of a JPEG is looked for with
-        `check_pixels` only, see there.
+        base that uses MPII. Damage in the middle of a JPEG is found with
+        `check_pixels` only.
 
         Raises:
             ImageError: The file is missing, damaged, no image, of a pixel type whose
-                levels are not known, or too large to decode.
+                levels are unknown, or too large to decode.
         """
         with self._opened() as (data, image):
-            if (
-                image.format == "JPEG"
-                and image.mode == "RGB"
-                and data.endswith(JPEG_END)
-            ):
+            is_rgb_jpeg = image.format == "JPEG" and image.mode == "RGB"
+            if is_rgb_jpeg and data.endswith(JPEG_END):
                 return data
-            with refusing_truncated_images():
-                return encode_jpeg(as_rgb(image), quality=JPEG_QUALITY)
+            return encode_jpeg(as_rgb(image), quality=JPEG_QUALITY)
 
     def decode(self, *, reduction: float = 1.0) -> PIL.Image.Image:
         """Returns the pixels, in RGB.
 
         Args:
-            reduction: How many pixels will be made one; a JPEG is decoded at 1/2, 1/4
-                or 1/8 of its size (rounded up) if twice as many pixels as will be
-                needed remain.
+            reduction: How much smaller the image will be made, a side. A JPEG is
+                decoded at 1/2, 1/4 or 1/8 of its size (rounded up) if `DRAFT_MARGIN`
+                times as many pixels as will be needed remain.
 
         Raises:
             ImageError: As for `read`.
         """
-        with self._opened() as (_, image), refusing_truncated_images():
+        with self._opened() as (_, image):
             factor = 1
             while factor < 8 and reduction >= 2 * DRAFT_MARGIN * factor:
                 factor *= 2
@@ -126,9 +138,20 @@ class ImageFile(StoredImage):
                 image.draft(None, (width // factor, height // factor))
             return as_rgb(image)
 
+    def known_size(self) -> tuple[int, int]:
+        """Returns `size`.
+
+        Raises:
+            ImageError: It is unknown, as the image cannot be read.
+        """
+        if self.size is None:
+            self.read()
+            raise ImageError(f"Image {self.path} changed during the build")
+        return self.size
+
     @contextlib.contextmanager
     def _opened(self) -> Iterator[tuple[bytes, Any]]:
-        """Yields the bytes and Pillow's image; what is wrong becomes an ImageError."""
+        """Yields the bytes and Pillow's image; turns errors into an ImageError."""
         try:
             data = epath.Path(self.path).read_bytes()
         except OSError as error:
@@ -139,8 +162,15 @@ class ImageFile(StoredImage):
                 f"bytes when the shards were planned and has {len(data)} now"
             )
         try:
-            with PIL.Image.open(io.BytesIO(data)) as image:
-                _check_size(image)
+            with (
+                refusing_truncated_images(),
+                PIL.Image.open(io.BytesIO(data)) as image,
+            ):
+                if image.width * image.height > MAX_PIXELS:
+                    raise ValueError(
+                        f"{image.width} x {image.height} pixels, more than "
+                        f"{MAX_PIXELS:,}"
+                    )
                 if image.format == "JPEG" and self.check_pixels:
                     check_pixels(data, image.mode)
                 yield data, image
@@ -152,12 +182,98 @@ class ImageFile(StoredImage):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class CropBox:
+    """A part of a frame that is stored as whole pixels.
+
+    Attributes:
+        start: Left and top edge, in pixels of the frame.
+        reduction: Side of a stored pixel in pixels of the frame; 1 or more.
+        width: In stored pixels.
+        height: In stored pixels.
+    """
+
+    start: tuple[float, float]
+    reduction: float
+    width: int
+    height: int
+
+    @property
+    def end(self) -> tuple[float, float]:
+        """Right and bottom edge, in pixels of the frame."""
+        x, y = self.start
+        return x + self.width * self.reduction, y + self.height * self.reduction
+
+    def image_to_frame(self) -> npt.NDArray[np.float32]:
+        """Returns float32 [2, 3], from stored pixels to those of the frame."""
+        offset = np.array(self.start) + (self.reduction - 1) / 2
+        scaling = self.reduction * np.eye(2)
+        return np.column_stack([scaling, offset]).astype(np.float32)
+
+    def from_frame(self, points: npt.ArrayLike) -> npt.NDArray[np.float32]:
+        """Moves points [..., 2] from pixels of the frame to stored ones."""
+        edges = np.asarray(points, np.float64) + 0.5 - self.start
+        return (edges / self.reduction - 0.5).astype(np.float32)
+
+
+def fit_crop_box(
+    middle: npt.ArrayLike, side: float, size: tuple[int, int], *, reduction: float
+) -> CropBox:
+    """Returns the part of a square that lies in the frame, as whole stored pixels.
+
+    The reduction is the same in x and y, and the box is chosen to suit it: a ratio
+    rounded to whole pixels in each axis would move keypoints by 0.3 px. The box grows
+    by less than a stored pixel, or ends at the frame's borders. Of a square outside of
+    the frame, the nearest row or column of pixels is stored.
+
+    Args:
+        middle: [2], (x, y) of the square's middle.
+        side: Side of the square in pixels of the frame.
+        size: (height, width) of the frame.
+        reduction: The least side of a stored pixel, in pixels of the frame; images are
+            never enlarged, and at least one pixel of a frame remains.
+    """
+    lengths = np.array(size[::-1])
+    edges = np.asarray(middle, np.float64) + 0.5
+    low, high = edges - side / 2, edges + side / 2
+    reduction = float(np.clip(reduction, 1.0, max(1, min(size))))
+    if reduction == 1:
+        low, high = np.floor(low), np.ceil(high)
+    else:
+        whole = lengths[(low <= 0) & (high >= lengths)].tolist()
+        reduction = min(_fitting_reduction(whole, reduction), min(size))
+    wanted = (np.minimum(high, lengths) - np.maximum(low, 0)) / reduction
+    most = np.maximum(1, np.floor(lengths / reduction + _ROUNDING))
+    counts = np.minimum(np.maximum(1, np.ceil(wanted - _ROUNDING)), most)
+    last = np.maximum(0, lengths - counts * reduction)
+    ends_at_border = (low > 0) & (high >= lengths)
+    starts = np.where(ends_at_border, last, np.minimum(np.maximum(low, 0), last))
+    (left, top), (width, height) = starts.tolist(), counts.astype(int).tolist()
+    return CropBox((left, top), reduction, width, height)
+
+
+def _fitting_reduction(lengths: list[int], least: float) -> float:
+    """Returns a reduction that makes lengths that are stored whole whole pixels."""
+    if not lengths:
+        return least
+    longest = max(lengths)
+    most = max(1, math.floor(longest / least + _ROUNDING))
+    counts = range(most, max(1, math.ceil(most / _SLACK)) - 1, -1)
+
+    def lost(count: int) -> float:
+        stored = min(lengths) * count / longest + _ROUNDING
+        # Infinite where nothing would be left of a thin frame.
+        return math.inf if stored < 1 else stored % 1
+
+    return longest / min(counts, key=lost)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Crop(StoredImage):
     """A part of an image file, reduced by one factor and encoded anew.
 
     Attributes:
-        file: The file.
-        box: Where the part is, and how large it is stored.
+        file: The file, of a known size.
+        box: The part, and its size in stored pixels.
         quality: Of the JPEG, 1 to 100.
         subsampling: Of its colors: "4:4:4", "4:2:2" or "4:2:0".
     """
@@ -169,7 +285,7 @@ class Crop(StoredImage):
 
     @property
     def num_bytes(self) -> int:
-        """A guess; an image of MPII takes 0.1 to 0.5 bytes a pixel."""
+        """A guess from the number of pixels."""
         return 700 + int(_CROP_BYTES_PER_PIXEL * self.box.height * self.box.width)
 
     def read(self) -> bytes:
@@ -178,55 +294,41 @@ class Crop(StoredImage):
         Raises:
             ImageError: As `ImageFile.read`, or the file is not of the planned size.
         """
-        box, reduction = self.box, self.box.reduction
-        image: Any = self.file.decode(reduction=reduction)
-        planned = np.array(self.file.size)
-        # A JPEG may have been decoded at 1/2, 1/4 or 1/8 of its size, rounded up.
-        factor = next(
-            (
-                factor
-                for factor in (1, 2, 4, 8)
-                if image.size[::-1] == tuple(-(-planned // factor))
-            ),
-            None,
-        )
-        if factor is None:
-            raise ImageError(
-                f"Image {self.file.path} changed during the build: it had "
-                f"{self.file.size} (height, width) when the shards were planned and "
-                f"has {image.size[::-1]} now"
-            )
+        box = self.box
+        image: Any = self.file.decode(reduction=box.reduction)
+        factor = self._factor(image)
         edges = [edge / factor for edge in (*box.start, *box.end)]
-        size = box.width, box.height
-        if reduction == factor and all(edge.is_integer() for edge in edges):
+        if box.reduction == factor and all(edge.is_integer() for edge in edges):
             image = image.crop(tuple(map(int, edges)))
         else:
             # Sums of floats may lie beyond the image by their rounding.
-            limits = (*image.size, *image.size)
-            edges = [
-                min(edge, limit) for edge, limit in zip(edges, limits, strict=True)
-            ]
+            edges = [*map(min, edges, (*image.size, *image.size))]
+            size = box.width, box.height
             image = image.resize(size, PIL.Image.Resampling.LANCZOS, box=edges)
         return encode_jpeg(image, quality=self.quality, subsampling=self.subsampling)
 
-
-def _check_size(image: PIL.Image.Image) -> None:
-    if image.width * image.height > MAX_PIXELS:
-        raise ValueError(
-            f"{image.width} x {image.height} pixels, more than {MAX_PIXELS:,}"
+    def _factor(self, image: PIL.Image.Image) -> int:
+        """Returns how much smaller than the file `image` was decoded: 1, 2, 4 or 8."""
+        planned, found = self.file.known_size(), (image.height, image.width)
+        for factor in (1, 2, 4, 8):
+            if found == tuple(-(-length // factor) for length in planned):
+                return factor
+        raise ImageError(
+            f"Image {self.file.path} changed during the build: it had {planned} "
+            f"(height, width) when the shards were planned and has {found} now"
         )
 
 
 def check_pixels(data: bytes, mode: str = "RGB") -> None:
-    """Reads all pixels of a JPEG, by a libjpeg whose warnings are errors.
+    """Reads all pixels of a JPEG; warnings of libjpeg are errors.
 
-    Pillow and TensorFlow pass over them and give other pixels. libjpeg warns of nearly
-    every cut or gap of some hundred bytes, and of about half of the changed bytes; it
-    also does of stray bytes before the end, which do no harm.
+    Pillow and TensorFlow ignore the warnings and return wrong pixels. libjpeg warns of
+    nearly every cut or gap of some hundred bytes, and of about half of the changed
+    bytes; it also warns of stray bytes before the end, which do no harm.
 
     Args:
         data: The file.
-        mode: Pillow's name for its colors; only "RGB" and "L" are looked at.
+        mode: Pillow's name for its colors; only "RGB" and "L" are checked.
 
     Raises:
         ValueError: libjpeg warns.
@@ -248,31 +350,23 @@ def find_image_files(
     check_pixels: bool = False,
     with_sizes: bool = False,
 ) -> Mapping[str, ImageFile]:
-    """Looks up the images of a release, all before the first is read.
+    """Returns image files by name, without those that are missing in a folder.
 
-    Args:
-        folder: The folder that holds them.
-        image_names: Their names.
-        check_pixels: See `ImageFile`.
-        with_sizes: Whether to read (height, width) from their heads.
-
-    Returns:
-        The files by image name; an image that is missing is absent.
+    `check_pixels` is that of `ImageFile`; `with_sizes` reads (height, width) from the
+    heads of the files.
     """
     folder = epath.Path(folder)
     names = list(dict.fromkeys(image_names))
     sizes = read_image_sizes(folder, names) if with_sizes else {}
 
-    def find(image_name: str) -> tuple[str, ImageFile | None]:
-        path = folder / image_name
+    def find(name: str) -> ImageFile | None:
+        path = folder / name
         try:
-            size = path.stat().length
-            return image_name, ImageFile(
-                os.fspath(path), size, check_pixels, sizes.get(image_name)
-            )
+            num_bytes = path.stat().length
         except FileNotFoundError:
-            return image_name, None
+            return None
+        return ImageFile(os.fspath(path), num_bytes, check_pixels, sizes.get(name))
 
     with concurrent.futures.ThreadPoolExecutor(_STAT_THREADS) as pool:
-        files = pool.map(find, names)
+        files = zip(names, pool.map(find, names), strict=True)
         return {name: file for name, file in files if file is not None}

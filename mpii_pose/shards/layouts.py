@@ -1,12 +1,13 @@
 """What is stored of a release: the features, the examples and their keys.
 
-Adding a layout is adding a subclass of `FullFrame`; what it stores as an image is an
-`ImageFile` or another `StoredImage`.
+A layout is a subclass of `Layout`; as images it stores `ImageFile`s or other
+`StoredImage`s.
 """
 
+import abc
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import PIL
@@ -15,86 +16,107 @@ import tensorflow_datasets as tfds
 from mpii_pose.checks import check_choice
 from mpii_pose.person import UNKNOWN, PersonAnnotation, person_square
 from mpii_pose.release.split import VALIDATION, VALIDATION_OTHERS
-from mpii_pose.shards.crop_box import fit_crop_box
-from mpii_pose.shards.features import (
-    OF_PERSON,
-    PERSON_FEATURES,
-    person_features,
-    values_of,
-)
-from mpii_pose.shards.images import Crop, ImageError, ImageFile, StoredImage
-from mpii_pose.shards.plan import KeyExample
+from mpii_pose.shards.images import Crop, ImageFile, fit_crop_box, naming_person
+from mpii_pose.shards.plan import Examples, KeyExample
+from mpii_pose.skeleton import MPII
 
 SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
 
+PERSON_FEATURES = [field.name for field in dataclasses.fields(PersonAnnotation)]
+# Features in which the people of one image differ.
+OF_PERSON = (
+    *("index", "person_index", "keypoints", "visibility", "center", "scale"),
+    *("head_box", "head_size", "separated"),
+)
+
 
 @dataclasses.dataclass(frozen=True)
-class FullFrame:
-    """One example for each person, with the full image.
+class Layout(abc.ABC):
+    """Base of the layouts: an example is made of an item, here of one person.
 
     Attributes:
-        name: The layout's, and that of its config.
-        needs_image_sizes: Whether examples are made of the sizes of images too.
+        name: Name of the layout and of its config.
+        needs_image_sizes: Whether examples depend on the sizes of images.
         supervised_keys: Input and target, for `as_supervised`.
     """
 
-    name = "person"
+    name = ""
     needs_image_sizes = False
     supervised_keys = ("image", "keypoints")
 
+    @abc.abstractmethod
     def features(self) -> dict[str, tfds.features.FeatureConnector]:
         """Returns the features of an example, by name."""
-        return person_features()
+
+    @abc.abstractmethod
+    def example(self, item: Any, image: ImageFile) -> dict[str, Any]:
+        """Returns the example of an item.
+
+        Raises:
+            ImageError: The layout needs the size of the image, which cannot be read.
+        """
 
     def metadata(self) -> dict[str, Any]:
-        """Returns what the metadata say of the layout."""
+        """Returns metadata of the layout, to be stored with the dataset."""
         return {}
 
     def splits(
         self, people: Mapping[str, Sequence[PersonAnnotation]]
     ) -> Mapping[str, Sequence[Any]]:
-        """Returns what one example each is made of, by split, from people by split."""
+        """Returns the items of each split; `example` makes one example of one item."""
         return people
 
     def people(self, item: Any) -> Sequence[PersonAnnotation]:
-        """Returns the people of what one example is made of; all of one image."""
+        """Returns the people of an item; all are in one image."""
         return [item]
 
     def key(self, item: Any) -> str:
-        """Returns the key of an example, which no other one has."""
+        """Returns the key of an example, which is unique in its split."""
         known = item.person_index != UNKNOWN
         number = item.person_index if known else item.index
         return f"{item.image_name}/{number}"
 
     def examples(
         self, items: Sequence[Any], images: Mapping[str, ImageFile]
-    ) -> Sequence[KeyExample]:
-        """Returns the (key, example) pairs of a split.
+    ) -> Iterable[KeyExample]:
+        """Returns the (key, example) pairs of items; `images` are theirs, by name."""
 
-        Args:
-            items: What they are made of, as `splits` returns it.
-            images: Their images by name.
-        """
-        return _Examples(self, items, images)
+        def make(item: Any) -> KeyExample:
+            key = self.key(item)
+            with naming_person(key):
+                image = images[self.people(item)[0].image_name]
+                return key, self.example(item, image)
+
+        return Examples(make, items)
+
+
+class FullFrame(Layout):
+    """One example for each person, with the full image."""
+
+    name = "person"
+
+    def features(self) -> dict[str, tfds.features.FeatureConnector]:
+        """Returns the features of a person and the image."""
+        return person_features()
 
     def example(self, item: Any, image: ImageFile) -> dict[str, Any]:
-        """Returns an example."""
-        return {"image": image, **values_of(item, PERSON_FEATURES)}
+        """Returns an example in pixels of the image."""
+        return {"image": image, **_values(item, PERSON_FEATURES)}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PersonCrop(FullFrame):
+class PersonCrop(Layout):
     """One example for each person, with the part of the image around them.
 
     That part is a square, cut at the borders of the frame, reduced and encoded as a
-    JPEG. What the example says of the person is in its pixels; `image_to_frame` leads
-    back to the frame's. For crops larger than about 1.5 times `pixels`, and for
-    augmentation that shows more than `reach` person squares, use the full frames.
+    JPEG. Points and sizes are in its pixels; `image_to_frame` leads back to the
+    frame's. For crops larger than about 1.5 times `pixels`, and for augmentation that
+    shows more than `reach` person squares, use the full frames.
 
     Attributes:
-        pixels: How many stored pixels the side of the person's square has at most, 1 to
-            10,000. That square, of 250 x scale px, is what HRNet's crop shows.
-        reach: Side of what is stored, in sides of that square, 1 to 100. HRNet's
+        pixels: The largest side of the person's square in stored pixels, 1 to 10,000.
+            That square, of 250 x scale px, is what HRNet's crop shows.
+        reach: Side of the stored part, in sides of that square, 1 to 100. HRNet's
             augmentation reaches 1.8.
         quality: Of the JPEG, 1 to 100.
         subsampling: Of its colors: "4:4:4", "4:2:2" or "4:2:0".
@@ -109,18 +131,15 @@ class PersonCrop(FullFrame):
     needs_image_sizes = True
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("pixels", 1, 10_000),
-            ("reach", 1, 100),
-            ("quality", 1, 100),
-        ):
+        for name, high in (("pixels", 10_000), ("reach", 100), ("quality", 100)):
             value = getattr(self, name)
-            is_number = isinstance(value, int | float) and low <= value <= high
-            if not is_number or (name != "reach" and value != int(value)):
-                kind = "a number" if name == "reach" else "a whole number"
-                raise ValueError(
-                    f"{name} must be {kind}, {low} to {high}, got {value!r}"
-                )
+            is_valid = isinstance(value, int | float) and 1 <= value <= high
+            kind = "a number"
+            if name != "reach":
+                kind = "a whole number"
+                is_valid = is_valid and value == int(value)
+            if not is_valid:
+                raise ValueError(f"{name} must be {kind}, 1 to {high}, got {value!r}")
         check_choice("subsampling", self.subsampling, SUBSAMPLINGS)
 
     def features(self) -> dict[str, tfds.features.FeatureConnector]:
@@ -140,59 +159,38 @@ class PersonCrop(FullFrame):
         return {**features, "image": image, "image_to_frame": to_frame}
 
     def metadata(self) -> dict[str, Any]:
-        """Returns the options, and the Pillow whose encoder decides the bytes."""
-        return {
-            "layout": {
-                "name": self.name,
-                **dataclasses.asdict(self),
-                "pillow": PIL.__version__,
-            }
-        }
+        """Returns the options, and the version of Pillow, which decides the bytes."""
+        options = dataclasses.asdict(self)
+        return {"layout": {"name": self.name, **options, "pillow": PIL.__version__}}
 
     def example(self, item: Any, image: ImageFile) -> dict[str, Any]:
-        """Returns an example in pixels of the crop.
-
-        Raises:
-            ImageError: The size of the image is not known, as it cannot be read.
-        """
-        if image.size is None:
-            _raise_why_unreadable(self.key(item), image)
+        """Returns an example in pixels of the crop."""
         middle, side = person_square(item.center, np.float64(item.scale))
-        box = fit_crop_box(
-            middle, self.reach * side, image.size, reduction=side / self.pixels
-        )
-        corners = box.from_frame(item.head_box.reshape(2, 2)).reshape(4)
+        size, reduction = image.known_size(), side / self.pixels
+        box = fit_crop_box(middle, self.reach * side, size, reduction=reduction)
+        keypoints, head_box = item.keypoints, item.head_box
+        if item.has_head_box:
+            head_box = box.from_frame(head_box.reshape(2, 2)).reshape(4)
         return {
-            **super().example(item, image),
+            **_values(item, PERSON_FEATURES),
             "image": Crop(image, box, self.quality, self.subsampling),
             "image_to_frame": box.image_to_frame(),
             "keypoints": np.where(
-                item.labelled[:, np.newaxis],
-                box.from_frame(item.keypoints),
-                item.keypoints,
+                item.labelled[:, np.newaxis], box.from_frame(keypoints), keypoints
             ),
             "center": box.from_frame(item.center),
             "scale": item.scale / box.reduction,
-            "head_box": corners if item.has_head_box else item.head_box,
+            "head_box": head_box,
             "head_size": item.head_size / box.reduction,
         }
 
 
-def _raise_why_unreadable(key: str, image: StoredImage) -> NoReturn:
-    """Says of an image without a size what `read` has to say of it."""
-    try:
-        image.read()
-    except ImageError as error:
-        raise ImageError(f"Person {key}: {error}") from error
-    raise ImageError(f"Person {key}: {image} changed during the build")
-
-
-@dataclasses.dataclass(frozen=True)
-class WholeImage(FullFrame):
+class WholeImage(Layout):
     """One example for each image, with all of its people.
 
     The splits are `train`, images without a validation person, `validation`, images
-    with one, and `test`. The feature `split` of a person says which list they are on.
+    with one, and `test`. The feature `split` of a person is that of `person`. An item
+    is a tuple of (split, person) pairs.
     """
 
     name = "image"
@@ -243,48 +241,98 @@ class WholeImage(FullFrame):
         return item[0][1].image_name
 
     def example(self, item: Any, image: ImageFile) -> dict[str, Any]:
-        """Returns an example."""
+        """Returns the example of an image."""
         of_image = [name for name in PERSON_FEATURES if name not in OF_PERSON]
-        return {
-            "image": image,
-            **values_of(item[0][1], of_image),
-            "people": [
-                {**values_of(person, OF_PERSON), "split": split}
-                for split, person in item
-            ],
-        }
-
-
-@dataclasses.dataclass(frozen=True)
-class _Examples(Sequence[KeyExample]):
-    """Makes each example when it is asked for: 40,000 people are planned first."""
-
-    layout: FullFrame
-    items: Sequence[Any]
-    images: Mapping[str, ImageFile]
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __getitem__(self, i: Any) -> Any:
-        item = self.items[i]
-        image = self.images[self.layout.people(item)[0].image_name]
-        return self.layout.key(item), self.layout.example(item, image)
+        people = [
+            {**_values(person, OF_PERSON), "split": split} for split, person in item
+        ]
+        return {"image": image, **_values(item[0][1], of_image), "people": people}
 
 
 # Layouts by the names of their configs.
 LAYOUTS = {layout.name: layout for layout in (FullFrame, PersonCrop, WholeImage)}
 
 
-def layout_from(value: Any) -> FullFrame:
-    """Returns a layout, its name, or {"name": ..., options} as a layout.
+def layout_from(value: Any) -> Layout:
+    """Returns a layout from one, from its name, or from {"name": ..., options}.
 
     Raises:
         ValueError: There is none of that name, or an option is out of range.
     """
-    if isinstance(value, FullFrame):
+    if isinstance(value, Layout):
         return value
     options = {"name": value} if isinstance(value, str) else dict(value)
     name = options.pop("name", None)
     check_choice("layout", name, LAYOUTS)
     return LAYOUTS[name](**options)
+
+
+def _values(person: PersonAnnotation, names: Iterable[str]) -> dict[str, Any]:
+    return {name: getattr(person, name) for name in names}
+
+
+def person_features(
+    image: str = "the full image",
+) -> dict[str, tfds.features.FeatureConnector]:
+    """Returns TFDS's features of a person whose points are in pixels of `image`."""
+    pixels = f"in pixels of {image}, 0-based, integers at pixel centers"
+
+    def tensor(doc: str, shape: tuple[int, ...], dtype: Any = np.float32) -> Any:
+        return tfds.features.Tensor(shape=shape, dtype=dtype, doc=doc)
+
+    def scalar(doc: str, dtype: Any) -> Any:
+        return tfds.features.Scalar(dtype=dtype, doc=doc)
+
+    def text(doc: str) -> Any:
+        return tfds.features.Text(doc=doc)
+
+    return {
+        "image": tfds.features.Image(
+            encoding_format="jpeg",
+            doc="The full image. RGB JPEG files are stored byte for byte; grey, CMYK "
+            "and other files are encoded anew as RGB JPEG; EXIF is ignored.",
+        ),
+        "image_name": text('File name of the image, such as "015601864.jpg".'),
+        "index": scalar(
+            "Position of the person among those of the split, in the order of the "
+            "release. TFDS shuffles; predictions are handed in in this order.",
+            np.int64,
+        ),
+        "person_index": scalar(
+            "0-based position of the person among those of the image; -1 where the "
+            "source does not tell.",
+            np.int64,
+        ),
+        "keypoints": tensor(
+            f"(x, y) {pixels}; (-1, -1) where missing. In order: "
+            f"{', '.join(MPII.keypoints)}.",
+            (MPII.num_keypoints, 2),
+        ),
+        "visibility": tensor(
+            "0 missing, 1 occluded, 2 visible. The JSON copies of HRNet and MMPose do "
+            "not tell occluded from visible; read from them it is never 1.",
+            (MPII.num_keypoints,),
+            np.int8,
+        ),
+        "center": tensor(f"Rough middle of the person, (x, y) {pixels}.", (2,)),
+        "scale": scalar("Height of the person divided by 200 px.", np.float32),
+        "head_box": tensor(
+            f"Head box (x1, y1, x2, y2) {pixels}; -1s where the source has none.", (4,)
+        ),
+        "head_size": scalar(
+            "The unit of PCKh in pixels: 0.6 x the diagonal of the head box, which is "
+            "25 x scale.",
+            np.float32,
+        ),
+        "separated": scalar(
+            "1 if the person stands clear of others (single_person), 0 if not, -1 "
+            "where the source does not tell.",
+            np.int8,
+        ),
+        "activity": text('Activity, such as "bicycling, mountain"; "" if unknown.'),
+        "category": text('Group of activities, such as "bicycling"; "" if unknown.'),
+        "video_id": text('Id of the YouTube video of the image; "" if unknown.'),
+        "frame_sec": scalar(
+            "Second of the video at which the image was taken; -1 if unknown.", np.int32
+        ),
+    }

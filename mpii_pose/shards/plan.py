@@ -2,9 +2,9 @@
 
 TFDS's own writers move every encoded example through a shuffle: a generator's through
 temporary files, a Beam collection's through GroupByKey. For images that is a second
-copy of the dataset, on disk or in memory. An example that only names its image file is
-small, so here examples are put in order first and encoded as their shard is written.
-Order, records and files are those that TFDS would have made.
+copy of the dataset, on disk or in memory. Examples that only name their image files are
+small, so here they are put in order first and encoded as their shard is written. Order,
+records and files are those that TFDS would have made.
 """
 
 import collections
@@ -15,7 +15,7 @@ import math
 import os
 import pickle
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,16 +24,81 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 from mpii_pose import tfds_private
-from mpii_pose.shards.encoding import ExampleEncoder
-from mpii_pose.shards.images import ImageError, StoredImage
+from mpii_pose.shards.images import StoredImage, naming_person
 
 Example = dict[str, Any]
 KeyExample = tuple[str, Example]
 
 # Shards of this size or a little more, unless the user says otherwise.
 SHARD_BYTES = 128 << 20
-# What an example takes besides its image: 16 keypoints, names, record framing.
+# Size of an example without its image: 16 keypoints, names, record framing.
 EXAMPLE_BYTES = 800
+# Images that each thread reads before they are written.
+_AHEAD = 4
+
+
+class Examples(Iterable[KeyExample]):
+    """The (key, example) pairs of a split, made anew each time they are read.
+
+    A plan of 40,000 people refers to items. Workers elsewhere are sent the examples of
+    their shard.
+
+    Args:
+        make: Makes the pair of an item.
+        items: One for each example.
+    """
+
+    def __init__(self, make: Callable[[Any], KeyExample], items: Sequence[Any]):
+        self._make = make
+        self._items = items
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[KeyExample]:
+        return map(self._make, self._items)
+
+    def at(self, positions: Iterable[int]) -> "Examples":
+        """Returns some of the examples."""
+        return Examples(self._make, [self._items[i] for i in positions])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpack, (zlib.compress(pickle.dumps(list(self)), level=1),)
+
+
+def _unpack(data: bytes) -> list[KeyExample]:
+    return pickle.loads(zlib.decompress(data))
+
+
+class ExampleEncoder:
+    """Encodes examples as `FeaturesDict.serialize_example` does, with fewer copies.
+
+    TFDS passes every value through NumPy and copies the finished protos into the
+    example, five copies of an image in all. Here images join the proto last. Keys are
+    sorted, so that two runs give the same bytes.
+    """
+
+    def __init__(self, features: tfds.features.FeaturesDict):
+        self._images = {
+            name: feature
+            for name, feature in features.items()
+            if isinstance(feature, tfds.features.Image)
+        }
+        self._others = tfds.features.FeaturesDict(
+            {name: f for name, f in features.items() if name not in self._images}
+        )
+        self._serializer = tfds_private.ExampleSerializer(
+            self._others.get_serialized_info()
+        )
+
+    def __call__(self, example: Mapping[str, Any]) -> bytes:
+        """Returns the serialized `tf.train.Example`."""
+        others = {name: example[name] for name in self._others}
+        proto = self._serializer.get_tf_example(self._others.encode_example(others))
+        for name, feature in self._images.items():
+            data = feature.encode_example(example[name])
+            proto.features.feature[name].bytes_list.value.append(data)
+        return proto.SerializeToString(deterministic=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,11 +107,11 @@ class Shard:
 
     Attributes:
         path: Path of the file to write.
-        examples: Its (key, example) pairs, which are not encoded yet.
+        examples: Its (key, example) pairs, with images that are not read yet.
     """
 
     path: str
-    examples: Sequence[KeyExample]
+    examples: Examples | list[KeyExample]
 
     def write(
         self,
@@ -61,15 +126,15 @@ class Shard:
             encoder: Makes records of examples.
             writer: The builder's `tfds.core.writer.ExampleWriter`.
             on_written: Called with the size of each record.
-            threads: How many read images, and crop them. They do not encode examples:
-                they would wait for each other.
+            threads: Number of threads that read and crop images. They do not encode
+                examples: they would wait for each other.
 
         Raises:
             ImageError: An image cannot be read; the message names the example.
-            FileNotFoundError: The folder is not there, which TFDS would make again.
+            FileNotFoundError: The folder is missing. TFDS would make it again.
         """
         folder = epath.Path(self.path).parent
-        # Folders of `gs://` are not there before their first file.
+        # Folders of `gs://` are missing before their first file.
         if "://" not in self.path and not folder.exists():
             raise FileNotFoundError(
                 f"{folder} is not there: its build has ended, or this host does not "
@@ -87,7 +152,7 @@ class Shard:
             # TFDS batches records with `islice(records, i, i + n)`, which skips some of
             # an iterator's and none of a list's.
             records = list(records)
-        # TFDS removes files of this name, should a lost worker leave one behind.
+        # TFDS removes files of this name, if a lost worker leaves one behind.
         with tfds_private.incomplete_file(epath.Path(self.path)) as partial:
             writer.write(partial, records)
 
@@ -95,62 +160,31 @@ class Shard:
 def _read_images(keyed: KeyExample) -> KeyExample:
     """Returns an example with the bytes of its images in the place of their files."""
     key, example = keyed
-    try:
-        images = {
-            name: value.read()
-            for name, value in example.items()
-            if isinstance(value, StoredImage)
-        }
-    except ImageError as error:
-        raise ImageError(f"Person {key}: {error}") from error
+    with naming_person(key):
+        images = {name: image.read() for name, image in _images_of(example).items()}
     return key, example | images
 
 
+def _images_of(example: Example) -> Mapping[str, StoredImage]:
+    return {k: value for k, value in example.items() if isinstance(value, StoredImage)}
+
+
 def _map_ahead(
-    function: Callable[[Any], Any],
-    items: Iterable[Any],
-    threads: int = 2,
+    function: Callable[[Any], Any], items: Iterable[Any], threads: int
 ) -> Iterator[Any]:
-    """Like `map`, but threads keep a few results ready."""
+    """Works as `map` does, while threads make the next few results."""
+    pending: collections.deque[concurrent.futures.Future[Any]] = collections.deque()
     with concurrent.futures.ThreadPoolExecutor(threads) as pool:
-        pending: collections.deque[concurrent.futures.Future[Any]] = collections.deque()
         try:
             for item in items:
                 pending.append(pool.submit(function, item))
-                if len(pending) > 4 * threads:
+                if len(pending) > _AHEAD * threads:
                     yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()
         finally:
             for future in pending:
                 future.cancel()
-
-
-class Selection(Sequence[KeyExample]):
-    """Examples of a split, made when they are asked for.
-
-    A plan holds positions, 8 bytes an example. Workers elsewhere are sent the examples
-    themselves: those of their shard, not the split.
-    """
-
-    def __init__(self, examples: Sequence[KeyExample], positions: npt.NDArray[Any]):
-        self._examples = examples
-        self._positions = positions
-
-    def __len__(self) -> int:
-        return len(self._positions)
-
-    def __getitem__(self, i: Any) -> Any:
-        if isinstance(i, slice):
-            return Selection(self._examples, self._positions[i])
-        return self._examples[self._positions[i]]
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _unpack, (zlib.compress(pickle.dumps(list(self)), level=1),)
-
-
-def _unpack(data: bytes) -> list[KeyExample]:
-    return pickle.loads(zlib.decompress(data))
 
 
 def plan_split(
@@ -163,11 +197,10 @@ def plan_split(
 
     Args:
         name: Name of the split.
-        examples: Its (key, example) pairs; a sequence may make them when asked, others
-            are held in memory.
+        examples: `Examples`, or other (key, example) pairs, which are kept in memory.
         filename_template: The builder's `tfds.core.ShardedFileTemplate` for the split.
-        config: What the user asked for; `num_shards`, `min_shard_size`,
-            `max_shard_size`, `max_examples_per_split` and `ignore_duplicates` count.
+        config: The user's options; `num_shards`, `min_shard_size`, `max_shard_size`,
+            `max_examples_per_split` and `ignore_duplicates` count.
 
     Returns:
         The split, whose `num_bytes` is an estimate, and its shards.
@@ -176,81 +209,66 @@ def plan_split(
         ValueError: There are no examples, two have the same key, or `num_shards` is
             below 1.
     """
-    if not isinstance(examples, Sequence):
-        examples = list(examples)
+    if not isinstance(examples, Examples):
+        examples = Examples(lambda pair: pair, list(examples))
     keys: list[str] = []
     sizes: list[int] = []
     for key, example in itertools.islice(examples, config.max_examples_per_split):
         keys.append(key)
-        sizes.append(_num_bytes(example))
-    ordered = in_tfds_order(name, keys, ignore_duplicates=config.ignore_duplicates)
-    if not ordered.size:
+        image_bytes = [image.num_bytes for image in _images_of(example).values()]
+        sizes.append(EXAMPLE_BYTES + sum(image_bytes))
+    order = in_tfds_order(name, keys, ignore_duplicates=config.ignore_duplicates)
+    if not order:
         raise ValueError(f"Split {name!r} has no examples")
-    ends = shard_ends(np.array(sizes)[ordered], config)
-    num_shards = len(ends) - 1
+    ends = shard_ends(np.array(sizes)[order], config)
     split = tfds.core.SplitInfo(
         name=name,
         shard_lengths=[stop - start for start, stop in itertools.pairwise(ends)],
         num_bytes=sum(sizes),
         filename_template=filename_template,
     )
+    paths = filename_template.sharded_filepaths(len(ends) - 1)
     shards = [
-        Shard(os.fspath(path), Selection(examples, ordered[start:stop]))
-        for path, (start, stop) in zip(
-            filename_template.sharded_filepaths(num_shards),
-            itertools.pairwise(ends),
-            strict=True,
-        )
+        Shard(os.fspath(path), examples.at(order[start:stop]))
+        for path, (start, stop) in zip(paths, itertools.pairwise(ends), strict=True)
     ]
     return split, shards
 
 
 def in_tfds_order(
-    split: str, keys: Iterable[str], *, ignore_duplicates: bool = False
-) -> npt.NDArray[np.int64]:
+    split: str, keys: Sequence[str], *, ignore_duplicates: bool = False
+) -> list[int]:
     """Sorts examples as TFDS does, by the hash of the key salted with the split.
 
-    Args:
-        split: Name of the split.
-        keys: Keys of its examples.
-        ignore_duplicates: Leave out all but the first of equal keys.
-
-    Returns:
-        int64 [N], positions in `keys`.
+    Returns positions in `keys`; with `ignore_duplicates`, only the first of equal keys.
 
     Raises:
         ValueError: Two examples have the same key.
     """
-    keys = list(keys)
     hasher = tfds_private.Hasher(split)
-    digests = np.fromiter(
-        (divmod(hasher.hash_key(key), 1 << 64) for key in keys),
-        dtype=[("high", np.uint64), ("low", np.uint64)],
-        count=len(keys),
-    )
-    order = np.lexsort((digests["low"], digests["high"]))
-    is_first = np.ones(len(keys), bool)
-    is_first[1:] = digests[order][1:] != digests[order][:-1]
-    if not (ignore_duplicates or is_first.all()):
-        key = keys[order[~is_first][0]]
-        raise ValueError(f"Two examples of split {split!r} have the key {key!r}")
-    return order[is_first]
+    hashes = [hasher.hash_key(key) for key in keys]
+    order: list[int] = []
+    for i in sorted(range(len(keys)), key=hashes.__getitem__):
+        if not order or hashes[i] != hashes[order[-1]]:
+            order.append(i)
+        elif not ignore_duplicates:
+            raise ValueError(
+                f"Two examples of split {split!r} have the key {keys[i]!r}"
+            )
+    return order
 
 
 def shard_ends(
     sizes: npt.NDArray[Any], config: tfds.download.DownloadConfig
 ) -> list[int]:
-    """Returns where shards begin and end, none larger than the user allows.
+    """Returns 0 and the end of each shard, none larger than the user allows.
 
-    TFDS's own rule (`ShardConfig.calculate_number_shards`) is a classmethod and so
-    ignores the sizes that the user asks for, and does not look at those of examples.
+    TFDS's own rule (`ShardConfig.calculate_number_shards`) ignores the sizes that the
+    user asks for, and those of the examples.
 
     Args:
         sizes: int [N], bytes of the examples, in their order.
-        config: What the user asked for.
-
-    Returns:
-        0, the end of each shard, the last of which is N.
+        config: The user's options.
     """
     if config.num_shards is not None and config.num_shards < 1:
         raise ValueError(f"num_shards must be 1 or more, got {config.num_shards}")
@@ -269,8 +287,3 @@ def shard_ends(
         if config.num_shards or np.add.reduceat(sizes, ends[:-1]).max() <= limit:
             return ends
         count += 1 + count // 16
-
-
-def _num_bytes(example: Example) -> int:
-    images = (value for value in example.values() if isinstance(value, StoredImage))
-    return EXAMPLE_BYTES + sum(image.num_bytes for image in images)

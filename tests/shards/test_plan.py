@@ -1,6 +1,5 @@
 """Shards are cut, ordered and written as TFDS would."""
 
-import dataclasses
 import pickle
 
 import numpy as np
@@ -9,8 +8,8 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core import shuffle
 
 from mpii_pose.shards import plan as shards
-from mpii_pose.shards.encoding import ExampleEncoder
 from mpii_pose.shards.images import ImageError, ImageFile
+from mpii_pose.shards.plan import ExampleEncoder, Examples
 
 FEATURES = tfds.features.FeaturesDict(
     {
@@ -79,36 +78,24 @@ def test_two_examples_with_one_key_are_refused():
 
     kept = shards.in_tfds_order("train", keys, ignore_duplicates=True)
     assert sorted(kept) == [0, 1, 2]
+    assert shards.in_tfds_order("train", []) == []
 
 
-def test_selection_makes_examples_when_asked_and_is_pickled_with_its_own():
+def test_examples_are_made_when_read_and_pickled_with_their_own():
     made = []
 
-    class Examples(list):
-        def __getitem__(self, i):
-            made.append(i)
-            return super().__getitem__(i)
+    def make(i):
+        made.append(i)
+        return f"{i}.jpg/0", {"text": "x" * 1000}
 
-    examples = Examples((f"{i}.jpg/0", {"text": "x" * 1000}) for i in range(100))
+    examples = Examples(make, range(100))
+    some = examples.at(np.array([7, 3, 50]))
+    assert (len(examples), len(some), made) == (100, 3, [])
 
-    selection = shards.Selection(examples, np.array([7, 3, 50]))
-    assert made == []
-    assert selection[1] == examples[3]
-    pickled = pickle.dumps(selection)
+    pickled = pickle.dumps(some)
 
-    assert pickle.loads(pickled) == [examples[i] for i in (7, 3, 50)]
+    assert pickle.loads(pickled) == list(some) == [make(i) for i in (7, 3, 50)]
     assert len(pickled) < 1000
-
-
-def test_plan_of_large_images_is_as_small_as_that_of_small_ones(example):
-    sizes = []
-    for num_bytes in (1_000, 10_000_000):
-        image = dataclasses.replace(example["image"], num_bytes=num_bytes)
-        examples = [(f"{i}", {**example, "image": image}) for i in range(100)]
-        selection = shards.Selection(examples, np.arange(100))
-        sizes.append(len(pickle.dumps(shards.Shard("x", selection))))
-
-    assert abs(sizes[1] - sizes[0]) < 100
 
 
 @pytest.mark.parametrize(
@@ -143,11 +130,13 @@ def test_no_shard_is_larger_than_the_user_allows_but_for_a_single_example():
     rng = np.random.default_rng(0)
     sizes = rng.lognormal(12, 1, 5000).astype(np.int64)
 
-    for limit in (10 << 20, 1 << 20):
+    # Twice as many as their sum needs, as some shards have several large examples.
+    for limit, most in ((10 << 20, 300), (1 << 20, 5000)):
         config = tfds.download.DownloadConfig(max_shard_size=limit)
         ends = shards.shard_ends(sizes, config)
         largest = np.add.reduceat(sizes, ends[:-1]).max()
         assert largest <= max(limit, sizes.max())
+        assert len(ends) - 1 < most
 
 
 @pytest.mark.parametrize("num_shards", [0, -3])
@@ -193,8 +182,11 @@ def test_map_ahead_keeps_the_order_and_stops_at_an_error():
             raise KeyError(i)
         return i / 2
 
-    results = shards._map_ahead(half, iter(range(1000)))
+    items = iter(range(1000))
+    results = shards._map_ahead(half, items, threads=2)
 
-    assert [next(results) for _ in range(50)] == [i / 2 for i in range(50)]
+    assert [next(results) for _ in range(40)] == [i / 2 for i in range(40)]
+    assert next(items) - 40 == 8, "each thread has four images ahead"
+    assert [next(results) for _ in range(9)] == [i / 2 for i in (*range(40, 48), 49)]
     with pytest.raises(KeyError):
         next(results)
