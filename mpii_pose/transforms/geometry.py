@@ -9,7 +9,8 @@ take arrays of any library that `arrays` knows, and return arrays of the same.
 """
 
 import dataclasses
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -82,23 +83,14 @@ class Alignment:
     def crop_to_heatmap(
         self, points: Any, *, image_size: tuple[int, int], heatmap_size: tuple[int, int]
     ) -> Any:
-        """Moves points from crop pixels to heatmap cells.
-
-        Args:
-            points: float32 [..., 2], (x, y) in crop pixels.
-            image_size: Height and width of the crop.
-            heatmap_size: Height and width of the heatmaps.
-
-        Returns:
-            float32 [..., 2], (x, y) in heatmap cells, integers at cell centers.
-        """
+        """Moves points float32 [..., 2], (x, y), from crop pixels to heatmap cells."""
         ratio = self.spans(heatmap_size) / self.spans(image_size)
         return (points + np.float32(self.offset)) * ratio - np.float32(self.offset)
 
     def heatmap_to_crop(
         self, points: Any, *, image_size: tuple[int, int], heatmap_size: tuple[int, int]
     ) -> Any:
-        """Moves points from heatmap cells to crop pixels: undoes `crop_to_heatmap`."""
+        """Moves points from heatmap cells to crop pixels."""
         return self.crop_to_heatmap(
             points, image_size=heatmap_size, heatmap_size=image_size
         )
@@ -143,7 +135,18 @@ ALIGNMENTS = {
 }
 
 
-def crop_to_image_matrix(
+def _in_kind(formula: Callable[..., Any]) -> Callable[..., Any]:
+    """Lets a formula take arrays of any library, as floats, and find that library."""
+
+    @functools.wraps(formula)
+    def found(*arrays: Any, **options: Any) -> Any:
+        return formula(*as_floats(*arrays), **options)
+
+    return found
+
+
+def crop_matrix(
+    xp: Any,
     center: Any,
     side: Any,
     *,
@@ -158,6 +161,7 @@ def crop_to_image_matrix(
     pixels stay square.
 
     Args:
+        xp: The library of the arrays.
         center: float32 [..., 2], middle of the square in image pixels.
         side: float32 [...], side of the square in image pixels.
         image_size: Height and width of the crop in crop pixels.
@@ -170,30 +174,12 @@ def crop_to_image_matrix(
     Returns:
         float32 [..., 2, 3], `crop_to_image`.
     """
-    xp, center, side, rotation = as_floats(center, side, rotation)
-    return crop_matrix(xp, center, side, rotation, flip, image_size, alignment)
-
-
-def crop_matrix(
-    xp: Any,
-    center: Any,
-    side: Any,
-    rotation: Any,
-    flip: Any,
-    image_size: tuple[int, int],
-    alignment: Alignment,
-) -> Any:
-    """Returns what `crop_to_image_matrix` does."""
+    rotation = xp.array(rotation, dtype="float32")
     pixel = side / np.min(alignment.spans(image_size))
     cosine, sine = xp.cos(rotation) * pixel, xp.sin(rotation) * pixel
     mirror = xp.where(flip, np.float32(-1), np.float32(1))
     linear = _matrix(xp, cosine * mirror, -sine, sine * mirror, cosine)
     return _affine(xp, linear, center - _turn(linear, alignment.middle(image_size)))
-
-
-def invert_affine(matrix: Any) -> Any:
-    """Inverts affine maps float32 [..., 2, 3]."""
-    return inverse(*as_floats(matrix))
 
 
 def inverse(xp: Any, matrix: Any) -> Any:
@@ -204,11 +190,6 @@ def inverse(xp: Any, matrix: Any) -> Any:
     return _affine(xp, linear, -_turn(linear, matrix[..., 2]))
 
 
-def compose_affine(outer: Any, inner: Any) -> Any:
-    """Returns the affine map float32 [..., 2, 3] that does `inner`, then `outer`."""
-    return composed(*as_floats(outer, inner))
-
-
 def composed(xp: Any, outer: Any, inner: Any) -> Any:
     """Returns the affine map float32 [..., 2, 3] that does `inner`, then `outer`."""
     columns = [_turn(outer, inner[..., i]) for i in range(3)]
@@ -216,21 +197,8 @@ def composed(xp: Any, outer: Any, inner: Any) -> Any:
     return xp.stack(columns, axis=-1)
 
 
-def apply_affine(matrix: Any, points: Any) -> Any:
-    """Moves points by affine maps.
-
-    Args:
-        matrix: float32 [..., 2, 3], such as the `crop_to_image` of an example.
-        points: float32 [..., N, 2], (x, y).
-
-    Returns:
-        float32 [..., N, 2], the moved points; NaN stays NaN.
-    """
-    return moved(*as_floats(matrix, points))
-
-
 def moved(xp: Any, matrix: Any, points: Any) -> Any:
-    """Returns what `apply_affine` does."""
+    """Moves points [..., N, 2], (x, y), by affine maps [..., 2, 3]; NaN stays NaN."""
     # Written out: a batched matmul of 2 x 2 matrices costs more than its arithmetic.
     x, y = points[..., 0], points[..., 1]
     rows = [
@@ -240,6 +208,13 @@ def moved(xp: Any, matrix: Any, points: Any) -> Any:
         for i in (0, 1)
     ]
     return xp.stack(rows, axis=-1)
+
+
+# The same of arrays of any library: `apply_affine(matrix, points)`.
+crop_to_image_matrix = _in_kind(crop_matrix)
+invert_affine = _in_kind(inverse)
+compose_affine = _in_kind(composed)
+apply_affine = _in_kind(moved)
 
 
 def crop_to_frame(keypoints: Any, crop_to_image: Any) -> Any:
@@ -274,7 +249,7 @@ def into_crop(
 
     Returns:
         Keypoints float32 [K, 2] in crop pixels, (-1, -1) where missing, and visibility
-        [K]; left and right are exchanged in a mirrored crop.
+        [K]. In a mirrored crop, left and right are exchanged.
     """
     keypoints = moved(xp, inverse(xp, crop_to_image), keypoints)
     keypoints = xp.where(flip, xp.take(keypoints, _MIRRORED, axis=0), keypoints)
@@ -286,15 +261,7 @@ def into_crop(
 
 
 def mark_missing(keypoints: Any, visibility: Any) -> Any:
-    """Puts missing keypoints at exactly (-1, -1) and leaves the others alone.
-
-    Args:
-        keypoints: float32 [..., K, 2].
-        visibility: integer [..., K], values of `skeleton.Visibility`.
-
-    Returns:
-        float32 [..., K, 2].
-    """
+    """Moves missing keypoints, of [..., K, 2], to exactly (-1, -1)."""
     xp, keypoints, visibility = as_arrays(keypoints, visibility)
     return xp.where(is_labelled(visibility)[..., None], keypoints, MISSING_COORDINATE)
 
@@ -306,28 +273,6 @@ def is_labelled(visibility: Any) -> Any:
     """
     _, visibility = as_arrays(visibility)
     return visibility > 0
-
-
-def flip_keypoints(keypoints: Any, visibility: Any, *, width: Any) -> tuple[Any, Any]:
-    """Mirrors a pose left to right, as reversing the rows of its image does.
-
-    Integers are pixel centers, so column `x` lands on `width - 1 - x`. Missing
-    keypoints stay at (-1, -1).
-
-    Args:
-        keypoints: float32 [..., K, 2], (x, y) in pixels.
-        visibility: integer [..., K], values of `skeleton.Visibility`.
-        width: Width in pixels of the image that is flipped alongside.
-
-    Returns:
-        Keypoints and visibility of the mirrored pose, shaped like the inputs.
-    """
-    xp, keypoints, width = as_floats(keypoints, width)
-    _, visibility = as_arrays(visibility)
-    mirrored = xp.stack([width - 1 - keypoints[..., 0], keypoints[..., 1]], axis=-1)
-    mirrored = xp.take(mirrored, _MIRRORED, axis=-2)
-    visibility = xp.take(visibility, _MIRRORED, axis=-1)
-    return mark_missing(mirrored, visibility), visibility
 
 
 def find_window(
@@ -356,7 +301,7 @@ def find_window(
     """
     ratios = np.array(RATIOS if antialias else RATIOS[:1], np.float32)
     image_pixels = xp.sqrt(xp.sum(xp.square(crop_to_image[:, 0])))  # per crop pixel
-    reached = xp.sum(xp.array(ratios[1:] <= image_pixels, dtype="float32"))
+    reached = xp.sum(xp.array(image_pixels >= ratios[1:], dtype="float32"))
     exponent = xp.array(reached, dtype="int32")
     factor = xp.take(ratios, exponent)
     scaled_size = xp.ceil(frame_size / factor)
@@ -396,9 +341,9 @@ def person_from_box(
     the box's longer side and 1.74 times the shorter one. These two were fitted to the
     boxes around the labelled keypoints of MPII's 22,246 train people; on the 2,958 of
     validation the square overlaps the official one with a median intersection over
-    union of 0.71 (0.74 where all keypoints are labelled). Much more cannot be had:
-    MPII's squares follow the size of the head, which a box does not tell. The 200
-    nearest boxes of train, by width and height, reach 0.74.
+    union of 0.71 (0.74 where all keypoints are labelled). More is not possible: MPII's
+    squares follow the size of the head, which is unknown from a box. The 200 nearest
+    boxes of train, by width and height, reach 0.74.
 
     Args:
         box: float [4], (x1, y1, x2, y2), the corners in pixels of the image, 0-based.
@@ -408,8 +353,8 @@ def person_from_box(
 
     Returns:
         The features of the dataset without `image`: `center` float32 [2], `scale`
-        float32 [] and no keypoints. `head_box` and `head_size` are -1, unknown: they
-        cannot be told from a box, so there is no PCKh either.
+        float32 [] and no keypoints. `head_box` and `head_size` are -1, unknown, so
+        there is no PCKh either.
 
     Raises:
         ValueError: The box is empty, not finite, or outside the image.

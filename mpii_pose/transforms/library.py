@@ -77,23 +77,21 @@ class Person(NamedTuple):
 
 
 class Library(Protocol):
-    """What a library of arrays needs, beside formulas, to transform an example."""
+    """The functions that cannot be formulas on arrays of any library."""
 
     @property
     def xp(self) -> Any:
-        """The module of its array functions, named as NumPy's."""
+        """The module of the library's array functions, named as NumPy's."""
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Calls a function of this package with arrays of the library."""
+        """Calls a function of this package, if the library can be used here."""
 
     def compiled(
         self, function: Callable[..., Any], *options: Any
     ) -> Callable[..., Any]:
-        """Returns a function of arrays alone, compiled where the library can do so.
+        """Returns a function of arrays alone, compiled if the library has a compiler.
 
-        Args:
-            function: Takes the options, then arrays.
-            *options: Values that can be hashed.
+        Options, which can be hashed, are the first arguments of `function`.
         """
 
     def as_feature(
@@ -101,8 +99,7 @@ class Library(Protocol):
     ) -> tuple[Any, bool, bool]:
         """Returns a value as an array, and whether its dtype and its shape are right.
 
-        Raises:
-            TypeError, ValueError: The value is no array, such as a ragged list.
+        Raises TypeError or ValueError for what is no array, such as a ragged list.
         """
 
     def as_image(self, image: Any) -> tuple[Any, bool]:
@@ -111,7 +108,7 @@ class Library(Protocol):
     def is_whole(self, image: Any) -> Any:
         """Returns whether bytes begin and end as a JPEG, or there are any pixels.
 
-        A decoder that stops early does not notice a missing end.
+        Decoders do not notice that the end is missing.
         """
 
     def image_error(self, image: Any) -> Any:
@@ -124,19 +121,12 @@ class Library(Protocol):
         """Returns a draw of any library as one of this."""
 
     def random_seed(self, person: Person, seed: int | None) -> Any:
-        """Returns the seed of what is random about one example.
+        """Returns the seed of an example's random changes, for `random_numbers`.
 
-        It depends on the user's seed, the example's `index` and its `epoch`, and on
-        nothing else. An `index` is unique within a split only: two splits share their
-        seeds, which does no harm.
-
-        Args:
-            person: The example.
-            seed: The user's seed. None for other changes each time: by the example's
-                `draw_seed`, if it has one, else by a generator of the library's own.
-
-        Returns:
-            The `seed` of `Augmentation.draw`.
+        It depends on the user's seed and the example's `index` and `epoch` alone. An
+        `index` is unique within a split only: two splits share their seeds, which does
+        no harm. Without a user's seed, it is the example's `draw_seed`, if it has one,
+        or another one each time.
         """
 
     def random_numbers(self, seed: Any, normals: int, uniforms: int) -> tuple[Any, Any]:
@@ -145,29 +135,13 @@ class Library(Protocol):
     def read_window(
         self, person: Person, crop_to_image: Any, size: tuple[int, int], antialias: bool
     ) -> Any:
-        """Reads the part of an image that a crop shows, as `warp` takes it.
-
-        Args:
-            person: The example.
-            crop_to_image: float32 [2, 3], from crop pixels to image pixels.
-            size: Height and width of the crop.
-            antialias: See `geometry.find_window`.
-        """
+        """Reads the part of a person's image that a crop of some size shows."""
 
     def warp(self, window: Any, size: tuple[int, int]) -> Any:
         """Interpolates a window's pixels at those of a crop; black outside the image.
 
-        Returns:
-            uint8 or float32 [height, width, 3], in levels of 255.
+        Returns uint8 or float32 [height, width, 3], in levels of 255.
         """
-
-    def decode(self, image: Any) -> Any:
-        """Returns the pixels of a JPEG's bytes or of an image, uint8 [H, W, 3]."""
-
-    def call_on_numpy(
-        self, function: Callable[..., np.ndarray], shape: Any, *arrays: Any
-    ) -> Any:
-        """Returns the picture, uint8 of a shape, that a function of NumPy's makes."""
 
 
 def library_of(*values: Any) -> Library:

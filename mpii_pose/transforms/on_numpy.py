@@ -4,7 +4,7 @@ import functools
 import io
 import os
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -23,18 +23,9 @@ xp = np
 _KINDS = {"i": "integer", "u": "integer", "S": "string", "U": "string", "O": "string"}
 
 
-class PixelWindow(NamedTuple):
-    """A part of an image.
-
-    Attributes:
-        pixels: uint8 [h, w, 3].
-        crop_to_window: float32 [2, 3], from crop pixels to these.
-        is_bgr: Whether blue is the first channel, as OpenCV decodes.
-    """
-
-    pixels: np.ndarray
-    crop_to_window: np.ndarray
-    is_bgr: bool
+# uint8 [h, w, 3], a part of an image; float32 [2, 3], the map from crop pixels to its
+# pixels; and whether blue is the first channel, as OpenCV decodes.
+PixelWindow = tuple[np.ndarray, np.ndarray, bool]
 
 
 def call(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -81,7 +72,7 @@ def is_whole(image: bytes | np.ndarray) -> bool:
 def image_error(image: bytes | np.ndarray) -> str:
     """Returns the message for an image that is not whole."""
     if not isinstance(image, bytes):
-        return f"image is empty: shape {image.shape}"
+        return f"image is empty: shape {list(image.shape)}"
     if not image:
         return library.EMPTY
     return library.PNG if image.startswith(library.PNG_START) else library.BROKEN
@@ -146,7 +137,7 @@ def read_window(
         rows = slice(top * ratio, (top + height) * ratio)
         pixels = image[rows, left * ratio : (left + width) * ratio]
         pixels = _averaged(np.ascontiguousarray(pixels), height, width, ratio)
-    return PixelWindow(pixels, crop_to_window, is_encoded)
+    return pixels, crop_to_window, is_encoded
 
 
 def warp(window: PixelWindow, size: tuple[int, int]) -> np.ndarray:
@@ -154,34 +145,15 @@ def warp(window: PixelWindow, size: tuple[int, int]) -> np.ndarray:
 
     OpenCV before version 5 rounds positions to 1/32 px.
     """
-    cv2 = _opencv()
+    cv2, (pixels, crop_to_window, is_bgr) = _opencv(), window
     crop: np.ndarray = cv2.warpAffine(
-        window.pixels,
-        window.crop_to_window,
+        pixels,
+        crop_to_window,
         size[::-1],
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_CONSTANT,
     )
-    return cv2.cvtColor(crop, cv2.COLOR_BGR2RGB) if window.is_bgr else crop
-
-
-def decode(image: Any) -> np.ndarray:
-    """Returns the pixels of a JPEG's bytes or of an image, uint8 [H, W, 3]."""
-    image, _ = as_image(image)
-    if not is_whole(image):
-        raise MpiiPoseError(image_error(image))
-    if not isinstance(image, bytes):
-        return image
-    cv2 = _opencv()
-    pixels: np.ndarray = cv2.cvtColor(_decoded(image, 1), cv2.COLOR_BGR2RGB)
-    return pixels
-
-
-def call_on_numpy(
-    function: Callable[..., np.ndarray], shape: Any, *arrays: Any
-) -> np.ndarray:
-    """Returns the picture that a function makes of arrays."""
-    return function(*arrays)
+    return cv2.cvtColor(crop, cv2.COLOR_BGR2RGB) if is_bgr else crop
 
 
 @functools.cache
@@ -211,7 +183,7 @@ def _jpeg_size(data: bytes, person: Person) -> tuple[int, int]:
         raise _undecodable(str(error), person) from error
 
 
-def _decoded(data: bytes, ratio: int, person: Person | None = None) -> np.ndarray:
+def _decoded(data: bytes, ratio: int, person: Person) -> np.ndarray:
     """Decodes a JPEG at 1 / ratio of its size, uint8 [H, W, 3] in blue, green, red."""
     cv2 = _opencv()
     name = "IMREAD_COLOR" if ratio == 1 else f"IMREAD_REDUCED_COLOR_{ratio}"
@@ -235,10 +207,10 @@ def _averaged(pixels: np.ndarray, height: int, width: int, ratio: int) -> np.nda
     return means
 
 
-def _undecodable(reason: str, person: Person | None) -> MpiiPoseError:
-    where = "" if person is None else f" {_where(person)}"
+def _undecodable(reason: str, person: Person) -> MpiiPoseError:
     return MpiiPoseError(
-        f"the JPEG cannot be decoded ({reason}){where}: build the dataset again"
+        f"the JPEG cannot be decoded ({reason}) {_where(person)}: build the dataset "
+        "again"
     )
 
 

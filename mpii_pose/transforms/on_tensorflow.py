@@ -8,9 +8,8 @@ same code runs op by op.
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import tensorflow as tf
 import tensorflow.experimental.numpy as tnp
 
@@ -26,18 +25,9 @@ xp = tnp
 BLOCK = 2**16
 
 
-class FlatWindow(NamedTuple):
-    """A part of an image.
-
-    Attributes:
-        pixels: uint8 [n, 3], the pixels row by row, and perhaps black ones after them.
-        size: int32 [2], height and width of the part.
-        crop_to_window: float32 [2, 3], from crop pixels to those of the part.
-    """
-
-    pixels: tf.Tensor
-    size: tf.Tensor
-    crop_to_window: tf.Tensor
+# uint8 [n, 3], a part of an image row by row, perhaps with black pixels after it; int32
+# [2], its height and width; and float32 [2, 3], the map from crop pixels to its pixels.
+FlatWindow = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 
 
 @tf.autograph.experimental.do_not_convert
@@ -207,7 +197,7 @@ def read_window(
         # Half the time of tf.pad, which goes pixel by pixel.
         black = tf.zeros([-tf.shape(flat)[0] % BLOCK, 3], tf.uint8)
         flat = tf.concat([flat, black], axis=0)
-    return FlatWindow(flat, tf.shape(pixels)[:2], crop_to_window)
+    return flat, tf.shape(pixels)[:2], crop_to_window
 
 
 def warp(window: FlatWindow, size: tuple[int, int]) -> tf.Tensor:
@@ -305,15 +295,3 @@ def _average_box(image: tf.Tensor, box: tf.Tensor, ratio: tf.Tensor) -> tf.Tenso
         return tf.cast(tf.round(means), tf.uint8)
 
     return tf.cond(ratio > 1, average, lambda: pixels)
-
-
-def decode(image: tf.Tensor) -> tf.Tensor:
-    """Returns the pixels of a JPEG's bytes or of an image, uint8 [H, W, 3]."""
-    return tf.io.decode_jpeg(image, channels=3) if image.dtype == tf.string else image
-
-
-def call_on_numpy(
-    function: Callable[..., np.ndarray], shape: Any, *tensors: Any
-) -> tf.Tensor:
-    """Returns the picture, uint8 of a shape, that a function makes of arrays."""
-    return tf.ensure_shape(tf.numpy_function(function, tensors, tf.uint8), shape)

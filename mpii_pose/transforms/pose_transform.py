@@ -272,10 +272,10 @@ class PoseTransform:
             library.xp,
             center,
             side,
-            draw.rotation,
-            draw.flip,
-            self.spec.image_size,
-            self.spec.grid,
+            image_size=self.spec.image_size,
+            alignment=self.spec.grid,
+            rotation=draw.rotation,
+            flip=draw.flip,
         )
 
 

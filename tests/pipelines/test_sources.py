@@ -184,6 +184,25 @@ def test_reading_in_a_process_forked_after_reading_is_refused(built):
     assert 'multiprocessing_context="spawn"' in said
 
 
+def test_fork_after_input_pipeline_has_read_is_refused(built):
+    dataset = mpii_pose.input_pipeline(
+        "train[:2]", 1, dataset=built, training=False, transform=lambda e: e["index"]
+    )
+    assert len(list(dataset)) == 2
+    examples = source(built)
+
+    said = processes.in_fork(lambda: examples[0])
+
+    assert said.startswith("RuntimeError: process")
+
+
+@pytest.mark.parametrize("seed", [np.int64(5), np.uint8(5)])
+def test_seed_of_an_order_may_be_any_integer(built, seed):
+    examples = source(built)
+
+    assert list(examples.sampler(seed=seed)) == list(examples.sampler(seed=5))
+
+
 @pytest.mark.slow
 def test_spawned_processes_read_the_same_without_tensorflow(built, expected):
     modules = in_spawned(readers.modules_after_reading, source(built))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mpii_pose import skeleton
 from mpii_pose.transforms import augmentation
 from mpii_pose.transforms.augmentation import Augmentation
 
@@ -17,6 +18,8 @@ EVERYTHING = Augmentation(
     contrast=0.2,
     brightness=0.1,
 )
+# Center and side of the whole body's square.
+WHOLE = np.float32([1, 2]), np.float32(1000)
 
 
 def draws(options, count=2000):
@@ -82,19 +85,14 @@ def test_same_seed_same_draw_and_other_seeds_differ():
 
 def test_square_follows_the_draw():
     draw = augmentation.no_change()._replace(
-        scale=tf.constant(2.0), translation=tf.constant([0.1, -0.2])
+        scale=np.float32(2.0), translation=np.float32([0.1, -0.2])
     )
+    place = np.float32([10, 20]), np.float32(50)
 
-    center, side = augmentation.apply_to_square(
-        draw,
-        tf.constant([10.0, 20.0]),
-        tf.constant(50.0),
-        keypoints=tf.zeros([16, 2]),
-        visibility=tf.zeros([16], tf.int8),
-    )
+    center, side = augmentation.apply_to_square(np, draw, *place, *pose())
 
     np.testing.assert_allclose(center, [20.0, 0.0], atol=1e-5)
-    assert float(side) == 100.0
+    assert side == 100.0
 
 
 @pytest.mark.parametrize(
@@ -114,3 +112,82 @@ def test_option_out_of_range_says_name_range_and_value(option, value):
 def test_unknown_scale_law_lists_the_valid_ones():
     with pytest.raises(ValueError, match="linear, exponential, got 'cubic'"):
         Augmentation(scale_law="cubic")
+
+
+def pose(seed=0):
+    rng = np.random.default_rng(seed)
+    keypoints = rng.uniform(0, 600, (16, 2)).astype(np.float32)
+    return keypoints, np.full(16, 2, np.int8)
+
+
+def half_body(keypoints, visibility, upper):
+    return augmentation.half_body_square(np, keypoints, visibility, upper, *WHOLE)
+
+
+def expected_square(keypoints, labelled, upper):
+    """HRNet's `half_body_transform`, in plain NumPy."""
+    in_half = labelled & (
+        np.isin(skeleton.MPII.keypoints, skeleton.MPII.upper_body) == upper
+    )
+    points = keypoints[in_half]
+    return points.mean(axis=0), 1.5 * np.ptp(points, axis=0).max()
+
+
+def test_upper_body_is_hrnets_list():
+    assert set(skeleton.MPII.upper_body) == set(skeleton.KEYPOINTS[7:])
+
+
+@pytest.mark.parametrize("upper", [True, False])
+def test_square_is_around_the_labelled_keypoints_of_the_half(upper):
+    keypoints, visibility = pose()
+    visibility[[1, 12]] = 0
+    keypoints[[1, 12]] = -1
+    visibility[3] = 1
+
+    center, side = half_body(keypoints, visibility, upper)
+
+    expected = expected_square(keypoints, visibility > 0, upper)
+    np.testing.assert_allclose(center, expected[0], rtol=1e-5)
+    np.testing.assert_allclose(side, expected[1], rtol=1e-5)
+
+
+def test_other_half_is_taken_where_the_wanted_one_has_two_labels():
+    keypoints, visibility = pose()
+    visibility[:5] = 0  # leaves left ankle and pelvis of the lower body
+
+    center, _ = half_body(keypoints, visibility, False)
+
+    expected = expected_square(keypoints, visibility > 0, upper=True)
+    np.testing.assert_allclose(center, expected[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("labels", [0, 1, 8])
+def test_whole_body_stays_where_few_keypoints_are_labelled(labels):
+    keypoints, visibility = pose()
+    visibility[labels:] = 0
+
+    center, side = half_body(keypoints, visibility, True)
+
+    np.testing.assert_array_equal(center, WHOLE[0])
+    assert float(side) == 1000.0
+
+
+def test_coincident_keypoints_still_give_a_square():
+    visibility = np.full(16, 2, np.int8)
+
+    _, side = half_body(np.full((16, 2), 5.0, np.float32), visibility, True)
+
+    assert float(side) == 250.0
+
+
+@pytest.mark.parametrize("upper", [True, False])
+def test_unknown_visibility_counts_as_missing(upper):
+    keypoints, visibility = pose()
+    visibility[[1, 8, 12]] = 0
+    unknown = np.where(visibility == 0, -1, visibility)
+
+    found = half_body(keypoints, unknown, upper)
+
+    expected = half_body(keypoints, visibility, upper)
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_array_equal(found[1], expected[1])

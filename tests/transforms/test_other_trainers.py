@@ -7,7 +7,7 @@ import pytest
 
 import mpii_pose
 from mpii_pose.person import person_square
-from mpii_pose.transforms import channels_first
+from mpii_pose.transforms import other_trainers
 from tests.transforms import scenes
 
 SIZES = {"image_size": (64, 48), "heatmap_size": (16, 12)}
@@ -27,7 +27,7 @@ def test_images_are_normalized_as_imagenets(dtype, tolerance):
     expected = ((image + 1) / 2 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
     transform = mpii_pose.PoseTransform(**SIZES, image_dtype=dtype)
 
-    found = channels_first.imagenet_image(transform(example)["image"])
+    found = other_trainers.imagenet_image(transform(example)["image"])
 
     assert (found.dtype, found.shape) == (np.float32, (3, 64, 48))
     assert found.flags.c_contiguous
@@ -42,9 +42,9 @@ def test_hrnet_takes_input_target_weight_and_meta():
 
     image, target, weight, meta = transform.hrnet(example)
 
-    expected = channels_first.imagenet_image(levels["image"])
+    expected = other_trainers.imagenet_image(levels["image"])
     np.testing.assert_array_equal(image, expected)
-    expected = channels_first.imagenet_image(features["image"])
+    expected = other_trainers.imagenet_image(features["image"])
     np.testing.assert_allclose(image, expected, atol=1e-6)
     for k in range(16):
         np.testing.assert_array_equal(target[k], features["heatmaps"][..., k])
@@ -64,7 +64,7 @@ def test_changed_colors_are_normalized_as_they_are():
 
     image, *_ = transform.hrnet(example)
 
-    expected = channels_first.imagenet_image(features["image"])
+    expected = other_trainers.imagenet_image(features["image"])
     np.testing.assert_array_equal(image, expected)
     plain, *_ = mpii_pose.PoseTransform(**SIZES).hrnet(example)
     assert np.abs(image - plain).max() > 0.1
@@ -134,8 +134,8 @@ def test_batch_trains_a_model_of_hugging_face(monkeypatch):
     assert losses[-1] < 0.7 * losses[0]
     # The network's own preparation of an image: the same mean and deviation.
     processor = transformers.VitPoseImageProcessor()
-    np.testing.assert_allclose(processor.image_mean, channels_first.IMAGENET_MEAN)
-    np.testing.assert_allclose(processor.image_std, channels_first.IMAGENET_STD)
+    np.testing.assert_allclose(processor.image_mean, other_trainers.IMAGENET_MEAN)
+    np.testing.assert_allclose(processor.image_std, other_trainers.IMAGENET_STD)
 
 
 @pytest.mark.slow
