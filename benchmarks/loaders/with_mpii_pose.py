@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from mpii_pose.transforms.pixels import decode_window
 
 from loaders.corpus import BATCH_SIZE, EPOCHS, Corpus
 from mpii_pose.pipelines.tf_data import input_pipeline
 from mpii_pose.transforms import examples
 from mpii_pose.transforms.augmentation import Augmentation
-from mpii_pose.transforms.pixels import decode_window
 from mpii_pose.transforms.pose_transform import PoseTransform
 
 TRAINING = PoseTransform(augmentation=Augmentation.hrnet(), image_dtype="uint8", seed=0)

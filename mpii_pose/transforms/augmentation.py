@@ -189,16 +189,8 @@ def apply_to_square(
 ) -> tuple[Any, Any]:
     """Moves and scales the square of one person as was drawn.
 
-    Args:
-        xp: The library of the arrays.
-        draw: The decisions.
-        center: float32 [2], middle of the square in image pixels.
-        side: float32 [], its side in image pixels.
-        keypoints: float32 [K, 2] in image pixels.
-        visibility: integer [K], values of `skeleton.Visibility`.
-
-    Returns:
-        Center float32 [2] and side float32 [] of the changed square.
+    Takes and returns its center float32 [2] and its side float32 []. They and the
+    keypoints float32 [K, 2] are in image pixels; visibility is integer [K].
     """
     # A constant False needs no operations.
     if not isinstance(draw.half_body, np.ndarray | np.generic) or draw.half_body:
@@ -217,18 +209,8 @@ def half_body_square(
     """Returns the square around one half of the body.
 
     As in HRNet, whose code for it does not run on MPII. The other half is taken where
-    the wanted one has too few labels, and the whole body where both have too few.
-
-    Args:
-        xp: The library of the arrays.
-        keypoints: float32 [K, 2] in image pixels.
-        visibility: integer [K], values of `skeleton.Visibility`.
-        upper: bool [], which half is wanted.
-        center: float32 [2], middle of the whole body's square in image pixels.
-        side: float32 [], its side in image pixels.
-
-    Returns:
-        Center float32 [2] and side float32 [] of the square to show.
+    the wanted one (`upper`, bool []) has too few labels, and the whole body where both
+    have too few. Arguments and results are those of `apply_to_square`.
     """
     labelled = visibility > 0
     upper_half, lower_half = labelled & _UPPER, labelled & ~_UPPER

@@ -95,14 +95,10 @@ class Alignment:
             points, image_size=heatmap_size, heatmap_size=image_size
         )
 
-    def heatmap_to_crop_matrix(
-        self, *, image_size: tuple[int, int], heatmap_size: tuple[int, int]
-    ) -> np.ndarray:
+    def heatmap_to_crop_matrix(self, **sizes: tuple[int, int]) -> np.ndarray:
         """Returns `heatmap_to_crop` as an affine map, float32 [2, 3]."""
-        origin = np.zeros([2, 2], np.float32)
-        origin[1] = 1.0
-        sizes = {"image_size": image_size, "heatmap_size": heatmap_size}
-        start, end = self.heatmap_to_crop(origin, **sizes)
+        corners = np.array([[0, 0], [1, 1]], np.float32)
+        start, end = self.heatmap_to_crop(corners, **sizes)
         return np.column_stack([np.diag(end - start), start])
 
     def flip_error(
@@ -238,18 +234,10 @@ def crop_to_frame(keypoints: Any, crop_to_image: Any) -> Any:
 def into_crop(
     xp: Any, keypoints: Any, visibility: Any, crop_to_image: Any, flip: Any
 ) -> tuple[Any, Any]:
-    """Moves a pose from image pixels to those of a crop.
+    """Moves a pose, float32 [K, 2] and integer [K], from image to crop pixels.
 
-    Args:
-        xp: The library.
-        keypoints: float32 [K, 2] in image pixels.
-        visibility: integer [K], values of `skeleton.Visibility`.
-        crop_to_image: float32 [2, 3].
-        flip: bool [], whether the crop is mirrored.
-
-    Returns:
-        Keypoints float32 [K, 2] in crop pixels, (-1, -1) where missing, and visibility
-        [K]. In a mirrored crop, left and right are exchanged.
+    Missing keypoints become (-1, -1). In a mirrored crop (`flip`), left and right
+    are exchanged.
     """
     keypoints = moved(xp, inverse(xp, crop_to_image), keypoints)
     keypoints = xp.where(flip, xp.take(keypoints, _MIRRORED, axis=0), keypoints)
@@ -287,7 +275,7 @@ def find_window(
     Of a crop that lies outside the image, the window is a single pixel at the border.
 
     Args:
-        xp: The library.
+        xp: The library of the arrays.
         frame_size: float32 [2], height and width of the image.
         crop_to_image: float32 [2, 3], from crop pixels to image pixels.
         size: Height and width of the crop.

@@ -70,20 +70,20 @@ def encode(
     cells = xp.where(has_blob[..., None], cells, 0.0)  # NaN times 0 would be NaN.
 
     # A Gaussian is a column times a row: 2 x 64 exponentials, not 64 x 64.
-    rows = _gaussian(xp, cells[..., 1], size[0], spec)
-    columns = _gaussian(xp, cells[..., 0], size[1], spec)
-    rows = xp.where(has_blob[..., None, :], rows, 0.0)
-    if channels_first:
-        rows, columns = xp.moveaxis(rows, -1, -2), xp.moveaxis(columns, -1, -2)
-        heatmaps = rows[..., :, None] * columns[..., None, :]
-    else:
-        heatmaps = rows[..., :, None, :] * columns[..., None, :, :]
+    axis = -1 if channels_first else -2  # of the cells, beside that of the keypoints
+    rows = _gaussian(xp, cells[..., 1], size[0], spec, axis)
+    columns = _gaussian(xp, cells[..., 0], size[1], spec, axis)
+    rows = xp.where(xp.expand_dims(has_blob, axis), rows, 0.0)
+    heatmaps = xp.expand_dims(rows, axis) * xp.expand_dims(columns, axis - 1)
     return heatmaps, _weights(xp, has_blob, visibility, spec.weighting)
 
 
-def _gaussian(xp: Any, center: Any, size: int, spec: CropSpec) -> Any:
-    """Returns 1-D Gaussians [..., size, K] around `center` [..., K]."""
-    distance = xp.arange(size, dtype="float32")[:, None] - center[..., None, :]
+def _gaussian(xp: Any, center: Any, size: int, spec: CropSpec, axis: int) -> Any:
+    """Returns 1-D Gaussians around `center` [..., K], with their cells on an axis."""
+    places = xp.arange(size, dtype="float32")
+    if axis == -2:
+        places = places[:, None]
+    distance = places - xp.expand_dims(center, axis)
     gaussian = xp.exp(xp.square(distance) * (-0.5 / spec.sigma**2))
     if spec.encoding == "msra":
         within = xp.abs(distance) <= BLOB_RADIUS * spec.sigma

@@ -105,14 +105,11 @@ class Library(Protocol):
     def as_image(self, image: Any) -> tuple[Any, bool]:
         """Returns bytes or an array, and whether it can be an image."""
 
-    def is_whole(self, image: Any) -> Any:
-        """Returns whether bytes begin and end as a JPEG, or there are any pixels.
+    def image_check(self, image: Any) -> Check:
+        """Checks that bytes begin and end as a JPEG, or that there are any pixels.
 
         Decoders do not notice that the end is missing.
         """
-
-    def image_error(self, image: Any) -> Any:
-        """Returns the message for an image that is not whole."""
 
     def verified(self, person: Person, checks: list[Check]) -> Person:
         """Returns the person, or raises the error of the first check that fails."""
@@ -252,7 +249,7 @@ def _checks(library: Library, person: Person) -> list[Check]:
                 person.keypoints,
             ],
         ),
-        (library.is_whole(person.image), lambda: [library.image_error(person.image)]),
+        library.image_check(person.image),
     ]
 
 

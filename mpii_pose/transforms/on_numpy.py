@@ -62,20 +62,13 @@ def as_image(image: Any) -> tuple[bytes | np.ndarray, bool]:
     return image, image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
 
 
-def is_whole(image: bytes | np.ndarray) -> bool:
-    """Returns whether bytes begin and end as a JPEG, or there are any pixels."""
-    if isinstance(image, bytes):
-        return image.startswith(JPEG_START) and image.endswith(JPEG_END)
-    return image.size > 0
-
-
-def image_error(image: bytes | np.ndarray) -> str:
-    """Returns the message for an image that is not whole."""
+def image_check(image: bytes | np.ndarray) -> Check:
+    """Checks that bytes begin and end as a JPEG, or that there are any pixels."""
     if not isinstance(image, bytes):
-        return f"image is empty: shape {list(image.shape)}"
-    if not image:
-        return library.EMPTY
-    return library.PNG if image.startswith(library.PNG_START) else library.BROKEN
+        return image.size > 0, lambda: ["image is empty: shape", list(image.shape)]
+    other = library.PNG if image.startswith(library.PNG_START) else library.BROKEN
+    is_whole = image.startswith(JPEG_START) and image.endswith(JPEG_END)
+    return is_whole, lambda: [other if image else library.EMPTY]
 
 
 def verified(person: Person, checks: list[Check]) -> Person:

@@ -99,23 +99,23 @@ def as_image(image: Any) -> tuple[tf.Tensor, bool]:
     return tf.ensure_shape(image, shape), True
 
 
-def is_whole(image: tf.Tensor) -> tf.Tensor:
-    """Returns whether bytes begin and end as a JPEG, or there are any pixels."""
+def image_check(image: tf.Tensor) -> Check:
+    """Checks that bytes begin and end as a JPEG, or that there are any pixels."""
     if image.dtype != tf.string:
-        return tf.size(image) > 0
+        return tf.size(image) > 0, lambda: ["image is empty: shape", tf.shape(image)]
+    length = tf.strings.length(image)
     start = tf.strings.substr(image, 0, len(JPEG_START))
-    at = tf.maximum(tf.strings.length(image) - len(JPEG_END), 0)
-    end = tf.strings.substr(image, at, len(JPEG_END))
-    return (start == JPEG_START) & (end == JPEG_END)
+    at = tf.maximum(length - len(JPEG_END), 0)
+    is_whole = (start == JPEG_START) & (
+        tf.strings.substr(image, at, len(JPEG_END)) == JPEG_END
+    )
 
+    def message() -> list[tf.Tensor]:
+        first = tf.strings.substr(image, 0, len(library.PNG_START))
+        other = tf.where(first == library.PNG_START, library.PNG, library.BROKEN)
+        return [tf.where(length == 0, library.EMPTY, other)]
 
-def image_error(image: tf.Tensor) -> tf.Tensor:
-    """Returns the message for an image that is not whole, string []."""
-    if image.dtype != tf.string:
-        return tf.strings.format("image is empty: shape {}", tf.shape(image))
-    start = tf.strings.substr(image, 0, len(library.PNG_START))
-    other = tf.where(start == library.PNG_START, library.PNG, library.BROKEN)
-    return tf.where(tf.strings.length(image) == 0, library.EMPTY, other)
+    return is_whole, message
 
 
 def verified(person: Person, checks: list[Check]) -> Person:
@@ -250,15 +250,9 @@ def size_of(image: tf.Tensor) -> tf.Tensor:
 
 
 def read_box(image: tf.Tensor, box: tf.Tensor, exponent: tf.Tensor) -> tf.Tensor:
-    """Reads a box of an image that is scaled by 2 ** -exponent.
+    """Reads a box of an image that is scaled by 2 ** -exponent, uint8 [h, w, 3].
 
-    Args:
-        image: JPEG bytes, string []; or decoded pixels, uint8 [H, W, 3].
-        box: int32 [4], top, left, height and width in the scaled image.
-        exponent: int32 [], 0 to 3.
-
-    Returns:
-        uint8 [height, width, 3].
+    The box is top, left, height and width in the scaled image, int32 [4].
     """
     if image.dtype != tf.string:
         return _average_box(image, box, tf.bitwise.left_shift(1, exponent))

@@ -54,8 +54,8 @@ class PoseTransform:
             in the model.
         augmentation: What to change at random; None for evaluation.
         image_dtype: "float32" in [-1, 1], or "uint8".
-        seed: With a seed, what happens to an example depends on the seed, its `index`
-            and, where it has one, its feature `epoch` (see `number_epochs`), and on
+        seed: With a seed, the changes of an example depend on the seed, its `index`
+            and, if it has one, its feature `epoch` (see `number_epochs`), and on
             nothing else. None draws anew each time.
         antialias: Whether large people are scaled down without aliasing. False
             interpolates between the image's own pixels, as HRNet does.
@@ -178,7 +178,7 @@ class PoseTransform:
         return other_trainers.hugging_face(self._channels_first(example))
 
     def draw(self, example: Features) -> Draw:
-        """Decides what changes of one example: that of its seed, or anew each time.
+        """Draws the changes of one example: by its seed, or anew each time.
 
         Args:
             example: As for `__call__`.
@@ -187,7 +187,7 @@ class PoseTransform:
             The decisions, for `apply`.
         """
         library = library_of(*example.values())
-        return library.call(self._draw, library, example)
+        return library.call(lambda: self._draw(library, checked(library, example)))
 
     def apply(self, example: Features, draw: Draw) -> dict[str, Any]:
         """Transforms one example as was drawn.
@@ -204,35 +204,30 @@ class PoseTransform:
         return library.call(self._transform, library, example, library.as_draw(draw))
 
     def _channels_first(self, example: Features) -> dict[str, Any]:
-        """Transforms one example to levels as they were read, unless colors change."""
+        """Transforms one example for trainers that normalize its colors themselves."""
         self.spec.known_heatmap_size()
         library = library_of(*example.values())
-        keeps_colors = self.augmentation is None or not self.augmentation.changes_colors
-        image_dtype = "uint8" if keeps_colors else "float32"
-        return library.call(self._transform, library, example, None, image_dtype, True)
+        return library.call(self._transform, library, example, None, True)
 
     def _transform(
         self,
         library: Library,
         example: Features,
         draw: Draw | None = None,
-        image_dtype: str | None = None,
         channels_first: bool = False,
     ) -> dict[str, Any]:
         """Transforms one example by a draw, or by one that is made for it."""
         person = checked(library, example)
         if draw is None:
-            draw = self._draw_for(library, person)
-        crop_to_image = self._crop_to_image(library, person, draw)
+            draw = self._draw(library, person)
+        crop_to_image = self._crop_to_image(library.xp, person, draw)
         window = library.read_window(
             person, crop_to_image, self.spec.image_size, self.antialias
         )
-        look = Look(
-            self.spec,
-            image_dtype or self.image_dtype,
-            _has_colors(draw),
-            channels_first,
-        )
+        look = Look(self.spec, self.image_dtype, _has_colors(draw), channels_first)
+        if channels_first:  # Levels as they were read, unless they have changed.
+            image_dtype = "float32" if look.changes_colors else "uint8"
+            look = look._replace(image_dtype=image_dtype)
         features = library.compiled(_render, library, look)(
             window, crop_to_image, person.keypoints, person.visibility, draw
         )
@@ -248,10 +243,7 @@ class PoseTransform:
             "index": person.index,
         }
 
-    def _draw(self, library: Library, example: Features) -> Draw:
-        return self._draw_for(library, checked(library, example))
-
-    def _draw_for(self, library: Library, person: Person) -> Draw:
+    def _draw(self, library: Library, person: Person) -> Draw:
         if self.augmentation is None:
             return no_change()
         seed = library.random_seed(person, self.seed)
@@ -259,17 +251,14 @@ class PoseTransform:
             library.xp, *library.random_numbers(seed, *DECISIONS)
         )
 
-    def _crop_to_image(self, library: Library, person: Person, draw: Draw) -> Any:
+    def _crop_to_image(self, xp: Any, person: Person, draw: Draw) -> Any:
         """Returns float32 [2, 3], from crop pixels to those of the person's image."""
+        center, side = person_square(person.center, person.scale)
         center, side = apply_to_square(
-            library.xp,
-            draw,
-            *person_square(person.center, person.scale),
-            person.keypoints,
-            person.visibility,
+            xp, draw, center, side, person.keypoints, person.visibility
         )
         return geometry.crop_matrix(
-            library.xp,
+            xp,
             center,
             side,
             image_size=self.spec.image_size,
@@ -280,19 +269,12 @@ class PoseTransform:
 
 
 class Look(NamedTuple):
-    """The options that decide how a crop is rendered.
-
-    Attributes:
-        spec: What crop and heatmaps are.
-        image_dtype: "float32" in [-1, 1], or "uint8".
-        changes_colors: Whether a draw's gain and shift are applied.
-        channels_first: Whether heatmaps are [K, height, width].
-    """
+    """The options that decide how a crop is rendered."""
 
     spec: CropSpec
     image_dtype: str
-    changes_colors: bool
-    channels_first: bool
+    changes_colors: bool  # whether a draw's gain and shift are applied
+    channels_first: bool  # whether heatmaps are [K, height, width]
 
 
 def _render(

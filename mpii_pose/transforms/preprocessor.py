@@ -130,12 +130,7 @@ class Preprocessor:
 
 
 def _read(image: tf.Tensor, box: tf.Tensor) -> tf.Tensor:
-    """Reads a box as the full frame shows it, uint8 [height, width, 3].
-
-    Args:
-        image: JPEG bytes, string []; or decoded pixels, uint8 [H, W, 3].
-        box: int32 [4], top, left, height and width, inside the image.
-    """
+    """Reads a box (top, left, height, width) inside an image, as the frame shows it."""
     start = tf.maximum(box[:2] - GUARD, 0)
     end = tf.minimum(box[:2] + box[2:] + GUARD, on_tensorflow.size_of(image))
     wider = tf.concat([start, end - start], axis=0)

@@ -7,9 +7,21 @@ import numpy as np
 from PIL import Image
 
 from mpii_pose import skeleton
+from mpii_pose.transforms import library
+from mpii_pose.transforms.augmentation import Augmentation
 
 LEFT_WRIST = skeleton.KEYPOINTS.index("left_wrist")
 RIGHT_WRIST = skeleton.KEYPOINTS.index("right_wrist")
+ALL_CHANGES = Augmentation(
+    rotation=30.0,
+    scale=0.25,
+    flip=0.5,
+    translation=0.1,
+    half_body=0.5,
+    channel_gain=0.2,
+    contrast=0.2,
+    brightness=0.1,
+)
 
 
 def jpeg(pixels, quality=100, subsampling="4:4:4"):
@@ -116,7 +128,5 @@ def averaged(image, ratio):
 
 def person(example):
     """An example's library, and its features as that checks them."""
-    from mpii_pose.transforms import library
-
     own = library.library_of(*example.values())
     return own, library.checked(own, example)

@@ -157,8 +157,16 @@ def test_numbers_of_the_map_function_may_stand_in_a_list():
         ("image", b"GIF89a", "do not start and end as .*JPEG .* are.*another format"),
         ("image", b"", "JPEG do, but are.*empty: build"),
         ("image", b"\x89PNG\r\n", "JPEG do, but are.*a PNG, which is to be decoded"),
-        ("image", np.zeros((0, 30, 3), np.uint8), "image is empty: shape.*0,? +30,? +3"),
-        ("image", np.zeros((20, 0, 3), np.uint8), "image is empty: shape.*20,? +0,? +3"),
+        (
+            "image",
+            np.zeros((0, 30, 3), np.uint8),
+            "image is empty: shape.*0,? +30,? +3",
+        ),
+        (
+            "image",
+            np.zeros((20, 0, 3), np.uint8),
+            "image is empty: shape.*20,? +0,? +3",
+        ),
     ],
 )
 def test_value_that_cannot_be_used_names_image_and_index(given, name, value, message):

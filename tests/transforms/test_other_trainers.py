@@ -1,7 +1,5 @@
 """What HRNet's PyTorch code and Hugging Face's models take."""
 
-import importlib.util
-
 import numpy as np
 import pytest
 
@@ -91,15 +89,29 @@ def test_without_heatmaps_there_is_nothing_to_train_on(method):
         getattr(transform, method)(people()[0])
 
 
+def train(network, parameters, images, target, target_weight):
+    """Trains for 30 steps with HRNet's loss; returns the losses."""
+    import torch
+
+    optimizer = torch.optim.Adam(parameters, 0.003)
+    losses = []
+    for _ in range(30):
+        found = network(images)
+        assert found.shape == target.shape
+        error = (found - target).flatten(2) * target_weight  # As its JointsMSELoss.
+        loss = 0.5 * error.square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
 @pytest.mark.slow
 def test_batch_trains_a_model_of_hugging_face(monkeypatch):
-    for package in ("torch", "transformers"):
-        if importlib.util.find_spec(package) is None:
-            pytest.skip(f"needs {package}")
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    import torch
-    import transformers
-
     transform = mpii_pose.PoseTransform(**SIZES)
     dataset = [transform.hugging_face(example) for example in people(4)]
     batch = torch.utils.data.default_collate(dataset)
@@ -117,19 +129,14 @@ def test_batch_trains_a_model_of_hugging_face(monkeypatch):
     )
     torch.manual_seed(0)
     model = transformers.VitPoseForPoseEstimation(config).train()
-    optimizer = torch.optim.Adam(model.parameters(), 0.003)
-    losses = []
 
-    for _ in range(30):
-        # ViTPose leaves the loss to its user: it refuses labels.
-        heatmaps = model(pixel_values=batch["pixel_values"]).heatmaps
-        assert heatmaps.shape == batch["labels"].shape
-        error = (heatmaps - batch["labels"]).square().mean(dim=(2, 3))
-        loss = (error * batch["target_weights"]).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
+    losses = train(
+        lambda images: model(pixel_values=images).heatmaps,
+        model.parameters(),
+        batch["pixel_values"],
+        batch["labels"],
+        batch["target_weights"][..., None],
+    )
 
     assert losses[-1] < 0.7 * losses[0]
     # The network's own preparation of an image: the same mean and deviation.
@@ -140,31 +147,20 @@ def test_batch_trains_a_model_of_hugging_face(monkeypatch):
 
 @pytest.mark.slow
 def test_batch_trains_a_network_written_for_hrnet():
-    if importlib.util.find_spec("torch") is None:
-        pytest.skip("needs torch")
-    import torch
-
+    torch = pytest.importorskip("torch")
     transform = mpii_pose.PoseTransform(**SIZES, alignment="legacy")
     dataset = [transform.hrnet(example) for example in people(4)]
-    loader = torch.utils.data.DataLoader(dataset, batch_size=4)
+    images, target, weight, meta = next(
+        iter(torch.utils.data.DataLoader(dataset, batch_size=4))
+    )
     torch.manual_seed(0)
     network = torch.nn.Sequential(
         torch.nn.Conv2d(3, 16, 5, stride=4, padding=2),
         torch.nn.ReLU(),
         torch.nn.Conv2d(16, 16, 1),
     )
-    optimizer = torch.optim.Adam(network.parameters(), 0.01)
-    losses = []
 
-    for _ in range(30):
-        for images, target, target_weight, _ in loader:
-            # As HRNet's JointsMSELoss.
-            error = (network(images) - target).flatten(2) * target_weight
-            loss = 0.5 * error.square().mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            losses.append(loss.item())
+    losses = train(network, network.parameters(), images, target, weight)
 
     assert losses[-1] < 0.7 * losses[0]
-    assert next(iter(loader))[3]["center"].shape == (4, 2)
+    assert meta["center"].shape == (4, 2)
