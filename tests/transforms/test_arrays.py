@@ -83,10 +83,6 @@ def in_crop(keypoints, visibility, matrix, flip):
     return geometry.into_crop(xp, keypoints, visibility, matrix, flip)
 
 
-def window(size, matrix):
-    return geometry.find_window(namespace(matrix), size, matrix, (128, 96), True)
-
-
 CASES = Cases(
     {
         "crop": (crop, (CENTER, SIDE, SIDE, SIDE > 300)),
@@ -97,7 +93,6 @@ CASES = Cases(
         "missing": (geometry.mark_missing, (KEYPOINTS, VISIBILITY)),
         "labelled": (geometry.is_labelled, (VISIBILITY,)),
         "into crop": (in_crop, (*BODY, MATRIX[0], np.array(True))),
-        "window": (window, (np.float32([480, 640]), MATRIX[1])),
         "half upper": (half(True), (*BODY, CENTER[0], SIDE[0])),
         "half lower": (half(False), (*BODY, CENTER[0], SIDE[0])),
         "square": (change_square, (CENTER[0], SIDE[0], *BODY, np.array(True))),
@@ -137,7 +132,7 @@ def test_every_library_gives_the_same(library, case):
 @pytest.mark.parametrize("case", CASES.table)
 def test_floats_stay_float32(case):
     for array in CASES.found("numpy", case):
-        assert array.dtype in (np.float32, np.int8, np.int32, np.bool_)
+        assert array.dtype in (np.float32, np.int8, np.bool_)
 
 
 @pytest.mark.parametrize("values", [np.float64, np.float32, list])
