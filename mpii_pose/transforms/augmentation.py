@@ -71,7 +71,7 @@ def no_change() -> Draw:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """How much training examples are changed at random; 0 switches a change off.
+    """The sizes of random changes to training examples; 0 switches a change off.
 
     Attributes:
         rotation: Standard deviation in degrees; clipped at twice that.

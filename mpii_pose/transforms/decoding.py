@@ -10,7 +10,7 @@ The highest cell of a map is the coarse position, which `method` refines:
   ("Distribution-Aware Coordinate Representation", Zhang et al., arXiv 1910.06278).
 
 Keypoints are (x, y) in pixels of the crop; `crop_to_frame` moves them to the full
-image. Heatmaps may be arrays of any library that `arrays` knows.
+image. Heatmaps may be arrays of any library in `arrays`.
 """
 
 import dataclasses
@@ -34,7 +34,7 @@ _MAX_OFFSET = 2.0
 # Logarithms are taken of values from this share of the peak upwards.
 _SMALLEST_SHARE = 1e-6
 _LOWEST = np.finfo(np.float32).min
-# A top that is flatter than a Gaussian of sigma 100 is not told from rounding.
+# A top that is flatter than a Gaussian of sigma 100 is no different from rounding.
 _SMALLEST_CURVATURE = 1e-4
 
 
@@ -60,7 +60,7 @@ def decode_heatmaps(
     Returns:
         Keypoints float32 [..., K, 2], (x, y) in crop pixels, and scores float32
         [..., K], the highest value of each map. A map without a positive value has no
-        keypoint: its position is NaN, as it is where the map holds a NaN.
+        keypoint: its position is NaN, as it is where the map contains a NaN.
 
     Raises:
         ValueError: An option is not valid, the maps are not those of the spec, or the

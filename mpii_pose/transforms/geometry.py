@@ -5,7 +5,7 @@ Points are (x, y) in pixels, 0-based, integers at pixel centers; sizes are
 through it and the keypoints pass through its inverse, so both always agree.
 
 Functions that take `xp` first are formulas on float arrays of that library. The others
-take arrays of any library that `arrays` knows, and return arrays of the same.
+take arrays of any library in `arrays`, and return arrays of the same.
 """
 
 import dataclasses
@@ -270,7 +270,7 @@ def find_window(
     size: tuple[int, int],
     antialias: bool,
 ) -> tuple[Any, Any, Any]:
-    """Finds the smallest window of an image that holds all pixels a crop interpolates.
+    """Finds the smallest window of an image with all pixels that a crop interpolates.
 
     Of a crop that lies outside the image, the window is a single pixel at the border.
 

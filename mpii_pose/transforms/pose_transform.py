@@ -304,7 +304,7 @@ def _render(
 
 
 def _finished(xp: Any, levels: Any, draw: Draw, look: Look) -> Any:
-    """Changes the colors as was drawn, and the range and dtype as the options say."""
+    """Changes the colors as was drawn, then range and dtype by the options."""
     if levels.dtype == look.image_dtype == "uint8" and not look.changes_colors:
         return levels
     image = xp.array(levels, dtype="float32")

@@ -158,10 +158,10 @@ def test_reading_in_a_process_forked_after_reading_is_refused(built):
     examples = source(built)
     assert examples[0]
 
-    said = processes.in_fork(lambda: examples[0])
+    message = processes.in_fork(lambda: examples[0])
 
-    assert said.startswith("RuntimeError: process")
-    assert 'multiprocessing_context="spawn"' in said
+    assert message.startswith("RuntimeError: process")
+    assert 'multiprocessing_context="spawn"' in message
 
 
 def test_fork_after_input_pipeline_has_read_is_refused(built):
@@ -171,9 +171,9 @@ def test_fork_after_input_pipeline_has_read_is_refused(built):
     assert len(list(dataset)) == 2
     examples = source(built)
 
-    said = processes.in_fork(lambda: examples[0])
+    message = processes.in_fork(lambda: examples[0])
 
-    assert said.startswith("RuntimeError: process")
+    assert message.startswith("RuntimeError: process")
 
 
 @pytest.mark.parametrize("seed", [np.int64(5), np.uint8(5)])

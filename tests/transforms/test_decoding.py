@@ -243,7 +243,7 @@ def test_maps_of_other_keypoints_are_decoded_without_a_spec(count):
 
 
 def perfect_model(images, keypoints, alignment, size):
-    """Knows `images` and their mirror images, and draws the right heatmaps."""
+    """Returns the right heatmaps of `images` and of their mirror images."""
     height, width = images.shape[-3:-1]
     mirrored = np.float32(keypoints * [-1, 1] + [width - 1, 0])
     mirrored = mirrored[..., skeleton.MPII.mirrored, :]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mpii_pose.checks import MpiiPoseError, check_size
+from mpii_pose.checks import MpiiPoseError
 from mpii_pose.transforms.library import checked, library_of
 from tests.transforms import scenes
 
@@ -209,14 +209,6 @@ def test_missing_keypoint_may_be_anything():
     )
 
     np.testing.assert_array_equal(found["keypoints"], keypoints)
-
-
-@pytest.mark.parametrize(
-    "size", [(256,), (0, 4), (256.0, 256.0), 256, "ab", (1, 2, 3), None]
-)
-def test_wrong_size_says_what_is_expected(size):
-    with pytest.raises(ValueError, match=r"crop must be \(height, width\), two int"):
-        check_size("crop", size)
 
 
 def seed_of(values, seed):
