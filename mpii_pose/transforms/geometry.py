@@ -259,7 +259,7 @@ def is_labelled(visibility: Any) -> Any:
 
     Values below 0 are unknown and count as missing.
     """
-    _, visibility = as_arrays(visibility)
+    _, visibility = as_floats(visibility)
     return visibility > 0
 
 

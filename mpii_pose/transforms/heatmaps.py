@@ -66,7 +66,7 @@ def encode(
     last_cell = np.array(size[::-1], np.float32) - 1
     reach = BLOB_RADIUS * spec.sigma
     on_map = xp.all((cells >= -reach) & (cells <= last_cell + reach), axis=-1)
-    has_blob = on_map & (visibility > 0)
+    has_blob = on_map & (xp.array(visibility, dtype="float32") > 0)
     cells = xp.where(has_blob[..., None], cells, 0.0)  # NaN times 0 would be NaN.
 
     # A Gaussian is a column times a row: 2 x 64 exponentials, not 64 x 64.

@@ -3,6 +3,7 @@
 import io
 import itertools
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -12,6 +13,8 @@ from mpii_pose.transforms.augmentation import Augmentation
 
 LEFT_WRIST = skeleton.KEYPOINTS.index("left_wrist")
 RIGHT_WRIST = skeleton.KEYPOINTS.index("right_wrist")
+# OpenCV before version 5 rounds the positions of pixels to 1/32 px.
+OPENCV_IS_EXACT = int(cv2.__version__.partition(".")[0]) >= 5
 ALL_CHANGES = Augmentation(
     rotation=30.0,
     scale=0.25,
