@@ -60,10 +60,11 @@ def test_hourglass_draws_as_published():
     assert drawn.gain.std(axis=1).mean() > 0.1
 
 
-def test_every_option_moves_its_own_decision_only():
-    full = draws(ALL_CHANGES, count=50)
+@pytest.mark.parametrize("library", [draws, draws_of_arrays])
+def test_every_option_moves_its_own_decision_only(library):
+    full = library(ALL_CHANGES, count=50)
     for name in ("rotation", "scale", "flip", "translation", "half_body"):
-        drawn = draws(dataclasses.replace(ALL_CHANGES, **{name: 0.0}), count=50)
+        drawn = library(dataclasses.replace(ALL_CHANGES, **{name: 0.0}), count=50)
 
         for field in full._fields:
             same = np.array_equal(getattr(drawn, field), getattr(full, field))

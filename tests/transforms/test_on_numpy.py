@@ -217,12 +217,3 @@ def test_forks_without_a_seed_draw_differently():
 
     assert len(rotations) == 3
     assert all(text.startswith("ValueError: ") for text in rotations), rotations
-
-
-def test_seed_gives_each_decision_its_own_place():
-    example = scenes.encoded(scenes.example(scenes.noise(20, 30)))
-    every = PoseTransform(augmentation=ALL_CHANGES, seed=1).draw(example)
-    one = PoseTransform(augmentation=Augmentation(scale=0.25), seed=1).draw(example)
-
-    assert one.scale == every.scale
-    assert one.rotation == 0 != every.rotation
