@@ -11,7 +11,8 @@ JPEG = scenes.jpeg(scenes.noise(20, 30))
 
 
 def example(**changes):
-    return {**scenes.example(scenes.noise(20, 30), index=41), **changes}
+    occluded = {"visibility": np.ones(16, np.int8)}
+    return {**scenes.example(scenes.noise(20, 30), index=41), **occluded, **changes}
 
 
 def check(values):

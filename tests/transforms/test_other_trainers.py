@@ -51,7 +51,9 @@ def test_hrnet_takes_input_target_weight_and_meta():
     center, side = person_square(example["center"], example["scale"])
     np.testing.assert_allclose(meta["center"], center, atol=1e-3)
     np.testing.assert_allclose(meta["scale"] * 200, [side, side * 64 / 48], rtol=1e-4)
-    assert meta["index"] == 1
+    np.testing.assert_array_equal(meta["joints"], features["keypoints"])
+    np.testing.assert_array_equal(meta["joints_vis"], np.ones((16, 1)))
+    assert (meta["index"], meta["score"]) == (1, 1)
 
 
 def test_changed_colors_are_normalized_as_they_are():
