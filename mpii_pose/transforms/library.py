@@ -46,7 +46,10 @@ MAX_COORDINATE = 1e9
 # Plain numbers, which are taken for floats where those are needed.
 _PLAIN = (int, float, np.integer, list, tuple)
 
-# Errors of bytes that are no whole JPEG.
+# Messages for values that cannot be used, and for bytes that are no whole JPEG.
+_SCALE = f"scale must be {MIN_SCALE} to {MAX_SCALE} (person height / 200 px), got"
+_PLACE = f"must be finite and at most {MAX_COORDINATE:g} px from 0, got"
+_CENTER, _KEYPOINTS = f"center {_PLACE}", f"keypoints that are not missing {_PLACE}"
 _NO_JPEG = "the bytes do not start and end as those of a JPEG do, but are"
 EMPTY = f"{_NO_JPEG} empty: build the dataset again"
 PNG_START = b"\x89PNG"
@@ -226,29 +229,9 @@ def _checks(library: Library, person: Person) -> list[Check]:
     missing = (person.visibility <= 0)[:, None]
     placed = missing | (xp.abs(person.keypoints) <= MAX_COORDINATE)
     return [
-        (
-            (scale >= MIN_SCALE) & (scale <= MAX_SCALE),
-            lambda: [
-                f"scale must be {MIN_SCALE} to {MAX_SCALE} (person height / 200 px), "
-                "got",
-                scale,
-            ],
-        ),
-        (
-            xp.all(xp.abs(center) <= MAX_COORDINATE),
-            lambda: [
-                f"center must be finite and at most {MAX_COORDINATE:g} px from 0, got",
-                center,
-            ],
-        ),
-        (
-            xp.all(placed),
-            lambda: [
-                "keypoints that are not missing must be finite and at most "
-                f"{MAX_COORDINATE:g} px from 0, got",
-                person.keypoints,
-            ],
-        ),
+        ((scale >= MIN_SCALE) & (scale <= MAX_SCALE), lambda: [_SCALE, scale]),
+        (xp.all(xp.abs(center) <= MAX_COORDINATE), lambda: [_CENTER, center]),
+        (xp.all(placed), lambda: [_KEYPOINTS, person.keypoints]),
         library.image_check(person.image),
     ]
 
