@@ -40,7 +40,7 @@ from mpii_pose import synthetic
 from mpii_pose.shards.images import ImageFile, find_image_files
 from mpii_pose.shards.layouts import FullFrame, Layout, layout_from
 from mpii_pose.synthetic import release as drawn
-from mpii_pose.transforms import examples as examples_lib
+from mpii_pose.transforms import library
 
 LAYOUTS = (
     "256,90,4:2:0",
@@ -52,7 +52,7 @@ LAYOUTS = (
 KINDS = ("train", "eval", "HRNet train", "HRNet eval")
 SIZE = 256
 BATCH_SIZE = 32
-NEEDED = ("image", *examples_lib.SPECS, examples_lib.IMAGE_TO_FRAME)
+NEEDED = ("image", *library.SPECS, library.IMAGE_TO_FRAME)
 
 
 def main() -> None:

@@ -51,10 +51,9 @@ with epy.lazy_api_imports(globals()):
     from mpii_pose.pipelines.tf_data import input_pipeline
     from mpii_pose.release.release import read_people
     from mpii_pose.transforms.augmentation import Augmentation
-    from mpii_pose.transforms.boxes import person_from_box
     from mpii_pose.transforms.convert import convert_keypoints, shared_keypoints
     from mpii_pose.transforms.decoding import decode_heatmaps, flip_test
-    from mpii_pose.transforms.geometry import crop_to_frame
+    from mpii_pose.transforms.geometry import crop_to_frame, person_from_box
     from mpii_pose.transforms.heatmaps import encode_heatmaps
     from mpii_pose.transforms.pose_transform import PoseTransform
     from mpii_pose.transforms.preprocessor import Preprocessor

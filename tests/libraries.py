@@ -37,7 +37,7 @@ def in_tf_data(function: Function, arrays: Results) -> Results:
 
 
 def in_keras(function: Function, arrays: Results) -> Results:
-    """As a model of Keras, whose symbolic tensors know only `keras.ops`."""
+    """As a model of Keras, whose symbolic tensors work with `keras.ops` alone."""
     inputs = [
         keras.Input(batch_shape=array.shape, dtype=str(array.dtype)) for array in arrays
     ]

@@ -23,7 +23,6 @@ from mpii_pose.tools import audit as audits, pages, people
 from mpii_pose.tools.main import main
 from mpii_pose.transforms.augmentation import Augmentation
 from mpii_pose.transforms.pose_transform import PoseTransform
-from mpii_pose.transforms.preprocessor import Preprocessor
 
 EXAMPLE = "image_name index keypoints visibility center scale head_size".split()
 release, folder = sys.argv[1], pathlib.Path(sys.argv[2])
@@ -49,7 +48,6 @@ for person in everybody[:2]:
     people = {name: [example[name]] for name in ("keypoints", "visibility")}
     frame = examples.draw_example({"image": image, "people": people})["image"]
     assert frame.shape[2] == 3 and frame.dtype == np.uint8
-    assert Preprocessor(is_train=True)({**example, "image": image})[1].max() == 12
 train = [p.keypoints for p in audit.release.people["train"]]
 np.save(folder / "pred.npy", np.array(train) + 1)
 main(["evaluate", str(folder / "pred.npy"), release, "--split", "train",

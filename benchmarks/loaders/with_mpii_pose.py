@@ -7,9 +7,10 @@ import tensorflow as tf
 
 from loaders.corpus import BATCH_SIZE, EPOCHS, Corpus
 from mpii_pose.pipelines.tf_data import input_pipeline
-from mpii_pose.transforms import examples
+from mpii_pose.transforms import on_tensorflow
 from mpii_pose.transforms.augmentation import Augmentation
-from mpii_pose.transforms.pixels import decode_window
+from mpii_pose.transforms.geometry import find_window
+from mpii_pose.transforms.library import Features
 from mpii_pose.transforms.pose_transform import PoseTransform
 
 TRAINING = PoseTransform(augmentation=Augmentation.hrnet(), image_dtype="uint8", seed=0)
@@ -103,21 +104,18 @@ def evaluation_windows_only(corpus: Corpus) -> tf.data.Dataset:
 
 
 def _windows_only(corpus: Corpus, transform: PoseTransform) -> tf.data.Dataset:
-    def find(example: examples.Features) -> tuple[tf.Tensor, decode_window.Window]:
-        features = transform(example)
-        window = decode_window.find_window(
-            example["image"],
-            features["crop_to_image"],
-            image_size=transform.image_size,
-            antialias=transform.antialias,
+    def find(example: Features) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        crop_to_image = transform(example)["crop_to_image"]
+        box, exponent, _ = find_window(
+            on_tensorflow.xp,
+            tf.cast(on_tensorflow.size_of(example["image"]), tf.float32),
+            crop_to_image,
+            transform.image_size,
+            transform.antialias,
         )
-        return example["image"], window
+        return example["image"], box, exponent
 
     found = list(in_memory(corpus).map(find))
-    images, windows = zip(*found, strict=True)
-    columns = decode_window.Window(*map(tf.stack, zip(*windows, strict=True)))
-    dataset = tf.data.Dataset.from_tensor_slices((list(images), columns))
-    return batches(
-        dataset,
-        lambda image, window: tf.shape(decode_window.read_window(image, window)),
-    )
+    images, boxes, exponents = map(list, zip(*found, strict=True))
+    dataset = tf.data.Dataset.from_tensor_slices((images, boxes, exponents))
+    return batches(dataset, lambda *window: tf.shape(on_tensorflow.read_box(*window)))

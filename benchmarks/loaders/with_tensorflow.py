@@ -4,8 +4,11 @@ import tensorflow as tf
 
 from loaders.corpus import Corpus
 from loaders.with_mpii_pose import TRAINING, batches, in_memory
-from mpii_pose.transforms import examples, geometry
+from mpii_pose.person import person_square
+from mpii_pose.transforms import geometry, on_tensorflow
+from mpii_pose.transforms.augmentation import apply_to_square
 from mpii_pose.transforms.heatmaps import encode_heatmaps
+from mpii_pose.transforms.library import Features
 
 SIZE = 256
 CELLS = 64
@@ -16,9 +19,17 @@ def projective_transform(corpus: Corpus) -> tf.data.Dataset:
     return batches(in_memory(corpus), _full_frame)
 
 
-def _full_frame(example: examples.Features) -> dict[str, tf.Tensor]:
-    draw = TRAINING.augmentation.draw(seed=examples.random_seed(example, TRAINING.seed))
-    crop_to_image = TRAINING.crop_to_image(example, draw)
+def _full_frame(example: Features) -> dict[str, tf.Tensor]:
+    draw = TRAINING.draw(example)
+    pose = example["keypoints"], example["visibility"]
+    square = person_square(example["center"], example["scale"])
+    crop_to_image = geometry.crop_to_image_matrix(
+        *apply_to_square(on_tensorflow.xp, draw, *square, *pose),
+        image_size=TRAINING.image_size,
+        alignment=TRAINING.spec.grid,
+        rotation=draw.rotation,
+        flip=draw.flip,
+    )
     image = tf.raw_ops.ImageProjectiveTransformV3(
         images=tf.io.decode_jpeg(example["image"], channels=3)[None],
         transforms=tf.concat([tf.reshape(crop_to_image, [1, 6]), [[0.0, 0.0]]], 1),
@@ -27,12 +38,9 @@ def _full_frame(example: examples.Features) -> dict[str, tf.Tensor]:
         fill_mode="CONSTANT",
         fill_value=0.0,
     )[0]
-    keypoints = geometry.apply_affine(
-        geometry.invert_affine(crop_to_image), example["keypoints"]
+    keypoints, visibility = geometry.into_crop(
+        on_tensorflow.xp, *pose, crop_to_image, draw.flip
     )
-    swapped = geometry.swap_mirrored(keypoints, example["visibility"])
-    keypoints = tf.where(draw.flip, swapped[0], keypoints)
-    visibility = tf.where(draw.flip, swapped[1], example["visibility"])
     heatmaps, weights = encode_heatmaps(keypoints, visibility)
     return {"image": image, "heatmaps": heatmaps, "weights": weights}
 
@@ -46,7 +54,7 @@ def tutorial(corpus: Corpus) -> tf.data.Dataset:
     return batches(in_memory(corpus), _tutorial_example, epochs=1)
 
 
-def _tutorial_example(example: examples.Features) -> tuple[tf.Tensor, tf.Tensor]:
+def _tutorial_example(example: Features) -> tuple[tf.Tensor, tf.Tensor]:
     image = tf.io.decode_jpeg(example["image"], channels=3)
     shape = tf.shape(image)
     keypoints = tf.cast(example["keypoints"], tf.int32)

@@ -1,17 +1,21 @@
 """Examples as pictures, for the functions with which TFDS shows a dataset.
 
-TFDS shows an example's `image` and nothing that belongs to it. Here the skeleton is
-drawn into that image, so what is stored stays as it is, and reading it needs no class
-of this package.
+TFDS shows an example's `image` and none of its other features. Here the skeleton is
+drawn into that image once it is read: the stored example needs no class of this
+package.
 """
 
-from collections.abc import Mapping
+import io
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import PIL.Image
 
 from mpii_pose.drawing.poses import draw_pose
-from mpii_pose.transforms.libraries import library_of
+from mpii_pose.pictures import as_rgb, refusing_truncated_images
+from mpii_pose.transforms.arrays import load_module
+from mpii_pose.transforms.library import library_of
 from mpii_pose.transforms.pose_transform import PoseTransform
 
 # Thick enough to be seen in the dataframe's thumbnails of 128 px.
@@ -32,19 +36,25 @@ def draw_example(example: Mapping[str, Any]) -> dict[str, Any]:
             bytes.
 
     Returns:
-        The same features, but for `image`, uint8 [256, 256, 3], the crop that
+        The same features, with another `image`: uint8 [256, 256, 3], the crop that
         `PoseTransform` makes; of a whole image, uint8 [H, W, 3].
     """
-    library = library_of(*example.values())
     if "people" in example:
-        image = library.decoded(example["image"])
         people = [example["people"][name] for name in ("keypoints", "visibility")]
-        drawn = library.drawn(_draw_all, [None, None, 3], image, *people)
+        picture = _called(_draw_all, [None, None, 3], example["image"], *people)
     else:
         crop = _CROP(example)
         features = [crop[name] for name in ("image", "keypoints", "visibility")]
-        drawn = library.drawn(_draw, crop["image"].shape, *features)
-    return {**example, "image": drawn}
+        picture = _called(_draw, crop["image"].shape, *features)
+    return {**example, "image": picture}
+
+
+def _called(function: Callable[..., np.ndarray], shape: Any, *arrays: Any) -> Any:
+    """Returns a picture of NumPy's, uint8 of a shape, as an array of their library."""
+    if library_of(*arrays).xp is np:
+        return function(*arrays)
+    tf = load_module("tensorflow")
+    return tf.ensure_shape(tf.numpy_function(function, arrays, tf.uint8), shape)
 
 
 def _draw(
@@ -54,9 +64,12 @@ def _draw(
 
 
 def _draw_all(
-    image: np.ndarray, keypoints: np.ndarray, visibility: np.ndarray
+    image: bytes | np.ndarray, keypoints: np.ndarray, visibility: np.ndarray
 ) -> np.ndarray:
-    drawn: Any = image
+    picture: Any = image
+    if isinstance(image, bytes):
+        with refusing_truncated_images(), PIL.Image.open(io.BytesIO(image)) as opened:
+            picture = np.asarray(as_rgb(opened))
     for person in zip(keypoints, visibility, strict=True):
-        drawn = draw_pose(drawn, *person)
-    return np.asarray(drawn)
+        picture = draw_pose(picture, *person)
+    return np.asarray(picture)

@@ -1,6 +1,7 @@
 """Examples by number, without TensorFlow: for PyTorch, JAX, grain and plain loops."""
 
 import dataclasses
+import operator
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, overload
@@ -8,13 +9,10 @@ from typing import Any, overload
 import numpy as np
 import tensorflow_datasets as tfds
 
-from mpii_pose.pipelines.builders import open_builder
+from mpii_pose.files import user_path
+from mpii_pose.transforms import forks
 
 Key = int | tuple[int, int]
-
-# Whether this process has read, and whether it was forked from one that had: the
-# threads of ArrayRecord, one pool for all files, are not taken along.
-_state = {"read": False, "forked_after_reading": False}
 
 _BUILD = (
     "tfds build {name} --imports mpii_pose --config {config} --file_format array_record"
@@ -28,7 +26,7 @@ def data_source(
     data_dir: str | None = None,
     transform: Callable[[dict[str, Any]], Any] | None = None,
 ) -> "DataSource":
-    """Opens a split as a sequence, which reads an example when it is asked for it.
+    """Opens a split as a sequence, which reads an example when it is indexed.
 
     TensorFlow is not imported. The dataset must be built with
     `--file_format array_record`, whose examples can be read in any order.
@@ -44,16 +42,19 @@ def data_source(
         dataset: Name of the dataset, perhaps with config ("mpii_pose/synthetic"), or
             a builder.
         data_dir: Where TFDS keeps its datasets, if `dataset` is a name.
-        transform: Function of single examples, such as a `PoseTransform`; one that can
-            be pickled, if workers are spawned. None for the examples as they are
-            stored: NumPy arrays and numbers, `image` and other strings as bytes.
+        transform: Function of single examples, such as a `PoseTransform`. It must be
+            possible to pickle it if workers are spawned. None for the examples as they
+            are stored: NumPy arrays and numbers, `image` and other strings as bytes.
 
     Returns:
-        A sequence: it has a length, `[number]`, slices, can be iterated, pickled, read
-        in threads, and in processes: spawned, or forked before anything was read.
-        `[epoch, number]` is the example with a feature `epoch`, by which a transform
-        with a seed changes it in each epoch in another way. `sampler` gives such pairs
-        epoch by epoch, to PyTorch's workers too, persistent or not.
+        A sequence, with length, `[number]` and slices. It can be iterated, pickled, and
+        read in threads and in other processes: spawned ones, or ones that were forked
+        before anything was read.
+
+        `source[epoch, number]` adds a feature `epoch` to the example: a transform with
+        a seed then changes the example differently in each epoch. `source.sampler()`
+        yields such pairs, epoch after epoch. It works with PyTorch's workers, be they
+        persistent or not.
 
     Raises:
         ValueError: There is no such split, or the dataset is not built, or not so that
@@ -77,7 +78,7 @@ class DataSource(Sequence):
     Attributes:
         examples: All examples of the split as they are stored.
         numbers: Which of them are in this sequence.
-        transform: What makes an item of an example; None for nothing.
+        transform: The function that makes an item of an example; None for the example.
     """
 
     examples: Sequence[dict[str, Any]]
@@ -95,7 +96,7 @@ class DataSource(Sequence):
         if isinstance(key, slice):
             return dataclasses.replace(self, numbers=self.numbers[key])
         epoch, number = key if isinstance(key, tuple) else (None, key)
-        _check_process()
+        forks.check("ArrayRecord")
         example = {
             name: _as_arrays(value)
             for name, value in self.examples[self.numbers[number]].items()
@@ -118,11 +119,12 @@ class DataSource(Sequence):
         """Returns the keys of this sequence, in another order in each epoch.
 
         Args:
-            shuffle: Whether to; if not, keys come in the order of the split.
-            seed: Of the order: the same seed gives the same orders.
-            rank: Which of several training processes reads, from 0.
-            num_replicas: How many there are. Each key goes to one of them. If shuffled,
-                each gets as many, and what is left over changes with the epoch.
+            shuffle: Whether to shuffle; else keys come in the order of the split.
+            seed: Seed of the order: the same seed gives the same orders.
+            rank: Number of this training process, from 0.
+            num_replicas: Number of training processes. Each key goes to one of them. If
+                shuffled, all get equally many keys, and other keys are left over in
+                each epoch.
         """
         return EpochSampler(
             len(self), shuffle=shuffle, seed=seed, rank=rank, num_replicas=num_replicas
@@ -130,13 +132,13 @@ class DataSource(Sequence):
 
 
 class EpochSampler:
-    """Pairs of epoch and number, to be read epoch by epoch.
+    """Pairs of epoch and number, a sampler for PyTorch.
 
-    Each time it is iterated, the next epoch begins: the training process alone counts
-    them, and so workers need not be told. It is what PyTorch takes as a sampler.
+    Each iteration is the next epoch. The training process alone counts the epochs, and
+    workers get them with the numbers.
 
     Attributes:
-        epoch: That which the next iteration gives; to go on after a checkpoint, set it.
+        epoch: The epoch of the next iteration; set it to go on after a checkpoint.
     """
 
     def __init__(
@@ -147,7 +149,8 @@ class EpochSampler:
                 f"rank must be 0 to num_replicas - 1, got {rank} of {num_replicas}"
             )
         self.epoch = 0
-        self._length, self._shuffle, self._seed = length, shuffle, seed
+        self._length, self._shuffle = length, shuffle
+        self._seed = operator.index(seed) & 0xFFFFFFFFFFFFFFFF
         self._rank, self._num_replicas = rank, num_replicas
 
     def __len__(self) -> int:
@@ -158,19 +161,25 @@ class EpochSampler:
         epoch, self.epoch = self.epoch, self.epoch + 1
         order: Sequence[int] = range(self._length)
         if self._shuffle:
-            seed = [self._seed & 0xFFFFFFFFFFFFFFFF, epoch]
-            order = np.random.default_rng(seed).permutation(self._length).tolist()
+            generator = np.random.default_rng([self._seed, epoch])
+            order = generator.permutation(self._length).tolist()
         for number in self._part(order):
             yield epoch, number
 
     def set_epoch(self, epoch: int) -> None:
-        """Sets which epoch comes next, as PyTorch's trainers do."""
+        """Sets the epoch of the next iteration, as PyTorch's trainers do."""
         self.epoch = epoch
 
     def _part(self, order: Sequence[int]) -> Sequence[int]:
         if self._shuffle:
             order = order[: self._length // self._num_replicas * self._num_replicas]
         return order[self._rank :: self._num_replicas]
+
+
+def open_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
+    """Returns `tfds.builder` of a folder whose `~` is the user's home."""
+    folder = None if data_dir is None else os.fspath(user_path(data_dir))
+    return tfds.builder(name, data_dir=folder)
 
 
 def _check_is_built(builder: tfds.core.DatasetBuilder) -> None:
@@ -199,22 +208,3 @@ def _as_arrays(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     return {name: np.asarray(values) for name, values in value.items()}
-
-
-def _check_process() -> None:
-    """Raises RuntimeError where ArrayRecord cannot read; notes that it reads."""
-    if _state["forked_after_reading"]:
-        raise RuntimeError(
-            f"process {os.getpid()} was forked from one that had read examples, and "
-            "ArrayRecord cannot read in it. Start workers by "
-            '"spawn" instead: DataLoader(..., multiprocessing_context="spawn") or '
-            'multiprocessing.get_context("spawn")'
-        )
-    _state["read"] = True
-
-
-def _note_fork() -> None:
-    _state["forked_after_reading"] = _state["read"]
-
-
-os.register_at_fork(after_in_child=_note_fork)

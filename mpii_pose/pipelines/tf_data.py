@@ -3,24 +3,25 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from mpii_pose.pipelines.builders import open_builder
+from mpii_pose.pipelines.sources import open_builder
 from mpii_pose.transforms import forks
 from mpii_pose.transforms.augmentation import Augmentation
-from mpii_pose.transforms.examples import Features
+from mpii_pose.transforms.library import Features
 from mpii_pose.transforms.pose_transform import PoseTransform
 
 # Encoded examples are 0.5 MB each. TFDS stores them shuffled and the order of files is
 # shuffled too, so a small buffer mixes well.
 SHUFFLE_BUFFER = 256
-# Files read at once, and examples taken of each in turn. Examples are read ahead from
+# Files read at once, and examples taken from each in turn. Examples are read ahead from
 # several times as many files: TFDS's 16 and 16 take 1.3 GB more and are no faster.
 CYCLE_LENGTH = 4
 BLOCK_LENGTH = 1
 
-# Whole splits, and whether they are there for training.
+# Whole splits, and whether they are for training.
 SPLITS = {"train": True, "validation": False, "validation_others": False, "test": False}
 
 
@@ -39,10 +40,10 @@ def input_pipeline(
 ) -> tf.data.Dataset:
     """Reads, shuffles, transforms and batches a split.
 
-    For training, batches are full, shuffled and without end; with `num_epochs=1` they
+    For training, batches are full, shuffled and without end. With `num_epochs=1` they
     have a length, and each reading shuffles and augments anew, as `Model.fit` needs it.
-    For evaluation, each example comes once, in a fixed order; `index` tells which it
-    is. Images are decoded by the transform alone.
+    For evaluation, each example comes once, in a fixed order; `index` identifies it.
+    The transform alone decodes images.
 
         train = input_pipeline("train", 32, seed=0)
         supervised = PoseTransform(augmentation=Augmentation.hrnet()).supervised
@@ -60,10 +61,10 @@ def input_pipeline(
         transform: Map function of single examples, such as a `PoseTransform`, its
             `supervised`, or a `Preprocessor`. By default `PoseTransform()`, with
             HRNet's augmentation for training. Its example has `image` as the bytes of
-            a JPEG, unless `decoders` says otherwise.
-        training: Whether to shuffle, repeat and drop what does not fill a batch. By
-            default, True for "train" and False for other whole splits; for a part or
-            a sum it must be said.
+            a JPEG, unless `decoders` are given.
+        training: Whether to shuffle, to repeat and to drop a batch that is not full. By
+            default, True for "train" and False for other whole splits; required for a
+            part or a sum.
         num_epochs: How often to read the split, if not without end for training and
             once for evaluation.
         dataset: Name of the dataset, perhaps with config ("mpii_pose/synthetic"), or
@@ -78,13 +79,13 @@ def input_pipeline(
         input_context: Which part of the examples to read, from `tf.distribute`.
 
     Returns:
-        Batches of what the transform returns.
+        Batches of the transform's results.
 
     Raises:
         ValueError: An option is not valid, or there are too few examples for the
             workers, or for one batch.
     """
-    forks.check()
+    forks.check("TensorFlow")
     if batch_size < 1:
         raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
     if num_epochs is not None and num_epochs < 1:
@@ -94,7 +95,7 @@ def input_pipeline(
     if training is None:
         raise ValueError(
             f"{split!s} is none of {', '.join(SPLITS)}, of which it is known whether "
-            "they are for training. Of a part or a sum of them, say training=True to "
+            "they are for training. For a part or a sum of them, pass training=True to "
             "shuffle, augment and repeat it without end, or training=False to read "
             "each example once, in a fixed order"
         )
@@ -112,8 +113,8 @@ def input_pipeline(
     if training and num_epochs is not None and available < batch_size:
         raise ValueError(
             f"{available} examples in num_epochs={num_epochs} of {split!s} do not fill "
-            f"one batch of {batch_size}, and training drops what does not: take a "
-            "smaller batch_size, more epochs, or training=False"
+            f"one batch of {batch_size}, and training drops batches that are not full: "
+            "take a smaller batch_size, more epochs, or training=False"
         )
 
     if decoders is None:
@@ -127,8 +128,8 @@ def input_pipeline(
     def transformed(example: Features, draw_seed: tf.Tensor) -> Any:
         return transform({**example, "draw_seed": draw_seed})
 
-    # Part of an iterator's state, so that it can be saved with transforms that have no
-    # seed: TensorFlow's own generator could not be. Others in each iteration.
+    # Seeds for transforms that have none. They are part of an iterator's state, which
+    # can be saved; the state of TensorFlow's own generator cannot.
     draw_seeds = tf.data.Dataset.random(rerandomize_each_iteration=True)
     return (
         tf.data.Dataset.zip(examples, draw_seeds)
@@ -144,7 +145,7 @@ def number_epochs(
 ) -> tf.data.Dataset:
     """Repeats examples and numbers the repetitions.
 
-    A transform with a seed changes an example in each `epoch` in another way.
+    A transform with a seed changes an example differently in each `epoch`.
 
     Args:
         examples: Dicts of features, of which there is a known number.
@@ -167,10 +168,11 @@ def number_epochs(
 
 
 def _number_readings(examples: tf.data.Dataset) -> tf.data.Dataset:
-    """Moves `epoch` by another number in each reading of the dataset; first by 0.
+    """Adds a random number to `epoch`, the same in one reading; 0 in the first reading.
 
-    `Model.fit` reads a dataset of known length anew in each of its epochs. The number
-    is part of an iterator's state; a variable could not be saved with it.
+    `Model.fit` reads a dataset of known length anew in each of its epochs, and each
+    reading must be augmented differently. The number is part of an iterator's state,
+    which can be saved; a variable is not.
     """
 
     def same_in_a_reading(
@@ -245,10 +247,13 @@ def _read_by_number(
         split, deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES
     )
 
+    def record_of(number: np.ndarray) -> bytes:
+        forks.check("ArrayRecord")
+        record: bytes = records[int(number)]
+        return record
+
     def read(number: tf.Tensor) -> dict[str, tf.Tensor]:
-        record = tf.numpy_function(
-            lambda number: records[int(number)], [number], tf.string, stateful=False
-        )
+        record = tf.numpy_function(record_of, [number], tf.string, stateful=False)
         return builder.info.features.deserialize_example(
             tf.ensure_shape(record, []), decoders=decoders
         )

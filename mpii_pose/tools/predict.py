@@ -26,9 +26,8 @@ from mpii_pose.formats.predictions import PredictionError
 from mpii_pose.pictures import UNREADABLE
 from mpii_pose.shards.images import ImageError
 from mpii_pose.skeleton import KEYPOINTS, NUM_KEYPOINTS
-from mpii_pose.transforms.boxes import person_from_box
 from mpii_pose.transforms.decoding import decode_heatmaps, flip_test
-from mpii_pose.transforms.geometry import crop_to_frame
+from mpii_pose.transforms.geometry import crop_to_frame, person_from_box
 from mpii_pose.transforms.pose_transform import PoseTransform
 from mpii_pose.transforms.spec import CropSpec
 

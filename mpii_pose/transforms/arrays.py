@@ -1,9 +1,9 @@
-"""Which array library a value belongs to, so that each formula is written once.
+"""Finds the array library of a value, so that each formula is written once.
 
-NumPy, `tensorflow.experimental.numpy`, `jax.numpy` and `keras.ops` agree in the names
-and meaning of all that the formulas of this package use. A formula asks `namespace` for
-the library of its arguments and answers in kind: arrays for arrays, tensors for
-tensors. No library is imported that is not in use already.
+The functions that the formulas of this package use have the same names and meaning in
+NumPy, `tensorflow.experimental.numpy`, `jax.numpy` and `keras.ops`. A public formula
+finds the library of its arguments and returns arrays of that library. No library is
+imported that is not in use already.
 """
 
 import functools
@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-# First part of the module of a value's type -> module with the functions for it.
-# Whatever else Keras runs on, PyTorch or its symbolic tensors, goes through Keras.
+# First part of the module of a value's type -> the module with its functions. Keras'
+# symbolic tensors, and PyTorch's, use those of Keras.
 _NAMESPACES = {
     "tensorflow": "tensorflow.experimental.numpy",
     "jax": "jax.numpy",
@@ -33,23 +33,19 @@ def namespace(*values: Any) -> Any:
 
 
 def as_arrays(*values: Any) -> tuple[Any, ...]:
-    """Returns the library of `values`, and them as arrays of it.
+    """Returns the library of `values`, and each of them as an array of that library.
 
-    Args:
-        *values: Arrays or tensors of one library, NumPy arrays, lists or numbers.
-            Python's numbers become float32 or int32.
-
-    Returns:
-        The module, and as many arrays as there are values.
+    Values are arrays or tensors of one library, NumPy arrays, lists or numbers.
+    Python's numbers become float32 or int32.
     """
     xp = namespace(*values)
     return xp, *(_as_array(xp, value) for value in values)
 
 
 def as_floats(*values: Any) -> tuple[Any, ...]:
-    """Returns what `as_arrays` does, as floats of one dtype.
+    """Returns the result of `as_arrays`, converted to floats of one dtype.
 
-    That is float32, unless all that are floats already share another.
+    That is float32, unless all values that are floats already share another.
     """
     xp, *arrays = as_arrays(*values)
     dtypes = {dtype_name(array) for array in arrays}

@@ -1,7 +1,7 @@
 """Random changes to a training example: drawn once, then applied without chance.
 
-`Augmentation` holds the options, `Augmentation.draw` makes all decisions for one
-example, and the square, the keypoints and the colors follow the same `Draw`.
+`Augmentation` has the options. `Augmentation.draw` makes all decisions for one example,
+a `Draw`, which the square, the keypoints and the colors follow.
 """
 
 import dataclasses
@@ -10,19 +10,29 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mpii_pose.checks import check_choice
-from mpii_pose.skeleton import MPII, Skeleton
-from mpii_pose.transforms.arrays import namespace
-from mpii_pose.transforms.half_body import half_body_square
-from mpii_pose.transforms.libraries import library_of
+from mpii_pose.skeleton import MPII
+from mpii_pose.transforms.library import library_of
 
 SCALE_LAWS = ("linear", "exponential")
 MAX_LEVEL = 255.0
+# The numbers of N(0, 1) and of [0, 1) that all decisions for an example take.
+DECISIONS = 2, 11
+
+# HRNet, `lib/dataset/JointsDataset.py`: the half body is taken where more than this
+# many keypoints are labelled, three of them in the half, with half its extent more.
+HALF_BODY_MIN_LABELLED = 8
+HALF_BODY_MIN_IN_HALF = 3
+HALF_BODY_MARGIN = 1.5
+# Our addition: no half is cut out smaller than this part of the whole body's square,
+# for people whose labelled keypoints nearly coincide.
+HALF_BODY_MIN_SIDE = 0.25
+_UPPER = np.isin(MPII.keypoints, MPII.upper_body)
 
 
 class Draw(NamedTuple):
-    """What was decided for one example: tensors for tensors, else NumPy's.
+    """The decisions for one example: tensors for tensors, else NumPy's arrays.
 
-    What cannot change is a NumPy constant in both cases.
+    A decision that the options leave no choice is a NumPy constant in both cases.
 
     Attributes:
         rotation: float32 [], angle of the square in radians.
@@ -61,7 +71,7 @@ def no_change() -> Draw:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """How much training examples are changed at random; 0 switches a change off.
+    """The sizes of random changes to training examples; 0 switches a change off.
 
     Attributes:
         rotation: Standard deviation in degrees; clipped at twice that.
@@ -135,11 +145,11 @@ class Augmentation:
         Returns:
             The decisions; the same for the same seed and options.
         """
-        return self._decide(*library_of(seed).random_numbers(seed, 2, 11))
+        library = library_of(seed)
+        return self.decide(library.xp, *library.random_numbers(seed, *DECISIONS))
 
-    def _decide(self, normal: Any, uniform: Any) -> Draw:
+    def decide(self, xp: Any, normal: Any, uniform: Any) -> Draw:
         """Makes the decisions from numbers of N(0, 1) [2] and of [0, 1) [11]."""
-        xp = namespace(normal)
         signed = 2.0 * uniform - 1.0
         draw = no_change()
         if self.rotation:
@@ -148,7 +158,7 @@ class Augmentation:
             rotated = uniform[0] < self.rotation_probability
             draw = draw._replace(rotation=xp.where(rotated, angle, 0.0))
         if self.scale:
-            draw = draw._replace(scale=self._scale_factor(normal[1]))
+            draw = draw._replace(scale=self._scale_factor(xp, normal[1]))
         if self.flip:
             draw = draw._replace(flip=uniform[1] < self.flip)
         if self.half_body:
@@ -168,44 +178,24 @@ class Augmentation:
             )
         return draw
 
-    def _scale_factor(self, normal: Any) -> Any:
-        xp = namespace(normal)
+    def _scale_factor(self, xp: Any, normal: Any) -> Any:
         if self.scale_law == "linear":
             return 1.0 + self.scale * xp.clip(normal, -1.0, 1.0)
         return 2.0 ** (self.scale * xp.clip(normal, -2.0, 2.0))
 
 
 def apply_to_square(
-    draw: Draw,
-    center: Any,
-    side: Any,
-    *,
-    keypoints: Any,
-    visibility: Any,
-    skeleton: Skeleton = MPII,
+    xp: Any, draw: Draw, center: Any, side: Any, keypoints: Any, visibility: Any
 ) -> tuple[Any, Any]:
     """Moves and scales the square of one person as was drawn.
 
-    Args:
-        draw: The decisions.
-        center: float32 [2], middle of the square in image pixels.
-        side: float32 [], its side in image pixels.
-        keypoints: float32 [K, 2] in image pixels.
-        visibility: integer [K], values of `skeleton.Visibility`.
-        skeleton: Which keypoints are of the upper half.
-
-    Returns:
-        Center float32 [2] and side float32 [] of the changed square.
+    Takes and returns its center float32 [2] and its side float32 []. They and the
+    keypoints float32 [K, 2] are in image pixels; visibility is integer [K].
     """
-    if _may_be_true(draw.half_body):
-        xp = namespace(center)
+    # A constant False needs no operations.
+    if not isinstance(draw.half_body, np.ndarray | np.generic) or draw.half_body:
         half_center, half_side = half_body_square(
-            keypoints,
-            visibility,
-            upper=draw.upper_body,
-            center=center,
-            side=side,
-            skeleton=skeleton,
+            xp, keypoints, visibility, draw.upper_body, center, side
         )
         center = xp.where(draw.half_body, half_center, center)
         side = xp.where(draw.half_body, half_side, side)
@@ -213,6 +203,36 @@ def apply_to_square(
     return center + side * draw.translation, side
 
 
-def _may_be_true(flag: Any) -> bool:
-    """Returns False for a constant False, whose consequences need no operations."""
-    return namespace(flag) is not np or bool(flag)
+def half_body_square(
+    xp: Any, keypoints: Any, visibility: Any, upper: Any, center: Any, side: Any
+) -> tuple[Any, Any]:
+    """Returns the square around one half of the body.
+
+    As in HRNet, whose code for it does not run on MPII. The other half is taken where
+    the wanted one (`upper`, bool []) has too few labels, and the whole body where both
+    have too few. Arguments and results are those of `apply_to_square`.
+    """
+    labelled = visibility > 0
+    upper_half, lower_half = labelled & _UPPER, labelled & ~_UPPER
+    in_upper, in_lower = _count(xp, upper_half), _count(xp, lower_half)
+    enough_upper = in_upper >= HALF_BODY_MIN_IN_HALF
+    enough_lower = in_lower >= HALF_BODY_MIN_IN_HALF
+    chosen = xp.where(enough_upper & (upper | ~enough_lower), upper_half, lower_half)
+    usable = (enough_upper | enough_lower) & (
+        in_upper + in_lower > HALF_BODY_MIN_LABELLED
+    )
+
+    in_half = chosen[:, None]
+    low = xp.min(xp.where(in_half, keypoints, np.inf), axis=0)
+    high = xp.max(xp.where(in_half, keypoints, -np.inf), axis=0)
+    total = xp.sum(xp.where(in_half, keypoints, 0.0), axis=0)
+    mean = total / xp.maximum(_count(xp, chosen), 1.0)
+    half_side = xp.maximum(
+        HALF_BODY_MARGIN * xp.max(high - low), HALF_BODY_MIN_SIDE * side
+    )
+    return xp.where(usable, mean, center), xp.where(usable, half_side, side)
+
+
+def _count(xp: Any, flags: Any) -> Any:
+    """Returns how many flags are set, as float32."""
+    return xp.sum(xp.array(flags, dtype="float32"), axis=-1)

@@ -83,7 +83,7 @@ def shared_keypoints(source: str | Skeleton, target: str | Skeleton) -> tuple[st
     """Returns the names of the keypoints of `target` that `source` has as well.
 
     These are what a model of `source` can be scored on: 12 limb keypoints for "coco17"
-    on "mpii". Say so beside the score; it is not MPII's total of 14.
+    on "mpii". Mention it beside the score, which is not MPII's total of 14.
     """
     known = skeletons.named(source).keypoints
     return tuple(name for name in skeletons.named(target).keypoints if name in known)

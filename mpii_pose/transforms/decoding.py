@@ -1,6 +1,6 @@
 """From heatmaps to keypoints, and the flip test.
 
-The highest cell of a map is the coarse position; `method` says how it is refined:
+The highest cell of a map is the coarse position, which `method` refines:
 
 - "argmax": not at all.
 - "quarter": by a quarter of a cell towards the higher neighbour, in x and in y, as
@@ -9,8 +9,8 @@ The highest cell of a map is the coarse position; `method` says how it is refine
 - "dark": by one Newton step on the logarithm of the smoothed map, exact for a Gaussian
   ("Distribution-Aware Coordinate Representation", Zhang et al., arXiv 1910.06278).
 
-Keypoints are (x, y) in pixels of the crop; `crop_to_frame` takes them to the full
-image. Heatmaps may be arrays of any library that `arrays` knows.
+Keypoints are (x, y) in pixels of the crop; `crop_to_frame` moves them to the full
+image. Heatmaps may be arrays of any library in `arrays`.
 """
 
 import dataclasses
@@ -22,7 +22,6 @@ import numpy as np
 from mpii_pose.checks import check_choice
 from mpii_pose.skeleton import MPII
 from mpii_pose.transforms.arrays import as_floats, namespace
-from mpii_pose.transforms.geometry import Alignment
 from mpii_pose.transforms.spec import CropSpec
 
 METHODS = ("argmax", "quarter", "dark")
@@ -35,7 +34,7 @@ _MAX_OFFSET = 2.0
 # Logarithms are taken of values from this share of the peak upwards.
 _SMALLEST_SHARE = 1e-6
 _LOWEST = np.finfo(np.float32).min
-# A top that is flatter than a Gaussian of sigma 100 is not told from rounding.
+# A top that is flatter than a Gaussian of sigma 100 is no different from rounding.
 _SMALLEST_CURVATURE = 1e-4
 
 
@@ -61,7 +60,7 @@ def decode_heatmaps(
     Returns:
         Keypoints float32 [..., K, 2], (x, y) in crop pixels, and scores float32
         [..., K], the highest value of each map. A map without a positive value has no
-        keypoint: its position is NaN, as it is where the map holds a NaN.
+        keypoint: its position is NaN, as it is where the map contains a NaN.
 
     Raises:
         ValueError: An option is not valid, the maps are not those of the spec, or the
@@ -73,13 +72,13 @@ def decode_heatmaps(
     if not is_size_given and rows * width != columns * height:
         raise ValueError(
             f"heatmaps of {(rows, columns)} are not of the shape of image_size "
-            f"{spec.image_size}, which is taken where none is said: pass spec, or "
+            f"{spec.image_size}, which is the default: pass spec, or "
             "image_size"
         )
     cells, scores = decode_cells(
         heatmaps, method=method, sigma=spec.sigma if sigma is None else sigma
     )
-    keypoints = Alignment.named(spec.alignment).heatmap_to_crop(
+    keypoints = spec.grid.heatmap_to_crop(
         cells, image_size=spec.image_size, heatmap_size=spec.known_heatmap_size()
     )
     return keypoints, scores
@@ -119,7 +118,7 @@ def decode_cells(heatmaps: Any, *, method: str, sigma: float) -> tuple[Any, Any]
 def spec_of_heatmaps(
     spec: CropSpec | Mapping[str, Any] | None, fields: Mapping[str, Any]
 ) -> CropSpec:
-    """Returns a spec for heatmaps that are there: it need not say their size."""
+    """Returns a spec whose heatmap size may be None: the heatmaps have one."""
     return CropSpec.of(spec or CropSpec(heatmap_size=None), **fields)
 
 
@@ -129,10 +128,13 @@ def _checked_spec(
     fields: Mapping[str, Any],
     any_count: bool = True,
 ) -> CropSpec:
-    """Returns the spec of heatmaps, with their size, or says what contradicts it.
+    """Returns the spec of heatmaps, with their size.
 
-    Where no skeleton is asked for there may be other keypoints than MPII's, as long as
-    they do not look like a wrong order of axes.
+    Without a spec there may be another number of keypoints, unless the axes look as if
+    they were in a wrong order.
+
+    Raises:
+        ValueError: The heatmaps are not those of the spec.
     """
     size, shape = _static_size("heatmaps", heatmaps), tuple(np.shape(heatmaps))
     any_count = any_count and spec is None
@@ -190,11 +192,7 @@ def flip_test(
     straight = xp.array(straight, dtype="float32")
     mirrored = xp.flip(xp.array(mirrored, dtype="float32"), axis=-2)
     mirrored = xp.take(mirrored, np.array(MPII.mirrored), axis=-1)
-    shift = round(
-        -Alignment.named(spec.alignment).flip_error(
-            image_size=image_size, heatmap_size=size
-        )
-    )
+    shift = round(-spec.grid.flip_error(image_size=image_size, heatmap_size=size))
     if shift:  # the columns that enter repeat the outermost
         columns = np.clip(np.arange(size[1]) - shift, 0, size[1] - 1)
         mirrored = xp.take(mirrored, columns, axis=-2)

@@ -1,33 +1,43 @@
-"""TensorFlow in forked processes, where it hangs: noticed, and said.
+"""Raises an error in forked processes that would wait for their parent's threads.
 
-A fork takes the parent's memory along, but none of its threads. Where TensorFlow has
-started its threads before, whatever the child asks of them waits for ever.
+A fork copies the memory of a process without its threads. In the copy, TensorFlow and
+ArrayRecord wait for their threads for ever, or end the process.
 """
 
 import os
+import sys
 
-import tensorflow as tf
+# Libraries whose threads run in this process, and those whose threads only ran in the
+# process that this one was forked from.
+_running: set[str] = set()
+_lost: set[str] = set()
 
-_forked_too_late = False
 
+def check(library: str) -> None:
+    """Raises RuntimeError if a library was in use before this process was forked.
 
-def check() -> None:
-    """Raises RuntimeError in a process forked after TensorFlow had started."""
-    if _forked_too_late:
+    Args:
+        library: "TensorFlow" or "ArrayRecord", which this process uses from now on.
+    """
+    if library in _lost:
         raise RuntimeError(
-            f"process {os.getpid()} was forked from one that had used TensorFlow, "
-            "which cannot run in it and would hang. Start workers by "
+            f"process {os.getpid()} was forked from one that had used {library}, which "
+            "would hang in it. Start workers by "
             '"spawn" instead: DataLoader(..., multiprocessing_context="spawn") or '
             'multiprocessing.get_context("spawn")'
         )
+    _running.add(library)
 
 
-def _started() -> bool:
+def _tensorflow_runs() -> bool:
     """Returns whether TensorFlow has started its threads in this process.
 
-    Their number cannot be changed any more then: the one sign of it that is public.
+    From then on their number cannot be changed, which is the one public sign of it.
     """
-    threading = tf.config.threading
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is None:
+        return False
+    threading = tensorflow.config.threading
     number = threading.get_inter_op_parallelism_threads()
     try:
         threading.set_inter_op_parallelism_threads(number + 1)
@@ -38,8 +48,10 @@ def _started() -> bool:
 
 
 def _note_fork() -> None:
-    global _forked_too_late
-    _forked_too_late = _forked_too_late or _started()
+    _lost.update(_running)
+    if _tensorflow_runs():
+        _lost.add("TensorFlow")
 
 
-os.register_at_fork(after_in_child=_note_fork)
+if hasattr(os, "register_at_fork"):  # Windows has no forks.
+    os.register_at_fork(after_in_child=_note_fork)

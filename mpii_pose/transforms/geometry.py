@@ -2,22 +2,40 @@
 
 Points are (x, y) in pixels, 0-based, integers at pixel centers; sizes are
 (height, width). A crop is made by one matrix, `crop_to_image`: the image is read
-through it and the keypoints pass through its inverse, so both always agree. All
-functions take arrays of any library that `arrays` knows and answer in kind.
+through it and the keypoints pass through its inverse, so both always agree.
+
+Functions that take `xp` first are formulas on float arrays of that library. The others
+take arrays of any library in `arrays`, and return arrays of the same.
 """
 
 import dataclasses
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mpii_pose.checks import check_choice
-from mpii_pose.skeleton import MPII, Skeleton
+from mpii_pose.person import CENTER_SHIFT_PER_SCALE, SQUARE_PER_SCALE, UNKNOWN
+from mpii_pose.skeleton import MPII, NUM_KEYPOINTS, Visibility
 from mpii_pose.transforms.arrays import as_arrays, as_floats
 
 # Coordinate of a missing keypoint, in x and in y.
 MISSING_COORDINATE = -1.0
+_MIRRORED = np.array(MPII.mirrored)
+
+# A JPEG decoder can scale by 1 / these while decoding (averaging blocks of pixels in
+# effect), which is both faster and better than sampling every other pixel of the full
+# frame: it removes aliasing.
+RATIOS = (1, 2, 4, 8)
+# Where colors are stored at half the resolution, a decoder that starts or stops within
+# the image gets the first and the last column wrong, having no neighbor to smooth with.
+GUARD = 1
+
+# The square's side is this much of a box's longer side, and of its shorter one. Fitted
+# on MPII's train people, by the overlap with their squares.
+SQUARE_PER_LONGER, SQUARE_PER_SHORTER = 0.82, 1.74
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,35 +83,22 @@ class Alignment:
     def crop_to_heatmap(
         self, points: Any, *, image_size: tuple[int, int], heatmap_size: tuple[int, int]
     ) -> Any:
-        """Takes points from crop pixels to heatmap cells.
-
-        Args:
-            points: float32 [..., 2], (x, y) in crop pixels.
-            image_size: Height and width of the crop.
-            heatmap_size: Height and width of the heatmaps.
-
-        Returns:
-            float32 [..., 2], (x, y) in heatmap cells, integers at cell centers.
-        """
+        """Moves points float32 [..., 2], (x, y), from crop pixels to heatmap cells."""
         ratio = self.spans(heatmap_size) / self.spans(image_size)
         return (points + np.float32(self.offset)) * ratio - np.float32(self.offset)
 
     def heatmap_to_crop(
         self, points: Any, *, image_size: tuple[int, int], heatmap_size: tuple[int, int]
     ) -> Any:
-        """Takes points from heatmap cells to crop pixels: undoes `crop_to_heatmap`."""
+        """Moves points from heatmap cells to crop pixels."""
         return self.crop_to_heatmap(
             points, image_size=heatmap_size, heatmap_size=image_size
         )
 
-    def heatmap_to_crop_matrix(
-        self, *, image_size: tuple[int, int], heatmap_size: tuple[int, int]
-    ) -> np.ndarray:
+    def heatmap_to_crop_matrix(self, **sizes: tuple[int, int]) -> np.ndarray:
         """Returns `heatmap_to_crop` as an affine map, float32 [2, 3]."""
-        origin = np.zeros([2, 2], np.float32)
-        origin[1] = 1.0
-        sizes = {"image_size": image_size, "heatmap_size": heatmap_size}
-        start, end = self.heatmap_to_crop(origin, **sizes)
+        corners = np.array([[0, 0], [1, 1]], np.float32)
+        start, end = self.heatmap_to_crop(corners, **sizes)
         return np.column_stack([np.diag(end - start), start])
 
     def flip_error(
@@ -126,7 +131,18 @@ ALIGNMENTS = {
 }
 
 
-def crop_to_image_matrix(
+def _in_kind(formula: Callable[..., Any]) -> Callable[..., Any]:
+    """Lets a formula take arrays of any library, as floats, and find that library."""
+
+    @functools.wraps(formula)
+    def found(*arrays: Any, **options: Any) -> Any:
+        return formula(*as_floats(*arrays), **options)
+
+    return found
+
+
+def crop_matrix(
+    xp: Any,
     center: Any,
     side: Any,
     *,
@@ -141,6 +157,7 @@ def crop_to_image_matrix(
     pixels stay square.
 
     Args:
+        xp: The library of the arrays.
         center: float32 [..., 2], middle of the square in image pixels.
         side: float32 [...], side of the square in image pixels.
         image_size: Height and width of the crop in crop pixels.
@@ -153,7 +170,7 @@ def crop_to_image_matrix(
     Returns:
         float32 [..., 2, 3], `crop_to_image`.
     """
-    xp, center, side, rotation = as_floats(center, side, rotation)
+    rotation = xp.array(rotation, dtype="float32")
     pixel = side / np.min(alignment.spans(image_size))
     cosine, sine = xp.cos(rotation) * pixel, xp.sin(rotation) * pixel
     mirror = xp.where(flip, np.float32(-1), np.float32(1))
@@ -161,34 +178,23 @@ def crop_to_image_matrix(
     return _affine(xp, linear, center - _turn(linear, alignment.middle(image_size)))
 
 
-def invert_affine(matrix: Any) -> Any:
+def inverse(xp: Any, matrix: Any) -> Any:
     """Inverts affine maps float32 [..., 2, 3]."""
-    xp, matrix = as_floats(matrix)
     a, b, c, d = (matrix[..., i, j] for i in (0, 1) for j in (0, 1))
     determinant = (a * d - b * c)[..., None, None]
     linear = _matrix(xp, d, -b, -c, a) / determinant
     return _affine(xp, linear, -_turn(linear, matrix[..., 2]))
 
 
-def compose_affine(outer: Any, inner: Any) -> Any:
+def composed(xp: Any, outer: Any, inner: Any) -> Any:
     """Returns the affine map float32 [..., 2, 3] that does `inner`, then `outer`."""
-    xp, outer, inner = as_floats(outer, inner)
     columns = [_turn(outer, inner[..., i]) for i in range(3)]
     columns[2] = columns[2] + outer[..., 2]
     return xp.stack(columns, axis=-1)
 
 
-def apply_affine(matrix: Any, points: Any) -> Any:
-    """Moves points by affine maps.
-
-    Args:
-        matrix: float32 [..., 2, 3], such as the `crop_to_image` of an example.
-        points: float32 [..., N, 2], (x, y).
-
-    Returns:
-        float32 [..., N, 2], the moved points; NaN stays NaN.
-    """
-    xp, matrix, points = as_floats(matrix, points)
+def moved(xp: Any, matrix: Any, points: Any) -> Any:
+    """Moves points [..., N, 2], (x, y), by affine maps [..., 2, 3]; NaN stays NaN."""
     # Written out: a batched matmul of 2 x 2 matrices costs more than its arithmetic.
     x, y = points[..., 0], points[..., 1]
     rows = [
@@ -200,16 +206,23 @@ def apply_affine(matrix: Any, points: Any) -> Any:
     return xp.stack(rows, axis=-1)
 
 
-def crop_to_frame(keypoints: Any, crop_to_image: Any) -> Any:
-    """Takes keypoints from crop pixels to pixels of the full image.
+# The same of arrays of any library: `apply_affine(matrix, points)`.
+crop_to_image_matrix = _in_kind(crop_matrix)
+invert_affine = _in_kind(inverse)
+compose_affine = _in_kind(composed)
+apply_affine = _in_kind(moved)
 
-    What `decode_heatmaps` returns is in crop pixels; scores and files of predictions
-    are in pixels of the image. Of a crop that augmentation has mirrored, left and
-    right stay exchanged: score crops without augmentation.
+
+def crop_to_frame(keypoints: Any, crop_to_image: Any) -> Any:
+    """Moves keypoints from crop pixels to pixels of the full image.
+
+    `decode_heatmaps` returns crop pixels; scores and files of predictions are in pixels
+    of the image. Of a crop that augmentation has mirrored, left and right stay
+    exchanged: score crops without augmentation.
 
     Args:
         keypoints: float [..., K, 2], (x, y) in crop pixels.
-        crop_to_image: float [..., 2, 3], of the same examples, as `PoseTransform`
+        crop_to_image: float32 [..., 2, 3], of the same examples, as `PoseTransform`
             returns it.
 
     Returns:
@@ -218,16 +231,25 @@ def crop_to_frame(keypoints: Any, crop_to_image: Any) -> Any:
     return apply_affine(crop_to_image, keypoints)
 
 
-def mark_missing(keypoints: Any, visibility: Any) -> Any:
-    """Puts missing keypoints at exactly (-1, -1) and leaves the others alone.
+def into_crop(
+    xp: Any, keypoints: Any, visibility: Any, crop_to_image: Any, flip: Any
+) -> tuple[Any, Any]:
+    """Moves a pose, float32 [K, 2] and integer [K], from image to crop pixels.
 
-    Args:
-        keypoints: float32 [..., K, 2].
-        visibility: integer [..., K], values of `skeleton.Visibility`.
-
-    Returns:
-        float32 [..., K, 2].
+    Missing keypoints become (-1, -1). In a mirrored crop (`flip`), left and right
+    are exchanged.
     """
+    keypoints = moved(xp, inverse(xp, crop_to_image), keypoints)
+    keypoints = xp.where(flip, xp.take(keypoints, _MIRRORED, axis=0), keypoints)
+    visibility = xp.where(flip, xp.take(visibility, _MIRRORED, axis=0), visibility)
+    return (
+        xp.where((visibility > 0)[:, None], keypoints, MISSING_COORDINATE),
+        visibility,
+    )
+
+
+def mark_missing(keypoints: Any, visibility: Any) -> Any:
+    """Moves missing keypoints, of [..., K, 2], to exactly (-1, -1)."""
     xp, keypoints, visibility = as_arrays(keypoints, visibility)
     return xp.where(is_labelled(visibility)[..., None], keypoints, MISSING_COORDINATE)
 
@@ -241,39 +263,120 @@ def is_labelled(visibility: Any) -> Any:
     return visibility > 0
 
 
-def swap_mirrored(
-    keypoints: Any, visibility: Any, *, skeleton: Skeleton = MPII
-) -> tuple[Any, Any]:
-    """Exchanges left and right: rows [..., K, 2] and [..., K] of mirrored pairs."""
-    xp, keypoints, visibility = as_arrays(keypoints, visibility)
-    mirrored = np.array(skeleton.mirrored)
-    return (
-        xp.take(keypoints, mirrored, axis=-2),
-        xp.take(visibility, mirrored, axis=-1),
-    )
+def find_window(
+    xp: Any,
+    frame_size: Any,
+    crop_to_image: Any,
+    size: tuple[int, int],
+    antialias: bool,
+) -> tuple[Any, Any, Any]:
+    """Finds the smallest window of an image with all pixels that a crop interpolates.
 
-
-def flip_keypoints(
-    keypoints: Any, visibility: Any, *, width: Any, skeleton: Skeleton = MPII
-) -> tuple[Any, Any]:
-    """Mirrors a pose left to right, as reversing the rows of its image does.
-
-    Integers are pixel centers, so column `x` lands on `width - 1 - x`. Missing
-    keypoints stay at (-1, -1).
+    Of a crop that lies outside the image, the window is a single pixel at the border.
 
     Args:
-        keypoints: float32 [..., K, 2], (x, y) in pixels.
-        visibility: integer [..., K], values of `skeleton.Visibility`.
-        width: Width in pixels of the image that is flipped alongside.
-        skeleton: Which keypoints are mirror images.
+        xp: The library of the arrays.
+        frame_size: float32 [2], height and width of the image.
+        crop_to_image: float32 [2, 3], from crop pixels to image pixels.
+        size: Height and width of the crop.
+        antialias: Whether to read at 1/2, 1/4 or 1/8, the smallest of them that is
+            not below the crop's resolution; otherwise always at 1.
 
     Returns:
-        Keypoints and visibility of the mirrored pose, shaped like the inputs.
+        box: int32 [4], top, left, height and width in the scaled image.
+        exponent: int32 [], the image is scaled by 1 / 2 ** exponent.
+        crop_to_window: float32 [2, 3], from crop pixels to pixels of the window.
     """
-    xp, keypoints, width = as_floats(keypoints, width)
-    mirrored = xp.stack([width - 1 - keypoints[..., 0], keypoints[..., 1]], axis=-1)
-    mirrored, visibility = swap_mirrored(mirrored, visibility, skeleton=skeleton)
-    return mark_missing(mirrored, visibility), visibility
+    ratios = np.array(RATIOS if antialias else RATIOS[:1], np.float32)
+    image_pixels = xp.sqrt(xp.sum(xp.square(crop_to_image[:, 0])))  # per crop pixel
+    reached = xp.sum(xp.array(image_pixels >= ratios[1:], dtype="float32"))
+    exponent = xp.array(reached, dtype="int32")
+    factor = xp.take(ratios, exponent)
+    scaled_size = xp.ceil(frame_size / factor)
+
+    # Pixel centers: x of the image lies at (x + 0.5) / factor - 0.5 of the scaled one.
+    crop_to_scaled = crop_to_image / factor + (0.5 / factor - 0.5) * _TRANSLATION
+    height, width = size
+    corners = np.array(
+        [[x, y] for x in (0, width - 1) for y in (0, height - 1)], np.float32
+    )
+    corners = moved(xp, crop_to_scaled, corners)[:, ::-1]
+    start = xp.floor(xp.min(corners, axis=0)) - GUARD
+    start = xp.clip(start, 0.0, scaled_size - 1.0)
+    end = xp.floor(xp.max(corners, axis=0)) + (2.0 + GUARD)
+    end = xp.clip(end, start + 1.0, scaled_size)
+    box = xp.array(xp.concatenate([start, end - start], axis=0), dtype="int32")
+    return box, exponent, crop_to_scaled - start[::-1][:, None] * _TRANSLATION
+
+
+# The last column of an affine map.
+_TRANSLATION = np.array([0, 0, 1], np.float32)
+
+
+def person_from_box(
+    box: npt.ArrayLike,
+    *,
+    image_size: tuple[int, int] | None = None,
+    image_name: str = "",
+    index: int = 0,
+) -> dict[str, Any]:
+    """Makes an example of a box, so that a photo of one's own can be transformed.
+
+        person = mpii_pose.person_from_box((120, 40, 310, 560))
+        features = mpii_pose.PoseTransform()({"image": image, **person})
+
+    The square that is cropped lies around the box's middle, and its side is 0.82 times
+    the box's longer side and 1.74 times the shorter one. These two were fitted to the
+    boxes around the labelled keypoints of MPII's 22,246 train people; on the 2,958 of
+    validation the square overlaps the official one with a median intersection over
+    union of 0.71 (0.74 where all keypoints are labelled). More is not possible: MPII's
+    squares follow the size of the head, which is unknown from a box. The 200 nearest
+    boxes of train, by width and height, reach 0.74.
+
+    Args:
+        box: float [4], (x1, y1, x2, y2), the corners in pixels of the image, 0-based.
+        image_size: Height and width of the image, to check that the box is in it.
+        image_name: Name of the image, for messages.
+        index: Number of the person, which random changes are drawn by.
+
+    Returns:
+        The features of the dataset without `image`: `center` float32 [2], `scale`
+        float32 [] and no keypoints. `head_box` and `head_size` are -1, unknown, so
+        there is no PCKh either.
+
+    Raises:
+        ValueError: The box is empty, not finite, or outside the image.
+    """
+    corners = np.asarray(box, np.float64)
+    if corners.shape != (4,) or not np.isfinite(corners).all():
+        raise ValueError(f"box must be 4 numbers, x1, y1, x2 and y2, got {box!r}")
+    low, high = corners[:2], corners[2:]
+    if not (low < high).all():
+        raise ValueError(
+            f"box must have x1 < x2 and y1 < y2, got {corners.tolist()}; it is (x1, "
+            "y1, x2, y2), not (x, y, width, height)"
+        )
+    if image_size is not None:
+        height, width = image_size
+        if (high < 0).any() or (low > (width - 1, height - 1)).any():
+            raise ValueError(
+                f"box {corners.tolist()} lies outside the image, which is {width} px "
+                f"wide and {height} px high"
+            )
+    shorter, longer = np.sort(high - low)
+    side = SQUARE_PER_LONGER * longer + SQUARE_PER_SHORTER * shorter
+    scale = side / SQUARE_PER_SCALE
+    center = (low + high) / 2 - (0, CENTER_SHIFT_PER_SCALE * scale)
+    return {
+        "image_name": image_name,
+        "index": index,
+        "keypoints": np.full((NUM_KEYPOINTS, 2), UNKNOWN, np.float32),
+        "visibility": np.full(NUM_KEYPOINTS, Visibility.MISSING, np.int8),
+        "center": center.astype(np.float32),
+        "scale": np.float32(scale),
+        "head_box": np.full(4, UNKNOWN, np.float32),
+        "head_size": np.float32(UNKNOWN),
+    }
 
 
 def _matrix(xp: Any, a: Any, b: Any, c: Any, d: Any) -> Any:

@@ -1,7 +1,7 @@
 """Targets: one Gaussian per keypoint, and how much each counts in the loss.
 
 Heatmaps are [..., height, width, K], float32, with peak 1. Keypoints are given in
-crop pixels; the alignment says where they lie among the heatmaps' cells.
+crop pixels; the alignment places them among the heatmaps' cells.
 """
 
 from typing import Any
@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from mpii_pose.skeleton import Visibility
-from mpii_pose.transforms.arrays import as_arrays, as_floats
-from mpii_pose.transforms.geometry import is_labelled
+from mpii_pose.transforms.arrays import as_arrays
 from mpii_pose.transforms.spec import CropSpec
 
 # A blob ends this many sigmas from its keypoint.
@@ -20,7 +19,7 @@ BLOB_RADIUS = 3.0
 def encode_heatmaps(
     keypoints: Any, visibility: Any, *, spec: CropSpec | None = None, **fields: Any
 ) -> tuple[Any, Any]:
-    """Draws the heatmaps that a network is trained towards.
+    """Makes the heatmaps that a network is trained towards.
 
     "unbiased" puts the Gaussian at the exact position and lets it run out over the
     whole map (Zhang et al. 2020, DARK). "msra" rounds the position to a cell and cuts
@@ -47,29 +46,44 @@ def encode_heatmaps(
         ValueError: The spec has no heatmap_size, or a field is not valid.
     """
     spec = CropSpec.of(spec, **fields)
-    size = spec.known_heatmap_size()
     xp, keypoints, visibility = as_arrays(keypoints, visibility)
-    _, keypoints = as_floats(keypoints)
-    cells = spec.crop_to_heatmap(xp.array(keypoints, dtype="float32"))
+    return encode(xp, xp.array(keypoints, dtype="float32"), visibility, spec)
+
+
+def encode(
+    xp: Any,
+    keypoints: Any,
+    visibility: Any,
+    spec: CropSpec,
+    *,
+    channels_first: bool = False,
+) -> tuple[Any, Any]:
+    """Returns what `encode_heatmaps` does; heatmaps [..., K, h, w] if asked for."""
+    size = spec.known_heatmap_size()
+    cells = spec.crop_to_heatmap(keypoints)
     if spec.encoding == "msra":
         cells = xp.floor(cells + 0.5)
-    last_cell = xp.array(np.array(size[::-1], np.float32) - 1.0)
+    last_cell = np.array(size[::-1], np.float32) - 1
     reach = BLOB_RADIUS * spec.sigma
     on_map = xp.all((cells >= -reach) & (cells <= last_cell + reach), axis=-1)
-    drawn = on_map & is_labelled(visibility)
-    cells = xp.where(drawn[..., None], cells, 0.0)  # NaN times 0 would be NaN.
+    has_blob = on_map & (xp.array(visibility, dtype="float32") > 0)
+    cells = xp.where(has_blob[..., None], cells, 0.0)  # NaN times 0 would be NaN.
 
     # A Gaussian is a column times a row: 2 x 64 exponentials, not 64 x 64.
-    rows = _gaussian(xp, cells[..., 1], size[0], spec)
-    columns = _gaussian(xp, cells[..., 0], size[1], spec)
-    rows = xp.where(drawn[..., None, :], rows, 0.0)
-    heatmaps = rows[..., :, None, :] * columns[..., None, :, :]
-    return heatmaps, _weights(xp, drawn, visibility, spec.weighting)
+    axis = -1 if channels_first else -2  # of the cells, beside that of the keypoints
+    rows = _gaussian(xp, cells[..., 1], size[0], spec, axis)
+    columns = _gaussian(xp, cells[..., 0], size[1], spec, axis)
+    rows = xp.where(xp.expand_dims(has_blob, axis), rows, 0.0)
+    heatmaps = xp.expand_dims(rows, axis) * xp.expand_dims(columns, axis - 1)
+    return heatmaps, _weights(xp, has_blob, visibility, spec.weighting)
 
 
-def _gaussian(xp: Any, center: Any, size: int, spec: CropSpec) -> Any:
-    """Returns 1-D Gaussians [..., size, K] around `center` [..., K]."""
-    distance = xp.arange(size, dtype="float32")[:, None] - center[..., None, :]
+def _gaussian(xp: Any, center: Any, size: int, spec: CropSpec, axis: int) -> Any:
+    """Returns 1-D Gaussians around `center` [..., K], with their cells on an axis."""
+    places = xp.arange(size, dtype="float32")
+    if axis == -2:
+        places = places[:, None]
+    distance = places - xp.expand_dims(center, axis)
     gaussian = xp.exp(xp.square(distance) * (-0.5 / spec.sigma**2))
     if spec.encoding == "msra":
         within = xp.abs(distance) <= BLOB_RADIUS * spec.sigma
@@ -77,9 +91,9 @@ def _gaussian(xp: Any, center: Any, size: int, spec: CropSpec) -> Any:
     return gaussian
 
 
-def _weights(xp: Any, drawn: Any, visibility: Any, weighting: str) -> Any:
+def _weights(xp: Any, has_blob: Any, visibility: Any, weighting: str) -> Any:
     if weighting == "all":
-        drawn = drawn | True
+        has_blob = has_blob | True
     if weighting == "visible":
-        drawn = drawn & xp.equal(visibility, int(Visibility.VISIBLE))
-    return xp.array(drawn, dtype="float32")
+        has_blob = has_blob & xp.equal(visibility, int(Visibility.VISIBLE))
+    return xp.array(has_blob, dtype="float32")

@@ -1,20 +1,31 @@
-"""What transforms do in NumPy and Pillow; `on_tensorflow` does it with tensors."""
+"""Transforms arrays, by NumPy and OpenCV, without TensorFlow: a `library.Library`."""
 
-import contextlib
+import functools
+import io
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import PIL.Image
 
+from mpii_pose.checks import MpiiPoseError
 from mpii_pose.files import JPEG_END, JPEG_START
 from mpii_pose.pictures import UNREADABLE
-from mpii_pose.transforms import rendering
-from mpii_pose.transforms.arrays import as_arrays, dtype_name
-from mpii_pose.transforms.augmentation import Draw
-from mpii_pose.transforms.pixels import pillow
+from mpii_pose.transforms import library
+from mpii_pose.transforms.arrays import as_arrays
+from mpii_pose.transforms.augmentation import Draw, no_change
+from mpii_pose.transforms.geometry import RATIOS, find_window
+from mpii_pose.transforms.library import Check, Person
+
+xp = np
 
 _KINDS = {"i": "integer", "u": "integer", "S": "string", "U": "string", "O": "string"}
+
+
+# uint8 [h, w, 3], a part of an image; float32 [2, 3], the map from crop pixels to its
+# pixels; and whether blue is the first channel, as OpenCV decodes.
+PixelWindow = tuple[np.ndarray, np.ndarray, bool]
 
 
 def call(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -22,87 +33,70 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
     return function(*arguments)
 
 
-def as_feature(value: Any, dtype: str) -> tuple[np.ndarray, bool]:
-    """Returns a value as an array, and whether it is of that dtype."""
-    _, value = as_arrays(value)
-    value = np.asarray(value)
-    return value, dtype in (dtype_name(value), _KINDS.get(value.dtype.kind))
+def compiled(function: Callable[..., Any], *options: Any) -> Callable[..., Any]:
+    """Returns a function of arrays alone."""
+    return functools.partial(function, *options)
 
 
-def with_shape(value: Any, shape: list[Any]) -> Any:
-    """Returns the value if it has that shape, in which None is any length."""
-    found = () if isinstance(value, bytes) else value.shape
-    same = len(found) == len(shape) and all(
-        wanted in (None, length) for length, wanted in zip(found, shape, strict=True)
+def as_feature(
+    value: Any, shape: tuple[int, ...], dtype: str
+) -> tuple[np.ndarray, bool, bool]:
+    """Returns a value as an array, and whether its dtype and its shape are right."""
+    if not isinstance(value, np.ndarray | np.generic):
+        _, value = as_arrays(value)
+        value = np.asarray(value)
+    found = value.dtype
+    right_dtype = (
+        found == dtype if "float" in dtype else _KINDS.get(found.kind) == dtype
     )
-    return value if same else None
+    return value, right_dtype, value.shape == shape
 
 
-def as_image(image: Any) -> Any:
-    """Returns bytes, or an array."""
+def as_image(image: Any) -> tuple[bytes | np.ndarray, bool]:
+    """Returns bytes or an array, and whether it can be an image."""
     if isinstance(image, bytes | bytearray | memoryview):
-        return bytes(image)
+        return bytes(image), True
     image = np.asarray(image)
-    held = image.item() if image.shape == () else None
-    return held if isinstance(held, bytes) else image
+    if image.shape == () and isinstance(image.item(), bytes):
+        return image.item(), True
+    return image, image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
 
 
-def is_encoded(image: Any) -> bool:
-    """Returns whether these are the bytes of a file."""
-    return isinstance(image, bytes)
+def image_check(image: bytes | np.ndarray) -> Check:
+    """Checks that bytes begin and end as a JPEG, or that there are any pixels."""
+    if not isinstance(image, bytes):
+        return image.size > 0, lambda: ["image is empty: shape", list(image.shape)]
+    other = library.PNG if image.startswith(library.PNG_START) else library.BROKEN
+    is_whole = image.startswith(JPEG_START) and image.endswith(JPEG_END)
+    return is_whole, lambda: [other if image else library.EMPTY]
 
 
-def is_jpeg(image: bytes) -> bool:
-    """Looks at both ends: a decoder that stops early misses the second."""
-    return image.startswith(JPEG_START) and image.endswith(JPEG_END)
-
-
-def described(describe: Callable[[bytes], str], image: bytes) -> str:
-    """Returns what a function says of bytes."""
-    return describe(image)
-
-
-def decoded(image: Any) -> np.ndarray:
-    """Returns the pixels of a JPEG's bytes, uint8 [H, W, 3]; or pixels as they are."""
-    image = as_image(image)
-    return pillow.read_whole(image) if is_encoded(image) else image
-
-
-def drawn(draw: Callable[..., np.ndarray], size: Any, *arrays: Any) -> np.ndarray:
-    """Returns the picture that a function makes of arrays, uint8 of a shape."""
-    return draw(*arrays)
-
-
-def shape(image: np.ndarray) -> np.ndarray:
-    """Returns height, width and 3."""
-    return np.array(image.shape)
-
-
-def constant(array: np.ndarray) -> np.ndarray:
-    """Returns an array that nobody else has."""
-    return array.copy()
-
-
-def verified(
-    features: dict[str, Any], checks: Mapping[str, tuple[Any, Callable[[], Any]]]
-) -> dict[str, Any]:
-    """Returns the features, or raises ValueError with the first check that fails."""
-    for message, (good, value) in checks.items():
+def verified(person: Person, checks: list[Check]) -> Person:
+    """Returns the person, or raises ValueError with the first check that fails."""
+    for good, parts in checks:
         if not good:
-            raise ValueError(f"{message} {value()} {_where(features)}")
-    return features
+            raise MpiiPoseError(" ".join(map(str, [*parts(), _where(person)])))
+    return person
 
 
-def random_seed(
-    seed: int | None, *, index: Any, epoch: Any, draw_seed: Any
-) -> np.ndarray:
-    """Returns the seed of one example, uint32 [n], see `examples.random_seed`."""
+def as_draw(draw: Draw) -> Draw:
+    """Returns a draw whose decisions are arrays."""
+    return Draw(
+        *(
+            np.asarray(value, neutral.dtype)
+            for value, neutral in zip(draw, no_change(), strict=True)
+        )
+    )
+
+
+def random_seed(person: Person, seed: int | None) -> np.ndarray:
+    """Returns the seed of one example, uint32 [n], see `library.Library`."""
     if seed is not None:
         words = np.array([seed & 0xFFFFFFFFFFFFFFFF], np.uint64)
-        places = np.array([index, epoch], np.int64)
+        places = np.array([person.index, person.epoch], np.int64)
         return np.concatenate([words, places.view(np.uint64)]).view(np.uint32)
-    if draw_seed is not None:
-        return np.array([draw_seed], np.int64).view(np.uint32)
+    if person.draw_seed is not None:
+        return np.array([person.draw_seed], np.int64).view(np.uint32)
     return np.frombuffer(os.urandom(16), np.uint32)  # In forks too, others each time.
 
 
@@ -117,71 +111,103 @@ def random_numbers(
     )
 
 
-def as_draw(draw: Draw) -> Draw:
-    """Returns a draw whose decisions are arrays."""
-    return Draw(*map(np.asarray, draw))
-
-
-def rounded(values: np.ndarray) -> np.ndarray:
-    """Rounds to whole numbers, halves to even ones."""
-    return np.round(values)
-
-
-def size_of(example: Mapping[str, Any]) -> tuple[int, int]:
-    """Returns height and width of the image."""
-    with _naming(example):
-        return pillow.size_of(example["image"])
-
-
-def read_resized(
-    example: Mapping[str, Any], box: np.ndarray, size: tuple[int, int]
-) -> np.ndarray:
-    """Returns a box of the image, resized, float32 [height, width, 3] in levels."""
-    with _naming(example):
-        resized = pillow.read_resized(example["image"], box, size)
-    return resized.astype(np.float32)
-
-
-def render(
-    example: Mapping[str, Any],
-    crop_to_image: np.ndarray,
-    draw: Draw,
-    look: rendering.Look,
-) -> dict[str, Any]:
-    """Makes the crop, its keypoints and heatmaps, see `rendering.render`."""
-    with _naming(example):
-        levels = pillow.read_crop(
-            example["image"],
-            crop_to_image,
-            image_size=look.spec.image_size,
-            antialias=look.antialias,
-        )
-    features = rendering.render(
-        levels,
-        crop_to_image,
-        example["keypoints"],
-        example["visibility"],
-        draw,
-        look=look,
+def read_window(
+    person: Person, crop_to_image: np.ndarray, size: tuple[int, int], antialias: bool
+) -> PixelWindow:
+    """Reads the part of an image that a crop shows, at a fitting scale."""
+    image = person.image
+    is_encoded = isinstance(image, bytes)
+    frame_size = _jpeg_size(image, person) if is_encoded else image.shape[:2]
+    box, exponent, crop_to_window = find_window(
+        np, np.array(frame_size, np.float32), crop_to_image, size, antialias
     )
-    if look.image_dtype is not None:
-        features["image"] = np.ascontiguousarray(features["image"])
-    return features
+    top, left, height, width = map(int, box)
+    ratio = RATIOS[exponent]
+    if is_encoded:
+        frame = _decoded(image, ratio, person)
+        pixels = frame[top : top + height, left : left + width]
+    else:
+        rows = slice(top * ratio, (top + height) * ratio)
+        pixels = image[rows, left * ratio : (left + width) * ratio]
+        pixels = _averaged(np.ascontiguousarray(pixels), height, width, ratio)
+    return pixels, crop_to_window, is_encoded
 
 
-def _where(example: Mapping[str, Any]) -> str:
-    name = example["image_name"].item()
-    name = name.decode(errors="replace") if isinstance(name, bytes) else name
-    return f"of image {name} index {example['index']}"
+def warp(window: PixelWindow, size: tuple[int, int]) -> np.ndarray:
+    """Interpolates a window's pixels at those of a crop, uint8 [height, width, 3].
+
+    OpenCV before version 5 rounds positions to 1/32 px.
+    """
+    cv2, (pixels, crop_to_window, is_bgr) = _opencv(), window
+    crop: np.ndarray = cv2.warpAffine(
+        pixels,
+        crop_to_window,
+        size[::-1],
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+    )
+    return cv2.cvtColor(crop, cv2.COLOR_BGR2RGB) if is_bgr else crop
 
 
-@contextlib.contextmanager
-def _naming(example: Mapping[str, Any]) -> Iterator[None]:
-    """Names the image in errors of reading it."""
+@functools.cache
+def _opencv() -> Any:
+    """Imports OpenCV, whichever package it is of.
+
+    Its threads are switched off, in the whole process: crops are too small for them,
+    loaders have workers of their own, and a forked worker would wait for them for ever.
+    """
     try:
-        yield
-    except UNREADABLE as error:
-        raise ValueError(
-            f"the JPEG cannot be decoded ({error}) {_where(example)}: build the "
-            "dataset again"
+        import cv2
+    except ImportError as error:
+        raise ImportError(
+            f"OpenCV, which reads the pixels of arrays, cannot be imported ({error}): "
+            'pip install "mpii_pose[arrays]", or pip install opencv-python-headless'
         ) from error
+    cv2.setNumThreads(0)
+    return cv2
+
+
+def _jpeg_size(data: bytes, person: Person) -> tuple[int, int]:
+    """Reads height and width; Pillow refuses giant images, which OpenCV would not."""
+    try:
+        with PIL.Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
+            return image.height, image.width
+    except UNREADABLE as error:
+        raise _undecodable(str(error), person) from error
+
+
+def _decoded(data: bytes, ratio: int, person: Person) -> np.ndarray:
+    """Decodes a JPEG at 1 / ratio of its size, uint8 [H, W, 3] in blue, green, red."""
+    cv2 = _opencv()
+    name = "IMREAD_COLOR" if ratio == 1 else f"IMREAD_REDUCED_COLOR_{ratio}"
+    flags = getattr(cv2, name) | cv2.IMREAD_IGNORE_ORIENTATION
+    frame: np.ndarray | None = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if frame is None:
+        raise _undecodable("OpenCV gives no pixels", person)
+    return frame
+
+
+def _averaged(pixels: np.ndarray, height: int, width: int, ratio: int) -> np.ndarray:
+    """Returns the means of blocks of pixels, of which the last repeat the border."""
+    if ratio == 1:
+        return pixels
+    cv2 = _opencv()
+    missing = height * ratio - pixels.shape[0], width * ratio - pixels.shape[1]
+    whole = cv2.copyMakeBorder(
+        pixels, 0, missing[0], 0, missing[1], cv2.BORDER_REPLICATE
+    )
+    means: np.ndarray = cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
+    return means
+
+
+def _undecodable(reason: str, person: Person) -> MpiiPoseError:
+    return MpiiPoseError(
+        f"the JPEG cannot be decoded ({reason}) {_where(person)}: build the dataset "
+        "again"
+    )
+
+
+def _where(person: Person) -> str:
+    name = person.image_name.item()
+    name = name.decode(errors="replace") if isinstance(name, bytes) else name
+    return f"of image {name} index {person.index}"

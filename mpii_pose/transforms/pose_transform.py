@@ -1,22 +1,31 @@
 """The map function from an example of the dataset to crop, heatmaps and weights."""
 
 import dataclasses
-from typing import Any
+import operator
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from mpii_pose.checks import check_choice
 from mpii_pose.person import person_square
-from mpii_pose.transforms import channels_first, examples, geometry
+from mpii_pose.transforms import geometry, other_trainers
 from mpii_pose.transforms.augmentation import (
+    DECISIONS,
+    MAX_LEVEL,
     Augmentation,
     Draw,
     apply_to_square,
     no_change,
 )
-from mpii_pose.transforms.examples import Features
-from mpii_pose.transforms.geometry import Alignment
-from mpii_pose.transforms.libraries import in_its_library, library_of
-from mpii_pose.transforms.rendering import Look
-from mpii_pose.transforms.spec import CropSpec
+from mpii_pose.transforms.heatmaps import encode
+from mpii_pose.transforms.library import (
+    Features,
+    Library,
+    Person,
+    checked,
+    library_of,
+)
+from mpii_pose.transforms.spec import CropSpec, set_fields
 
 IMAGE_DTYPES = ("float32", "uint8")
 SPEC_FIELDS = frozenset(field.name for field in dataclasses.fields(CropSpec))
@@ -34,7 +43,7 @@ class PoseTransform:
         ds = ds.map(PoseTransform(), num_parallel_calls=tf.data.AUTOTUNE)
 
     Examples of NumPy arrays, as `as_data_source` gives them, are transformed without
-    TensorFlow, by NumPy and Pillow, and become arrays: the same for the same draw.
+    TensorFlow, by NumPy and OpenCV, and become arrays: the same for the same draw.
 
     A transform is a value: equal to one of the same options, and can be pickled.
 
@@ -45,8 +54,8 @@ class PoseTransform:
             in the model.
         augmentation: What to change at random; None for evaluation.
         image_dtype: "float32" in [-1, 1], or "uint8".
-        seed: With a seed, what happens to an example depends on the seed, its `index`
-            and, where it has one, its feature `epoch` (see `number_epochs`), and on
+        seed: With a seed, the changes of an example depend on the seed, its `index`
+            and, if it has one, its feature `epoch` (see `number_epochs`), and on
             nothing else. None draws anew each time.
         antialias: Whether large people are scaled down without aliasing. False
             interpolates between the image's own pixels, as HRNet does.
@@ -74,20 +83,21 @@ class PoseTransform:
                 "augmentation must be None or an Augmentation, such as "
                 f"Augmentation.hrnet(), got {augmentation!r}"
             )
-        self.__dict__.update(
+        set_fields(
+            self,
             spec=CropSpec.of(spec, **fields),
             augmentation=augmentation,
             image_dtype=image_dtype,
-            seed=seed,
+            seed=None if seed is None else operator.index(seed),
             antialias=antialias,
         )
 
     def __getattr__(self, name: str) -> Any:
+        """Returns a field of the spec; called for names that are no attribute."""
         if name in SPEC_FIELDS:
             return getattr(self.spec, name)
         raise AttributeError(f"PoseTransform has no attribute {name!r}")
 
-    @in_its_library
     def __call__(self, example: Features) -> dict[str, Any]:
         """Transforms one example.
 
@@ -114,7 +124,8 @@ class PoseTransform:
                 example of arrays, a value that cannot be used too.
             tf.errors.InvalidArgumentError: A tensor's value cannot be used.
         """
-        return self._transform(example, self.image_dtype)
+        library = library_of(*example.values())
+        return library.call(self._transform, library, example)
 
     def supervised(self, example: Features) -> tuple[Any, Any, Any]:
         """Transforms one example to what `keras.Model.fit` takes.
@@ -148,8 +159,7 @@ class PoseTransform:
                 `alignment` is "legacy"; `joints`, `joints_vis`, `score`; and
                 `crop_to_image`, `head_size` and `index` as of `__call__`.
         """
-        self.spec.known_heatmap_size()
-        return channels_first.hrnet(self._unscaled(example))
+        return other_trainers.hrnet(self._channels_first(example))
 
     def hugging_face(self, example: Features) -> dict[str, Any]:
         """Transforms one example, of arrays, to the inputs of Hugging Face's models.
@@ -165,22 +175,20 @@ class PoseTransform:
             labels: float32 [K, height, width], the heatmaps.
             target_weights: float32 [K].
         """
-        self.spec.known_heatmap_size()
-        return channels_first.hugging_face(self._unscaled(example))
+        return other_trainers.hugging_face(self._channels_first(example))
 
-    @in_its_library
     def draw(self, example: Features) -> Draw:
-        """Decides what changes of one example: that of its seed, or anew each time.
+        """Draws the changes of one example: by its seed, or anew each time.
 
         Args:
             example: As for `__call__`.
 
         Returns:
-            What `apply` takes.
+            The decisions, for `apply`.
         """
-        return self._draw(examples.checked(example))
+        library = library_of(*example.values())
+        return library.call(lambda: self._draw(library, checked(library, example)))
 
-    @in_its_library
     def apply(self, example: Features, draw: Draw) -> dict[str, Any]:
         """Transforms one example as was drawn.
 
@@ -190,64 +198,129 @@ class PoseTransform:
                 example; or a choice of one's own.
 
         Returns:
-            What `__call__` does.
+            The features that `__call__` returns.
         """
-        example = examples.checked(example)
-        return self._apply(example, draw, self.image_dtype)
-
-    @in_its_library
-    def _unscaled(self, example: Features) -> dict[str, Any]:
-        """Transforms one example to levels as they were read, unless colors change."""
-        return self._transform(example, None)
-
-    def _transform(self, example: Features, image_dtype: str | None) -> dict[str, Any]:
-        example = examples.checked(example)
-        return self._apply(example, self._draw(example), image_dtype)
-
-    def _apply(
-        self, example: Features, draw: Draw, image_dtype: str | None
-    ) -> dict[str, Any]:
         library = library_of(*example.values())
-        draw = library.as_draw(draw)
-        crop_to_image = self.crop_to_image(example, draw)
-        changes_colors = self.augmentation is not None and (
-            self.augmentation.changes_colors
+        return library.call(self._transform, library, example, library.as_draw(draw))
+
+    def _channels_first(self, example: Features) -> dict[str, Any]:
+        """Transforms one example for trainers that normalize its colors themselves."""
+        self.spec.known_heatmap_size()
+        library = library_of(*example.values())
+        return library.call(self._transform, library, example, None, True)
+
+    def _transform(
+        self,
+        library: Library,
+        example: Features,
+        draw: Draw | None = None,
+        channels_first: bool = False,
+    ) -> dict[str, Any]:
+        """Transforms one example by a draw, or by one that is made for it."""
+        person = checked(library, example)
+        if draw is None:
+            draw = self._draw(library, person)
+        crop_to_image = self._crop_to_image(library.xp, person, draw)
+        window = library.read_window(
+            person, crop_to_image, self.spec.image_size, self.antialias
         )
-        look = Look(self.spec, image_dtype, self.antialias, changes_colors)
-        features = library.render(example, crop_to_image, draw, look)
+        look = Look(self.spec, self.image_dtype, _has_colors(draw), channels_first)
+        if channels_first:  # Levels as they were read, unless they have changed.
+            image_dtype = "float32" if look.changes_colors else "uint8"
+            look = look._replace(image_dtype=image_dtype)
+        features = library.compiled(_render, library, look)(
+            window, crop_to_image, person.keypoints, person.visibility, draw
+        )
         if self.spec.heatmap_size is not None:
-            features["heatmap_to_crop"] = library.constant(self.spec.heatmap_to_crop)
-        head_size = example["head_size"]
-        if examples.IMAGE_TO_FRAME in example:
-            to_frame = example[examples.IMAGE_TO_FRAME]
-            crop_to_image = geometry.compose_affine(to_frame, crop_to_image)
+            features["heatmap_to_crop"] = library.xp.array(self.spec.heatmap_to_crop)
+        head_size, to_frame = person.head_size, person.image_to_frame
+        if to_frame is not None:
+            crop_to_image = geometry.composed(library.xp, to_frame, crop_to_image)
             head_size = head_size * to_frame[0, 0]  # One scale, and nothing turned.
         return features | {
             "crop_to_image": crop_to_image,
             "head_size": head_size,
-            "index": example["index"],
+            "index": person.index,
         }
 
-    def crop_to_image(self, example: Features, draw: Draw) -> Any:
-        """Returns float32 [2, 3], from crop pixels to `image`'s, as was drawn."""
-        center, side = person_square(example["center"], example["scale"])
-        center, side = apply_to_square(
-            draw,
-            center,
-            side,
-            keypoints=example["keypoints"],
-            visibility=example["visibility"],
+    def _draw(self, library: Library, person: Person) -> Draw:
+        if self.augmentation is None:
+            return no_change()
+        seed = library.random_seed(person, self.seed)
+        return self.augmentation.decide(
+            library.xp, *library.random_numbers(seed, *DECISIONS)
         )
-        return geometry.crop_to_image_matrix(
+
+    def _crop_to_image(self, xp: Any, person: Person, draw: Draw) -> Any:
+        """Returns float32 [2, 3], from crop pixels to those of the person's image."""
+        center, side = person_square(person.center, person.scale)
+        center, side = apply_to_square(
+            xp, draw, center, side, person.keypoints, person.visibility
+        )
+        return geometry.crop_matrix(
+            xp,
             center,
             side,
             image_size=self.spec.image_size,
-            alignment=Alignment.named(self.spec.alignment),
+            alignment=self.spec.grid,
             rotation=draw.rotation,
             flip=draw.flip,
         )
 
-    def _draw(self, example: Features) -> Draw:
-        if self.augmentation is None:
-            return no_change()
-        return self.augmentation.draw(seed=examples.random_seed(example, self.seed))
+
+class Look(NamedTuple):
+    """The options that decide how a crop is rendered."""
+
+    spec: CropSpec
+    image_dtype: str
+    changes_colors: bool  # whether a draw's gain and shift are applied
+    channels_first: bool  # whether heatmaps are [K, height, width]
+
+
+def _render(
+    library: Library,
+    look: Look,
+    window: Any,
+    crop_to_image: Any,
+    keypoints: Any,
+    visibility: Any,
+    draw: Draw,
+) -> dict[str, Any]:
+    """Makes image, pose and heatmaps: no random numbers and no files, so XLA can."""
+    xp, spec = library.xp, look.spec
+    keypoints, visibility = geometry.into_crop(
+        xp, keypoints, visibility, crop_to_image, draw.flip
+    )
+    features = {
+        "image": _finished(xp, library.warp(window, spec.image_size), draw, look),
+        "keypoints": keypoints,
+        "visibility": visibility,
+    }
+    if spec.heatmap_size is not None:
+        features["heatmaps"], features["weights"] = encode(
+            xp, keypoints, visibility, spec, channels_first=look.channels_first
+        )
+    return features
+
+
+def _finished(xp: Any, levels: Any, draw: Draw, look: Look) -> Any:
+    """Changes the colors as was drawn, then range and dtype by the options."""
+    if levels.dtype == look.image_dtype == "uint8" and not look.changes_colors:
+        return levels
+    image = xp.array(levels, dtype="float32")
+    if look.changes_colors:
+        image *= draw.gain
+        image += draw.shift
+    if look.image_dtype == "uint8":
+        return xp.array(xp.clip(image, 0.0, MAX_LEVEL) + 0.5, dtype="uint8")
+    image *= np.float32(2.0 / MAX_LEVEL)
+    image -= np.float32(1.0)
+    return xp.clip(image, -1.0, 1.0)
+
+
+def _has_colors(draw: Draw) -> bool:
+    """Returns whether a draw may change colors; of tensors that is not known yet."""
+    return not all(
+        isinstance(value, np.ndarray) and (value == neutral).all()
+        for value, neutral in ((draw.gain, 1.0), (draw.shift, 0.0))
+    )

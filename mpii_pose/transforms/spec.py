@@ -1,7 +1,7 @@
-"""What a crop and its heatmaps are: the one value that all who make or read them share.
+"""The description of a crop and its heatmaps, which all that make or read them share.
 
 Transform, encoder, decoder, flip test, loss and metric take a `CropSpec`, or its fields
-by keyword, so that none assumes what another was told.
+by keyword, so that all of them agree.
 """
 
 import dataclasses
@@ -18,6 +18,12 @@ ENCODINGS = ("unbiased", "msra")
 WEIGHTINGS = ("labelled", "visible", "all")
 
 
+def set_fields(instance: Any, **values: Any) -> None:
+    """Sets fields of a frozen dataclass, which only its own initialization may do."""
+    for name, value in values.items():
+        object.__setattr__(instance, name, value)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CropSpec:
     """A crop of a person and the heatmaps of its keypoints.
@@ -29,7 +35,8 @@ class CropSpec:
         sigma: Standard deviation of the Gaussians in cells.
         alignment: How both grids lie on the square that the crop shows: "half_pixel",
             "udp" or "legacy", or an `Alignment` of one's own.
-        encoding: How a keypoint is drawn: "unbiased" or "msra", see `encode_heatmaps`.
+        encoding: How a keypoint becomes a blob: "unbiased" or "msra", see
+            `encode_heatmaps`.
         weighting: Which keypoints weigh 1 in the loss: "labelled", "visible" or "all",
             see `encode_heatmaps`.
 
@@ -45,18 +52,19 @@ class CropSpec:
     weighting: str = "labelled"
 
     def __post_init__(self) -> None:
-        check_size("image_size", self.image_size)
-        object.__setattr__(self, "image_size", tuple(self.image_size))
         alignment = Alignment.named(self.alignment)
-        if ALIGNMENTS.get(alignment.name) == alignment:
-            object.__setattr__(self, "alignment", alignment.name)
-        else:
-            object.__setattr__(self, "alignment", alignment)
+        is_known = ALIGNMENTS.get(alignment.name) == alignment
+        check_size("image_size", self.image_size)
         alignment.spans(self.image_size)
         if self.heatmap_size is not None:
             check_size("heatmap_size", self.heatmap_size)
-            object.__setattr__(self, "heatmap_size", tuple(self.heatmap_size))
             alignment.spans(self.heatmap_size)
+        set_fields(
+            self,
+            image_size=tuple(self.image_size),
+            heatmap_size=self.heatmap_size and tuple(self.heatmap_size),
+            alignment=alignment.name if is_known else alignment,
+        )
         if not 0.0 < self.sigma < np.inf:
             raise ValueError(
                 f"sigma must be a positive number of cells, got {self.sigma!r}"
@@ -100,14 +108,19 @@ class CropSpec:
         return self.heatmap_size
 
     def crop_to_heatmap(self, points: Any) -> Any:
-        """Takes points float32 [..., 2] from crop pixels to heatmap cells."""
-        return Alignment.named(self.alignment).crop_to_heatmap(
+        """Moves points float32 [..., 2] from crop pixels to heatmap cells."""
+        return self.grid.crop_to_heatmap(
             points, image_size=self.image_size, heatmap_size=self.known_heatmap_size()
         )
 
     @functools.cached_property
+    def grid(self) -> Alignment:
+        """The alignment itself, which `alignment` names."""
+        return Alignment.named(self.alignment)
+
+    @functools.cached_property
     def heatmap_to_crop(self) -> np.ndarray:
         """float32 [2, 3], the affine map from heatmap cells to crop pixels."""
-        return Alignment.named(self.alignment).heatmap_to_crop_matrix(
+        return self.grid.heatmap_to_crop_matrix(
             image_size=self.image_size, heatmap_size=self.known_heatmap_size()
         )

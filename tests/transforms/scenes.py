@@ -1,14 +1,30 @@
-"""Examples drawn for the tests, as the dataset would give them."""
+"""Examples made for the tests, as the dataset would give them."""
 
 import io
+import itertools
 
+import cv2
 import numpy as np
 from PIL import Image
 
 from mpii_pose import skeleton
+from mpii_pose.transforms import library
+from mpii_pose.transforms.augmentation import Augmentation
 
 LEFT_WRIST = skeleton.KEYPOINTS.index("left_wrist")
 RIGHT_WRIST = skeleton.KEYPOINTS.index("right_wrist")
+# OpenCV before version 5 rounds the positions of pixels to 1/32 px.
+OPENCV_IS_EXACT = int(cv2.__version__.partition(".")[0]) >= 5
+ALL_CHANGES = Augmentation(
+    rotation=30.0,
+    scale=0.25,
+    flip=0.5,
+    translation=0.1,
+    half_body=0.5,
+    channel_gain=0.2,
+    contrast=0.2,
+    brightness=0.1,
+)
 
 
 def jpeg(pixels, quality=100, subsampling="4:4:4"):
@@ -88,43 +104,32 @@ def centroid(levels):
     return np.array([(columns * levels).sum(), (rows * levels).sum()]) / levels.sum()
 
 
-def warped_in_steps(image, matrix, size, steps=256):
-    """As `warped`, with positions and weights in whole parts of a pixel, rounded."""
-    output = np.zeros((*size, 3), np.uint8)
-    for row in range(size[0]):
-        for column in range(size[1]):
-            place = np.asarray(matrix, np.float64) @ [column, row, 1.0]
-            (left, x), (top, y) = (
-                divmod(int(np.floor(position * steps + 0.5)), steps)
-                for position in place
-            )
-            both = x * y // steps
-            weights = {
-                (0, 0): steps - x - y + both,
-                (0, 1): x - both,
-                (1, 0): y - both,
-                (1, 1): both,
-            }
-            total = np.full(3, steps // 2)
-            for (i, j), weight in weights.items():
-                if 0 <= top + i < image.shape[0] and 0 <= left + j < image.shape[1]:
-                    total += weight * image[top + i, left + j].astype(int)
-            output[row, column] = total // steps
-    return output
-
-
 def warped(image, matrix, size):
-    """Bilinear interpolation in float64, pixel by pixel; black outside."""
+    """Bilinear interpolation in float64, by the four nearest pixels; black outside."""
+    rows, columns = np.mgrid[: size[0], : size[1]].astype(float)
+    (a, b, c), (d, e, f) = np.asarray(matrix, np.float64)
+    x, y = a * columns + b * rows + c, d * columns + e * rows + f
+    padded = np.pad(image.astype(float), [(1, 1), (1, 1), (0, 0)])
     output = np.zeros((*size, 3))
-    for row in range(size[0]):
-        for column in range(size[1]):
-            x, y = np.asarray(matrix, np.float64) @ [column, row, 1.0]
-            left, top = int(np.floor(x)), int(np.floor(y))
-            for i, j in ((0, 0), (0, 1), (1, 0), (1, 1)):
-                inside = (
-                    0 <= top + i < image.shape[0] and 0 <= left + j < image.shape[1]
-                )
-                if inside:
-                    weight = abs(1 - i - (y - top)) * abs(1 - j - (x - left))
-                    output[row, column] += weight * image[top + i, left + j]
+    for column, row in itertools.product((0, 1), (0, 1)):
+        left, top = np.floor(x) + column, np.floor(y) + row
+        weight = (1 - np.abs(x - left)) * (1 - np.abs(y - top))
+        left = np.clip(left, -1, image.shape[1]).astype(int) + 1
+        top = np.clip(top, -1, image.shape[0]).astype(int) + 1
+        output += weight[..., np.newaxis] * padded[top, left]
     return output
+
+
+def averaged(image, ratio):
+    """Means of blocks of pixels, those beyond the border as the outermost."""
+    height, width = (-(-side // ratio) * ratio for side in image.shape[:2])
+    more = [(0, height - image.shape[0]), (0, width - image.shape[1]), (0, 0)]
+    blocks = np.pad(image.astype(float), more, mode="edge")
+    shape = height // ratio, ratio, width // ratio, ratio, 3
+    return blocks.reshape(shape).mean(axis=(1, 3))
+
+
+def person(example):
+    """An example's library, and its features as that checks them."""
+    own = library.library_of(*example.values())
+    return own, library.checked(own, example)

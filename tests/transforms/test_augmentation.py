@@ -6,17 +6,10 @@ import tensorflow as tf
 
 from mpii_pose.transforms import augmentation
 from mpii_pose.transforms.augmentation import Augmentation
+from tests.transforms.scenes import ALL_CHANGES
 
-EVERYTHING = Augmentation(
-    rotation=30.0,
-    scale=0.25,
-    flip=0.5,
-    translation=0.1,
-    half_body=0.3,
-    channel_gain=0.2,
-    contrast=0.2,
-    brightness=0.1,
-)
+# Center and side of the whole body's square.
+WHOLE = np.float32([1, 2]), np.float32(1000)
 
 
 def draws(options, count=2000):
@@ -28,6 +21,11 @@ def draws(options, count=2000):
     return augmentation.Draw(*(values.numpy() for values in batch))
 
 
+def draws_of_arrays(options, count=2000):
+    drawn = [options.draw(seed=[7, number]) for number in range(count)]
+    return augmentation.Draw(*map(np.array, zip(*drawn, strict=True)))
+
+
 def test_all_options_at_zero_change_nothing():
     drawn = draws(Augmentation(), count=3)
 
@@ -35,8 +33,9 @@ def test_all_options_at_zero_change_nothing():
         np.testing.assert_array_equal(found, np.broadcast_to(neutral, found.shape))
 
 
-def test_hrnet_draws_as_published():
-    drawn = draws(Augmentation.hrnet())
+@pytest.mark.parametrize("library", [draws, draws_of_arrays])
+def test_hrnet_draws_as_published(library):
+    drawn = library(Augmentation.hrnet())
 
     degrees = np.rad2deg(drawn.rotation)
     rotated = degrees != 0
@@ -61,10 +60,11 @@ def test_hourglass_draws_as_published():
     assert drawn.gain.std(axis=1).mean() > 0.1
 
 
-def test_every_option_moves_its_own_decision_only():
-    full = draws(EVERYTHING, count=50)
+@pytest.mark.parametrize("library", [draws, draws_of_arrays])
+def test_every_option_moves_its_own_decision_only(library):
+    full = library(ALL_CHANGES, count=50)
     for name in ("rotation", "scale", "flip", "translation", "half_body"):
-        drawn = draws(dataclasses.replace(EVERYTHING, **{name: 0.0}), count=50)
+        drawn = library(dataclasses.replace(ALL_CHANGES, **{name: 0.0}), count=50)
 
         for field in full._fields:
             same = np.array_equal(getattr(drawn, field), getattr(full, field))
@@ -73,7 +73,7 @@ def test_every_option_moves_its_own_decision_only():
 
 def test_same_seed_same_draw_and_other_seeds_differ():
     one, again, other = (
-        EVERYTHING.draw(seed=tf.constant(seed)) for seed in ([1, 2], [1, 2], [2, 2])
+        ALL_CHANGES.draw(seed=tf.constant(seed)) for seed in ([1, 2], [1, 2], [2, 2])
     )
 
     assert all(np.array_equal(a, b) for a, b in zip(one, again, strict=True))
@@ -82,35 +82,87 @@ def test_same_seed_same_draw_and_other_seeds_differ():
 
 def test_square_follows_the_draw():
     draw = augmentation.no_change()._replace(
-        scale=tf.constant(2.0), translation=tf.constant([0.1, -0.2])
+        scale=np.float32(2.0), translation=np.float32([0.1, -0.2])
     )
+    place = np.float32([10, 20]), np.float32(50)
 
-    center, side = augmentation.apply_to_square(
-        draw,
-        tf.constant([10.0, 20.0]),
-        tf.constant(50.0),
-        keypoints=tf.zeros([16, 2]),
-        visibility=tf.zeros([16], tf.int8),
-    )
+    center, side = augmentation.apply_to_square(np, draw, *place, *pose())
 
     np.testing.assert_allclose(center, [20.0, 0.0], atol=1e-5)
-    assert float(side) == 100.0
+    assert side == 100.0
 
 
 @pytest.mark.parametrize(
-    ("option", "value"),
+    ("option", "value", "message"),
     [
-        ("rotation", -1.0),
-        ("scale", 1.0),
-        ("flip", 1.5),
-        ("channel_gain", float("nan")),
+        ("rotation", -1.0, r"rotation must be in \[0, 180.0\], got -1.0"),
+        ("scale", 1.0, r"scale must be in \[0, 0.99\], got 1.0"),
+        ("flip", 1.5, r"flip must be in \[0, 1.0\], got 1.5"),
+        ("channel_gain", float("nan"), r"channel_gain must be in .* got nan"),
+        ("scale_law", "cubic", "linear, exponential, got 'cubic'"),
     ],
 )
-def test_option_out_of_range_says_name_range_and_value(option, value):
-    with pytest.raises(ValueError, match=rf"{option} must be in \[0, .*got {value}"):
+def test_option_out_of_range_says_name_range_and_value(option, value, message):
+    with pytest.raises(ValueError, match=message):
         Augmentation(**{option: value})
 
 
-def test_unknown_scale_law_lists_the_valid_ones():
-    with pytest.raises(ValueError, match="linear, exponential, got 'cubic'"):
-        Augmentation(scale_law="cubic")
+def pose(seed=0):
+    rng = np.random.default_rng(seed)
+    keypoints = rng.uniform(0, 600, (16, 2)).astype(np.float32)
+    return keypoints, np.full(16, 2, np.int8)
+
+
+def half_body(keypoints, visibility, upper):
+    return augmentation.half_body_square(np, keypoints, visibility, upper, *WHOLE)
+
+
+def expected_square(keypoints, labelled, upper):
+    """HRNet's `half_body_transform`, in plain NumPy."""
+    in_half = labelled & ((np.arange(16) >= 7) == upper)  # Its list of the upper body.
+    points = keypoints[in_half]
+    return points.mean(axis=0), 1.5 * np.ptp(points, axis=0).max()
+
+
+@pytest.mark.parametrize("unlabelled", [0, -1])
+@pytest.mark.parametrize("upper", [True, False])
+def test_square_is_around_the_labelled_keypoints_of_the_half(upper, unlabelled):
+    keypoints, visibility = pose()
+    visibility[[1, 12]] = unlabelled
+    keypoints[[1, 12]] = -1
+    visibility[3] = 1
+
+    center, side = half_body(keypoints, visibility, upper)
+
+    expected = expected_square(keypoints, visibility > 0, upper)
+    np.testing.assert_allclose(center, expected[0], rtol=1e-5)
+    np.testing.assert_allclose(side, expected[1], rtol=1e-5)
+
+
+def test_other_half_is_taken_where_the_wanted_one_has_two_labels():
+    keypoints, visibility = pose()
+    visibility[:5] = 0  # leaves left ankle and pelvis of the lower body
+
+    center, _ = half_body(keypoints, visibility, False)
+
+    expected = expected_square(keypoints, visibility > 0, upper=True)
+    np.testing.assert_allclose(center, expected[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("labels", [0, 1, 8])
+def test_whole_body_stays_where_few_keypoints_are_labelled(labels):
+    keypoints, visibility = pose()
+    visibility[labels:] = 0
+
+    center, side = half_body(keypoints, visibility, True)
+
+    np.testing.assert_array_equal(center, WHOLE[0])
+    assert float(side) == 1000.0
+
+
+def test_coincident_keypoints_still_give_a_square():
+    visibility = np.full(16, 2, np.int8)
+
+    _, side = half_body(np.full((16, 2), 5.0, np.float32), visibility, True)
+
+    assert float(side) == 250.0

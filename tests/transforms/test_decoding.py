@@ -3,7 +3,6 @@ import pytest
 import tensorflow as tf
 
 from mpii_pose import skeleton
-from mpii_pose.transforms import decoding, geometry
 from mpii_pose.transforms.decoding import METHODS, decode_heatmaps, flip_test
 from mpii_pose.transforms.geometry import ALIGNMENTS, Alignment
 from mpii_pose.transforms.spec import CropSpec
@@ -128,43 +127,30 @@ def test_dark_equals_the_paper_away_from_the_border():
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_positions_do_not_depend_on_the_height_of_the_peak(method):
+def test_scores_are_the_peaks_and_positions_do_not_depend_on_them(method):
     maps = gaussians(random_cells())
+    peaks = np.geomspace(1e-3, 12.0, 16)
 
+    _, scores = decode_heatmaps(
+        gaussians(np.full((16, 2), 30.0)) * np.float32(peaks), method=method
+    )
+
+    np.testing.assert_allclose(scores, peaks, rtol=1e-5)
     low, high = (decode_cells(maps * peak, method=method) for peak in (1e-3, 12.0))
-
     np.testing.assert_allclose(low, high, atol=2e-3)
-
-
-def test_scores_are_the_peaks():
-    maps = gaussians(np.full((16, 2), 30.0)) * np.arange(16)
-
-    _, scores = decode_heatmaps(maps)
-
-    np.testing.assert_allclose(scores, np.arange(16))
 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("value", [0.0, -1.0, np.nan])
 def test_map_without_a_peak_has_no_keypoint(method, value):
-    maps = gaussians(np.full((16, 2), 30.0))
-    maps[..., 3] = value
+    maps = gaussians(np.full((2, 16, 2), 30.0))
+    maps[1, ..., 3], maps[0, 5, 5, 7] = value, np.nan  # One NaN spoils that map.
 
     keypoints, scores = decode_heatmaps(maps, method=method)
 
-    assert np.isnan(keypoints[3]).all()
-    assert np.isfinite(np.delete(keypoints, 3, axis=0)).all()
-    np.testing.assert_equal(np.asarray(scores)[3], value)
-
-
-def test_one_nan_in_a_map_spoils_that_map_alone():
-    maps = gaussians(np.full((2, 16, 2), 30.0))
-    maps[1, 5, 5, 3] = np.nan
-
-    keypoints, scores = decode_heatmaps(maps)
-
-    assert np.argwhere(np.isnan(keypoints[..., 0])).tolist() == [[1, 3]]
-    assert np.argwhere(np.isnan(scores)).tolist() == [[1, 3]]
+    assert np.argwhere(np.isnan(keypoints[..., 0])).tolist() == [[0, 7], [1, 3]]
+    np.testing.assert_equal(np.asarray(scores)[1, 3], value)
+    assert np.isnan(scores[0, 7])
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -184,35 +170,19 @@ def test_noise_moves_dark_by_two_cells_at_most():
     assert 1.0 < moved.max() <= 2.0
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("jit_compile", [False, True])
-def test_graph_and_xla_equal_eager_for_any_batch_shape(method, jit_compile):
-    maps = gaussians(random_cells((2, 3, 16)))
-    maps[0, 0, ..., 4] = 0.0
+@pytest.mark.parametrize("shape", [(5, 16), (2, 3, 16), (16,)])
+def test_batches_of_any_shape_and_unknown_size_are_decoded(shape):
+    maps = gaussians(random_cells(shape))
 
-    def decode(x):
-        return decode_heatmaps(x, method=method)
+    keypoints, scores = decode_heatmaps(maps)
 
-    eager = decode(maps)
-    compiled = tf.function(decode, jit_compile=jit_compile)(maps)
-    single = [decode(maps[i, j]) for i in range(2) for j in range(3)]
-
-    assert eager[0].shape == (2, 3, 16, 2)
-    assert eager[1].shape == (2, 3, 16)
-    for part in (0, 1):
-        one_by_one = np.reshape([x[part] for x in single], eager[part].shape)
-        np.testing.assert_allclose(compiled[part], eager[part], atol=1e-3)
-        np.testing.assert_allclose(one_by_one, eager[part], atol=1e-3)
-
-
-def test_decoding_runs_inside_tf_data_with_batches_of_unknown_size():
-    maps = gaussians(random_cells((5, 16)))
-    dataset = tf.data.Dataset.from_tensor_slices(maps).batch(2).map(decode_heatmaps)
-
-    keypoints = np.concatenate([k for k, _ in dataset])
-
-    assert dataset.element_spec[0].shape == (None, 16, 2)
-    np.testing.assert_allclose(keypoints, decode_heatmaps(maps)[0], atol=1e-4)
+    assert keypoints.shape == (*shape, 2)
+    assert scores.shape == shape
+    dataset = tf.data.Dataset.from_tensor_slices(maps.reshape(-1, *maps.shape[-3:]))
+    batched = dataset.batch(2).map(decode_heatmaps)
+    assert batched.element_spec[0].shape == (None, 16, 2)
+    in_batches = np.concatenate([keypoints for keypoints, _ in batched])
+    np.testing.assert_allclose(in_batches, keypoints.reshape(-1, 16, 2), atol=1e-4)
 
 
 def test_half_precision_is_accepted():
@@ -224,71 +194,59 @@ def test_half_precision_is_accepted():
     assert np.abs(keypoints - decode_heatmaps(maps)[0]).max() < 2.0
 
 
-def test_decoded_keypoints_return_to_the_full_image():
-    keypoints = np.random.default_rng(8).uniform(300, 500, (16, 2)).astype(np.float32)
-    crop_to_image = geometry.crop_to_image_matrix(
-        tf.constant([400.0, 400.0]),
-        tf.constant(300.0),
-        image_size=IMAGE_SIZE,
-        alignment=ALIGNMENTS["half_pixel"],
-        rotation=0.3,
-    )
-    in_crop = geometry.apply_affine(geometry.invert_affine(crop_to_image), keypoints)
-    cells = ALIGNMENTS["half_pixel"].crop_to_heatmap(
-        in_crop, image_size=IMAGE_SIZE, heatmap_size=SIZE
-    )
-
-    decoded, _ = decode_heatmaps(gaussians(cells))
-
-    returned = geometry.apply_affine(crop_to_image, decoded)
-    np.testing.assert_allclose(returned, keypoints, atol=0.05)
-
-
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("shape", "options", "message"),
     [
-        (
-            {"method": "mean"},
-            r"method must be one of argmax, quarter, dark, got 'mean'",
-        ),
-        ({"sigma": -1.0}, r"sigma must be 0 or more cells, got -1.0"),
-        ({"alignment": "corner"}, r"alignment must be one of .* got 'corner'"),
+        ((4, 4, 16), {"method": "mean"}, "method must be one of argmax, .* got 'mean'"),
+        ((4, 4, 16), {"sigma": -1.0}, r"sigma must be 0 or more cells, got -1.0"),
+        ((4, 4, 16), {"alignment": "corner"}, "alignment must be one of .* 'corner'"),
+        ((4, 16), {}, r"heatmaps must have shape .* got \("),
+        ((0, 4, 16), {}, r"heatmaps must have shape .* got \("),
+        ((2, 16, 64, 64), {}, r"shape \[..., h, w, 16\], with the keypoi"),
+        ((16, 64, 64), {}, r"shape \[..., h, w, 16\], with the keypoi"),
+        ((2, 64, 64, 1), {"spec": CropSpec()}, r"16\], .* 'mpii' last, got \(2, 64"),
+        ((2, 32, 64, 16), {"spec": CropSpec()}, r"size \(64, 64\) of the .* got \(32"),
+        ((2, 64, 64, 16), {"heatmap_size": (32, 32)}, r"heatmap_size \(32, 32\)"),
+        ((1, 64, 48, 16), {}, r"\(64, 48\).*\(256, 256\).*pass spec, or im"),
     ],
 )
-def test_wrong_options_are_refused(options, message):
+def test_maps_or_options_that_cannot_be_are_refused(shape, options, message):
     with pytest.raises(ValueError, match=message):
-        decode_heatmaps(np.zeros((4, 4, 16)), **options)
+        decode_heatmaps(np.ones(shape, np.float32), **options)
 
 
-@pytest.mark.parametrize("shape", [(4, 16), (0, 4, 16)])
-def test_wrong_shapes_are_refused(shape):
-    with pytest.raises(ValueError, match=r"heatmaps must have shape .* got \("):
-        decode_heatmaps(np.zeros(shape))
+def test_maps_and_images_of_unknown_size_are_refused():
+    sizes = tf.TensorSpec((1, None, None, 16))
+    for name, function in (
+        ("heatmaps", decode_heatmaps),
+        ("images", lambda images: flip_test(lambda x: tf.zeros((1, 4, 4, 16)), images)),
+    ):
+        unknown = tf.function(function, input_signature=[sizes])
+        with pytest.raises(ValueError, match=rf"{name} .* static height and width"):
+            unknown(tf.zeros((1, 4, 4, 16)))
 
 
-def test_maps_of_unknown_size_are_refused():
-    decode = tf.function(
-        decode_heatmaps, input_signature=[tf.TensorSpec((1, None, None, 16))]
-    )
+@pytest.mark.parametrize("image_size", [(256, 192), (256, 256)])
+def test_given_image_size_may_be_of_another_shape(image_size):
+    maps = np.ones((1, 64, 48, 16), np.float32)
 
-    with pytest.raises(ValueError, match=r"heatmaps .* static height and width"):
-        decode(tf.zeros((1, 4, 4, 16)))
+    assert decode_heatmaps(maps, image_size=image_size)[0].shape == (1, 16, 2)
 
 
-def test_flip_test_of_images_of_unknown_size_is_refused():
-    @tf.function(input_signature=[tf.TensorSpec((1, None, None, 3))])
-    def test(images):
-        return flip_test(lambda x: tf.zeros((1, 4, 4, 16)), images)
+@pytest.mark.parametrize("count", [1, 17, 64])
+def test_maps_of_other_keypoints_are_decoded_without_a_spec(count):
+    cells = random_cells((2, count))
 
-    with pytest.raises(ValueError, match=r"images .* static height and width"):
-        test(tf.zeros((1, 16, 16, 3)))
+    keypoints, _ = decode_heatmaps(gaussians(cells))
+
+    np.testing.assert_allclose(keypoints, in_crop(cells), atol=0.01)
 
 
 def perfect_model(images, keypoints, alignment, size):
-    """Knows `images` and their mirror images, and draws the right heatmaps."""
+    """Returns the right heatmaps of `images` and of their mirror images."""
     height, width = images.shape[-3:-1]
-    everywhere = np.full(keypoints.shape[:-1], 2)
-    mirrored, _ = geometry.flip_keypoints(keypoints, everywhere, width=width)
+    mirrored = np.float32(keypoints * [-1, 1] + [width - 1, 0])
+    mirrored = mirrored[..., skeleton.MPII.mirrored, :]
 
     def predict(batch):
         known = np.array_equal(batch, images)
@@ -351,51 +309,6 @@ def test_flip_test_exchanges_left_and_right():
     assert heatmaps.sum() == 2.0
 
 
-def test_flip_test_runs_in_a_graph():
-    model = tf.keras.Sequential([tf.keras.layers.Conv2D(16, 3, 4, padding="same")])
-    images = np.random.default_rng(11).uniform(size=(2, 32, 32, 3)).astype(np.float32)
-
-    compiled = tf.function(lambda x: flip_test(model, x))(images)
-
-    np.testing.assert_allclose(compiled, flip_test(model, images), atol=1e-5)
-
-
-def test_unknown_alignment_of_a_flip_test_lists_the_known_ones():
-    with pytest.raises(ValueError, match="alignment must be one of half_pixel"):
-        decoding.flip_test(lambda x: x, tf.zeros((1, 4, 4, 16)), alignment="none")
-
-
-@pytest.mark.parametrize("shape", [(2, 16, 64, 64), (16, 64, 64), (1, 16, 16, 48)])
-def test_keypoints_before_height_and_width_are_refused(shape):
-    with pytest.raises(ValueError, match=r"shape \[..., h, w, 16\], with the keypoi"):
-        decode_heatmaps(np.ones(shape, np.float32))
-
-
-@pytest.mark.parametrize("count", [1, 17, 64])
-def test_maps_of_other_keypoints_are_decoded_where_no_skeleton_is_given(count):
-    cells = random_cells((2, count))
-
-    keypoints, _ = decode_heatmaps(gaussians(cells))
-
-    np.testing.assert_allclose(keypoints, in_crop(cells), atol=0.01)
-
-
-def test_spec_says_how_many_keypoints_and_cells_there_are():
-    spec = CropSpec()
-    maps = gaussians(random_cells((2, 16)))
-
-    decode_heatmaps(maps, spec=spec)
-
-    with pytest.raises(ValueError, match=r"w, 16\], .* of 'mpii' last, got \(2, 64"):
-        decode_heatmaps(maps[..., :1], spec=spec)
-    with pytest.raises(
-        ValueError, match=r"heatmap_size \(64, 64\) of the spec, got \(3"
-    ):
-        decode_heatmaps(maps[:, :32], spec=spec)
-    with pytest.raises(ValueError, match=r"heatmap_size \(32, 32\)"):
-        decode_heatmaps(maps, heatmap_size=(32, 32))
-
-
 def test_smoothing_is_by_the_sigma_of_the_spec_unless_it_is_given():
     maps = gaussians(random_cells()) + np.float32(0.1) * gaussians(random_cells(seed=1))
     spec = CropSpec(sigma=3.0)
@@ -416,16 +329,6 @@ def test_cells_of_minus_infinity_spoil_nothing(method):
     maps[:, 0, 0], maps[:, -1] = -np.inf, -np.inf
 
     np.testing.assert_allclose(decode_cells(maps, method=method), expected, atol=1e-3)
-
-
-def test_maps_of_another_shape_than_the_image_size_taken_by_default_are_refused():
-    maps = np.zeros((1, 64, 48, 16), np.float32)
-
-    with pytest.raises(ValueError, match=r"\(64, 48\).*\(256, 256\).*pass spec, or im"):
-        decode_heatmaps(maps)
-
-    for image_size in ((256, 192), (256, 256)):  # What is said is believed.
-        assert decode_heatmaps(maps, image_size=image_size)[0].shape == (1, 16, 2)
 
 
 def test_flip_test_of_other_sizes_or_keypoints_than_the_specs_is_refused():

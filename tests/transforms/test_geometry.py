@@ -2,19 +2,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import mpii_pose
 from mpii_pose import skeleton
 from mpii_pose.person import person_square
 from mpii_pose.transforms import geometry
 
 MODES = tuple(geometry.ALIGNMENTS)
 EXACT_MODES = ("half_pixel", "udp")
-
-
-def random_pose(rng, shape=()):
-    keypoints = rng.uniform(0, 255, (*shape, 16, 2)).astype(np.float32)
-    visibility = rng.integers(0, 3, (*shape, 16))
-    keypoints[visibility == 0] = -1
-    return keypoints, visibility
 
 
 @pytest.mark.parametrize(
@@ -63,16 +57,6 @@ def test_flip_error_is_zero_in_the_exact_modes_and_three_quarters_in_legacy():
     assert errors["half_pixel"] == pytest.approx(0.0, abs=1e-5)
     assert errors["udp"] == pytest.approx(0.0, abs=1e-5)
     assert errors["legacy"] == pytest.approx(-0.75, abs=1e-5)
-
-
-def test_unknown_alignment_lists_the_valid_ones():
-    with pytest.raises(ValueError, match=r"half_pixel, udp, legacy, got 'pixel'"):
-        geometry.Alignment.named("pixel")
-
-
-def test_udp_refuses_a_grid_of_one_sample():
-    with pytest.raises(ValueError, match=r"udp needs .* above 1, got \(1, 8\)"):
-        geometry.Alignment.named("udp").spans((1, 8))
 
 
 def test_person_square_is_hrnets():
@@ -187,66 +171,26 @@ def test_matrix_times_inverse_is_identity_in_batches_and_alone():
     np.testing.assert_allclose(alone, back[3], atol=1e-3)
 
 
-@pytest.mark.parametrize("shape", [(), (3,), (2, 3)])
-def test_flip_twice_is_the_identity(shape):
-    keypoints, visibility = random_pose(np.random.default_rng(1), shape)
-
-    once = geometry.flip_keypoints(keypoints, visibility, width=256)
-    twice = geometry.flip_keypoints(*once, width=256)
-
-    np.testing.assert_allclose(twice[0], keypoints, atol=1e-4)
-    np.testing.assert_array_equal(twice[1], visibility)
-
-
 @pytest.mark.parametrize("width", [1, 8, 9])
-def test_flipped_keypoint_stays_on_its_pixel(width):
-    x, y = width // 3, 2
-    image = np.zeros((4, width), np.float32)
-    image[y, x] = 1.0
-    keypoints = np.zeros((16, 2), np.float32)
-    keypoints[skeleton.KEYPOINTS.index("left_wrist")] = x, y
+def test_pose_of_a_mirrored_crop_stays_on_its_pixels(width):
+    keypoints = np.random.default_rng(1).uniform(0, width, (16, 2)).astype(np.float32)
+    visibility = np.arange(16, dtype=np.int8) % 3
+    mirrored = np.float32([[-1, 0, width - 1], [0, 1, 0]])  # to the image
 
-    flipped, _ = geometry.flip_keypoints(keypoints, np.full(16, 2), width=width)
-
-    wrist = np.asarray(flipped)[skeleton.KEYPOINTS.index("right_wrist")]
-    assert image[:, ::-1][int(wrist[1]), int(wrist[0])] == 1.0
-
-
-def test_flip_swaps_visibility_and_leaves_missing_keypoints_marked():
-    keypoints = np.full((16, 2), 5.0, np.float32)
-    visibility = np.full(16, int(skeleton.Visibility.VISIBLE), np.int8)
-    left = skeleton.KEYPOINTS.index("left_knee")
-    right = skeleton.KEYPOINTS.index("right_knee")
-    keypoints[left], visibility[left] = -1, int(skeleton.Visibility.MISSING)
-
-    flipped, flipped_visibility = geometry.flip_keypoints(
-        keypoints, visibility, width=20
+    found, found_visibility = geometry.into_crop(
+        np, keypoints, visibility, mirrored, True
     )
 
-    assert flipped_visibility.dtype == tf.int8
-    assert int(flipped_visibility[right]) == skeleton.Visibility.MISSING
-    assert int(flipped_visibility[left]) == skeleton.Visibility.VISIBLE
-    np.testing.assert_array_equal(flipped[right], [-1, -1])
-    np.testing.assert_array_equal(flipped[left], [14, 5])
-
-
-@pytest.mark.parametrize("jit_compile", [False, True])
-def test_geometry_compiles(jit_compile):
-    keypoints, visibility = random_pose(np.random.default_rng(2), (4,))
-    alignment = geometry.Alignment.named("udp")
-
-    def crop(keypoints, visibility, center, side):
-        matrix = geometry.crop_to_image_matrix(
-            center, side, image_size=(256, 256), alignment=alignment, rotation=0.3
-        )
-        keypoints = geometry.apply_affine(geometry.invert_affine(matrix), keypoints)
-        return geometry.flip_keypoints(keypoints, visibility, width=256)
-
-    arguments = (keypoints, visibility, np.ones((4, 2), "f4"), np.full(4, 99, "f4"))
-    expected, _ = crop(*map(tf.constant, arguments))
-    found, _ = tf.function(crop, jit_compile=jit_compile)(*arguments)
-
-    np.testing.assert_allclose(found, expected, atol=1e-3)
+    pairs = [skeleton.MPII.mirrored[k] for k in range(16)]
+    expected = np.where(
+        visibility[:, None] > 0, keypoints * [-1, 1] + [width - 1, 0], -1
+    )
+    np.testing.assert_allclose(found, expected[pairs], atol=1e-5)
+    np.testing.assert_array_equal(found_visibility, visibility[pairs])
+    left, right = (
+        skeleton.KEYPOINTS.index(f"{side}_wrist") for side in ("left", "right")
+    )
+    assert pairs[left] == right
 
 
 def test_unknown_visibility_counts_as_missing():
@@ -256,3 +200,76 @@ def test_unknown_visibility_counts_as_missing():
 
     np.testing.assert_array_equal(found, [[-1, -1], [-1, -1], [7, 7]])
     assert found.dtype == np.float32
+
+
+def overlaps(people, *, complete=False):
+    """Intersection over union of the square from the keypoints' box and MPII's."""
+    found = []
+    for person in people:
+        labelled = person.visibility != skeleton.Visibility.MISSING
+        points = person.keypoints[labelled]
+        low, high = points.min(axis=0), points.max(axis=0)
+        if (low >= high).any() or (complete and not labelled.all()):
+            continue
+        made = mpii_pose.person_from_box((*low, *high))
+        squares = [
+            person_square(made["center"], made["scale"]),
+            person_square(person.center, np.float64(person.scale)),
+        ]
+        lows = [center - side / 2 for center, side in squares]
+        highs = [center + side / 2 for center, side in squares]
+        common = np.clip(np.minimum(*highs) - np.maximum(*lows), 0, None).prod()
+        found.append(common / (sum(side**2 for _, side in squares) - common))
+    return np.array(found)
+
+
+@pytest.mark.parametrize(("complete", "median"), [(False, 0.71), (True, 0.74)])
+def test_square_overlaps_the_official_one_as_the_docstring_says(
+    real_people, complete, median
+):
+    found = overlaps(real_people["validation"], complete=complete)
+
+    assert len(found) > 2000
+    assert np.median(found) == pytest.approx(median, abs=0.005)
+
+
+def test_square_lies_around_the_middle_of_the_box_and_the_rest_is_unknown():
+    made = mpii_pose.person_from_box((10, 20, 110, 320), index=7)
+
+    center, side = person_square(made["center"], made["scale"])
+    np.testing.assert_allclose(center, (60, 170), atol=1e-3)
+    assert side == pytest.approx(0.82 * 300 + 1.74 * 100, rel=1e-6)
+    assert made["index"] == 7
+    assert made["head_size"] == -1
+    assert (made["head_box"] == -1).all()
+    assert not made["visibility"].any()
+
+
+def test_own_photo_is_transformed():
+    image = np.zeros((300, 200, 3), np.uint8)
+    image[100:200, 50:150] = 255
+
+    features = mpii_pose.PoseTransform(image_size=(64, 64), heatmap_size=(16, 16))(
+        {"image": image, **mpii_pose.person_from_box((50, 100, 149, 199))}
+    )
+
+    crop = np.asarray(features["image"])
+    assert crop[32, 32].min() > 0.99
+    assert crop[2, 2].max() < -0.99
+    assert not np.asarray(features["weights"]).any()
+
+
+@pytest.mark.parametrize(
+    ("box", "message"),
+    [
+        ((5, 5, 5, 9), "x1 < x2 and y1 < y2"),
+        ((50, 60, 20, 90), "not \\(x, y, width, height\\)"),
+        ((0, 0, np.nan, 9), "4 numbers"),
+        ((0, 0, 9), "4 numbers"),
+        ((200, 0, 220, 90), "outside the image, which is 200 px wide and 100 px high"),
+        ((0, -50, 20, -3), "outside the image"),
+    ],
+)
+def test_box_that_cannot_be_is_refused(box, message):
+    with pytest.raises(ValueError, match=message):
+        mpii_pose.person_from_box(box, image_size=(100, 200))

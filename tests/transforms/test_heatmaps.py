@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from mpii_pose.keras.heatmaps import HeatmapLoss
 from mpii_pose.transforms.geometry import ALIGNMENTS
-from mpii_pose.transforms.heatmaps import encode_heatmaps
+from mpii_pose.transforms.heatmaps import encode, encode_heatmaps
 from mpii_pose.transforms.spec import ENCODINGS, CropSpec
 
 
@@ -98,84 +98,23 @@ def test_peak_of_an_unbiased_blob_is_one_at_the_exact_cell():
     np.testing.assert_array_equal(weights, 1.0)
 
 
-@pytest.mark.parametrize("visibility", [np.int8, np.int32, np.int64])
-def test_any_integer_visibility_is_taken(visibility):
-    keypoints, states = random_people()
-
-    found, _ = encode_heatmaps(keypoints, states.astype(visibility))
-
-    np.testing.assert_array_equal(found, encode_heatmaps(keypoints, states)[0])
-
-
 @pytest.mark.parametrize("encoding", ENCODINGS)
-@pytest.mark.parametrize("labels", [0, 1])
-def test_nobody_or_one_keypoint_labelled(encoding, labels):
-    keypoints = np.full((16, 2), -1, np.float32)
-    visibility = np.zeros(16, np.int8)
-    keypoints[:labels], visibility[:labels] = 100.0, 2
-
-    found, weights = encode_heatmaps(keypoints, visibility, encoding=encoding)
-
-    assert float(tf.reduce_sum(weights)) == labels
-    np.testing.assert_array_equal(found[..., labels:], 0.0)
-
-
-@pytest.mark.parametrize("jit_compile", [False, True])
-def test_compiled_equals_eager_alone_in_a_batch_and_in_tf_data(jit_compile):
-    keypoints, visibility = random_people(low=0, high=255)
-    encode = tf.function(encode_heatmaps, jit_compile=jit_compile)
-
-    batched, weights = encode_heatmaps(keypoints, visibility)
-    compiled, _ = encode(keypoints, visibility)
-    alone, _ = encode(keypoints[2], visibility[2])
-    dataset = tf.data.Dataset.from_tensor_slices((keypoints, visibility)).map(encode)
-    mapped, mapped_weights = dataset.batch(6).get_single_element()
-
-    np.testing.assert_allclose(compiled, batched, atol=1e-6)
-    np.testing.assert_allclose(alone, batched[2], atol=1e-6)
-    np.testing.assert_allclose(mapped, batched, atol=1e-6)
-    np.testing.assert_array_equal(mapped_weights, weights)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"encoding": "dark"}, "unbiased, msra, got 'dark'"),
-        ({"weighting": "none"}, "labelled, visible, all, got 'none'"),
-        ({"alignment": "center"}, "half_pixel, udp, legacy, got 'center'"),
-        ({"sigma": 0.0}, "sigma must be a positive number of cells, got 0.0"),
-    ],
-)
-def test_wrong_option_lists_the_valid_ones(options, message):
-    with pytest.raises(ValueError, match=message):
-        encode_heatmaps(*random_people(), **options)
-
-
-@pytest.mark.parametrize("encoding", ENCODINGS)
-@pytest.mark.parametrize("visibility", [0, -1])
-def test_missing_keypoint_may_be_nan_and_has_an_empty_map(encoding, visibility):
-    keypoints, states = random_people(count=2, low=60, high=190)
-    keypoints[:, 3], states[:] = np.nan, 2
-    states[:, 3] = visibility
+@pytest.mark.parametrize("dtype", [np.int8, np.int64])
+@pytest.mark.parametrize("state", [0, -1])
+@pytest.mark.parametrize("place", [-1.0, np.nan, 100.0])
+def test_missing_keypoint_may_be_anywhere_and_has_an_empty_map(
+    encoding, dtype, state, place
+):
+    keypoints, _ = random_people(count=2, low=60, high=190)
+    states = np.full((2, 16), 2, dtype)
+    keypoints[:, 3], states[:, 3] = place, state
 
     found, weights = encode_heatmaps(keypoints, states, encoding=encoding)
 
-    np.testing.assert_array_equal(found[..., 3], 0.0)
-    np.testing.assert_array_equal(weights[:, 3], 0.0)
     assert np.isfinite(found).all()
-    assert weights.sum() == 2 * 15
-
-
-@pytest.mark.parametrize("weighting", ["labelled", "visible"])
-def test_unknown_visibility_counts_as_unlabelled(weighting):
-    keypoints, _ = random_people(count=2, low=60, high=190)
-
-    found, weights = encode_heatmaps(
-        keypoints, np.full((2, 16), -1), weighting=weighting
-    )
-
-    assert not found.any()
-    assert not weights.any()
+    empty = ~found.any(axis=(1, 2))
+    assert np.argwhere(empty).tolist() == [[0, 3], [1, 3]]
+    np.testing.assert_array_equal(weights, ~empty)
 
 
 def test_labelled_keypoint_without_a_place_has_an_empty_map():
@@ -188,9 +127,31 @@ def test_labelled_keypoint_without_a_place_has_an_empty_map():
     assert np.flatnonzero(weights == 0).tolist() == [5, 6]
 
 
-def test_spec_without_heatmaps_is_refused():
-    with pytest.raises(ValueError, match=r"heatmap_size must be .* got None"):
-        encode_heatmaps(*random_people(), spec=CropSpec(heatmap_size=None))
+def test_channels_first_are_the_same_maps():
+    keypoints, visibility = random_people(count=2)
+    spec = CropSpec(image_size=(256, 192), heatmap_size=(64, 48))
+
+    found, weights = encode(np, keypoints, visibility, spec, channels_first=True)
+
+    expected, expected_weights = encode_heatmaps(keypoints, visibility, spec=spec)
+    np.testing.assert_array_equal(np.moveaxis(found, 1, -1), expected)
+    np.testing.assert_array_equal(weights, expected_weights)
+    assert found.flags.c_contiguous
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"encoding": "dark"}, "unbiased, msra, got 'dark'"),
+        ({"weighting": "none"}, "labelled, visible, all, got 'none'"),
+        ({"alignment": "center"}, "half_pixel, udp, legacy, got 'center'"),
+        ({"heatmap_size": None}, r"heatmap_size must be .* got None"),
+        ({"sigma": 0.0}, "sigma must be a positive number of cells, got 0.0"),
+    ],
+)
+def test_wrong_option_lists_the_valid_ones(options, message):
+    with pytest.raises(ValueError, match=message):
+        encode_heatmaps(*random_people(), **options)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

@@ -13,7 +13,13 @@ OWN = geometry.Alignment("own", offset=0.25, shrink=0)
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"image_size": 256}, r"image_size must be \(height, width\)"),
+        *(
+            (
+                {"image_size": size},
+                r"image_size must be \(height, width\), two integers",
+            )
+            for size in (256, (256,), (0, 4), (256.0, 256.0), "ab", (1, 2, 3), None)
+        ),
         ({"heatmap_size": (64, 0)}, r"heatmap_size must be \(height, width\)"),
         ({"image_size": (1, 8), "alignment": "udp"}, "udp needs a height and width"),
         ({"alignment": "center"}, "half_pixel, udp, legacy, got 'center'"),

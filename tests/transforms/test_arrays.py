@@ -8,16 +8,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mpii_pose.skeleton import Skeleton
 from mpii_pose.transforms import augmentation, geometry
+from mpii_pose.transforms.arrays import namespace
 from mpii_pose.transforms.decoding import METHODS, decode_heatmaps, flip_test
-from mpii_pose.transforms.half_body import half_body_square
-from mpii_pose.transforms.heatmaps import encode_heatmaps
+from mpii_pose.transforms.heatmaps import encode, encode_heatmaps
 from mpii_pose.transforms.spec import ENCODINGS, CropSpec
 from tests.libraries import LIBRARIES, Cases
 from tests.transforms.gaussians import gaussians, random_cells
 
-ROOT = pathlib.Path(__file__).parents[2]
 RNG = np.random.default_rng(0)
 KEYPOINTS = RNG.uniform(-20, 150, (3, 16, 2)).astype(np.float32)
 VISIBILITY = RNG.integers(-1, 3, (3, 16)).astype(np.int8)
@@ -35,9 +33,6 @@ MATRIX = geometry.crop_to_image_matrix(
 MAPS = gaussians(random_cells((2, 16), size=(33, 48), margin=-1.0), size=(33, 48))
 MAPS[0, ..., 3], MAPS[1, 5, 5, 4], MAPS[1, 0, 0, 7] = 0.0, np.nan, -np.inf
 BODY = np.nan_to_num(KEYPOINTS[0], nan=-1.0), np.abs(VISIBILITY[0])
-ARROW = Skeleton(
-    name="arrow", keypoints=("tip", "left_end", "right_end"), upper_body=("tip",)
-)
 
 
 def crop(center, side, angle, flip):
@@ -51,9 +46,14 @@ def crop(center, side, angle, flip):
     )
 
 
-def encode(**fields):
+def encoded(**fields):
     spec = CropSpec(image_size=(128, 96), heatmap_size=(32, 24), **fields)
     return lambda *arrays: encode_heatmaps(*arrays, spec=spec)
+
+
+def encoded_channels_first(keypoints, visibility):
+    xp = namespace(keypoints)
+    return encode(xp, keypoints, visibility, CropSpec(), channels_first=True)
 
 
 def decode(method, **fields):
@@ -64,8 +64,8 @@ def decode(method, **fields):
 
 def half(upper):
     def square(keypoints, visibility, center, side):
-        return half_body_square(
-            keypoints, visibility, upper=upper, center=center, side=side
+        return augmentation.half_body_square(
+            namespace(center), keypoints, visibility, upper, center, side
         )
 
     return square
@@ -74,8 +74,13 @@ def half(upper):
 def change_square(center, side, keypoints, visibility, flag):
     draw = augmentation.Draw(0.0, 1.25, np.float32([0.1, 0]), flag, flag, flag, 1, 0)
     return augmentation.apply_to_square(
-        draw, center, side, keypoints=keypoints, visibility=visibility
+        namespace(center), draw, center, side, keypoints, visibility
     )
+
+
+def in_crop(keypoints, visibility, matrix, flip):
+    xp = namespace(keypoints)
+    return geometry.into_crop(xp, keypoints, visibility, matrix, flip)
 
 
 CASES = Cases(
@@ -86,28 +91,24 @@ CASES = Cases(
         "apply": (geometry.apply_affine, (MATRIX, KEYPOINTS)),
         "to frame": (geometry.crop_to_frame, (KEYPOINTS, MATRIX)),
         "missing": (geometry.mark_missing, (KEYPOINTS, VISIBILITY)),
-        "swap": (geometry.swap_mirrored, (KEYPOINTS, VISIBILITY)),
-        "flip": (
-            lambda *arrays: geometry.flip_keypoints(*arrays, width=96),
-            (KEYPOINTS, VISIBILITY),
-        ),
-        "flip arrow": (
-            lambda *arrays: geometry.flip_keypoints(*arrays, width=9, skeleton=ARROW),
-            (KEYPOINTS[:, :3], VISIBILITY[:, :3]),
-        ),
+        "labelled": (geometry.is_labelled, (VISIBILITY,)),
+        "labelled flags": (geometry.is_labelled, (VISIBILITY > 0,)),
+        "into crop": (in_crop, (*BODY, MATRIX[0], np.array(True))),
         "half upper": (half(True), (*BODY, CENTER[0], SIDE[0])),
         "half lower": (half(False), (*BODY, CENTER[0], SIDE[0])),
         "square": (change_square, (CENTER[0], SIDE[0], *BODY, np.array(True))),
-        "encode": (encode(), (KEYPOINTS, VISIBILITY)),
-        "encode one": (encode(alignment="legacy"), (KEYPOINTS[0], VISIBILITY[0])),
+        "encode": (encoded(), (KEYPOINTS, VISIBILITY)),
+        "encode one": (encoded(alignment="legacy"), (KEYPOINTS[0], VISIBILITY[0])),
         "encode msra": (
-            encode(encoding="msra", weighting="visible"),
+            encoded(encoding="msra", weighting="visible"),
             (KEYPOINTS, VISIBILITY),
         ),
         "encode all": (
-            encode(alignment="udp", weighting="all"),
+            encoded(alignment="udp", weighting="all"),
             (KEYPOINTS, VISIBILITY),
         ),
+        "encode flags": (encoded(), (KEYPOINTS, VISIBILITY > 0)),
+        "encode channels first": (encoded_channels_first, BODY),
         **{f"decode {method}": (decode(method), (MAPS,)) for method in METHODS},
         "decode as they are": (decode("dark", sigma=0, alignment="udp"), (MAPS,)),
         "flip test": (
@@ -133,7 +134,7 @@ def test_every_library_gives_the_same(library, case):
 @pytest.mark.parametrize("case", CASES.table)
 def test_floats_stay_float32(case):
     for array in CASES.found("numpy", case):
-        assert array.dtype in (np.float32, np.int8)
+        assert array.dtype in (np.float32, np.int8, np.bool_)
 
 
 @pytest.mark.parametrize("values", [np.float64, np.float32, list])
@@ -166,25 +167,20 @@ package = types.ModuleType("mpii_pose")
 package.__path__ = ["mpii_pose"]
 sys.modules["mpii_pose"] = package
 import numpy as np
-from mpii_pose.transforms import decoding, geometry, half_body, heatmaps, spec
+from mpii_pose.transforms import augmentation, decoding, geometry, heatmaps, spec
 keypoints, visibility = np.full((16, 2), 99, np.float32), np.full(16, 2)
 crop = spec.CropSpec(image_size=(128, 128))
 maps, _ = heatmaps.encode_heatmaps(keypoints, visibility, spec=crop)
 for method in decoding.METHODS:
     decoding.decode_heatmaps(maps, method=method, spec=crop)
 decoding.flip_test(lambda images: maps, np.zeros((128, 128, 3)), spec=crop)
-geometry.flip_keypoints(keypoints, visibility, width=128)
-square = np.float32([64, 64]), np.float32(200)
-half_body.half_body_square(
-    keypoints, visibility, upper=True, center=square[0], side=square[1]
-)
-geometry.crop_to_image_matrix(
-    *square, image_size=(9, 9), alignment=geometry.ALIGNMENTS["udp"]
-)
+geometry.crop_to_frame(keypoints, np.eye(2, 3))
+augmentation.Augmentation.hrnet().draw(seed=[1, 2])
 loaded = {"tensorflow", "keras", "jax", "tensorflow_datasets"} & set(sys.modules)
 assert not loaded, loaded
 """
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+    root = pathlib.Path(__file__).parents[2]
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=root)
 
 
 def test_tracing_formulas_warns_of_nothing():
@@ -208,5 +204,5 @@ def test_missing_keypoints_make_numpy_warn_of_nothing():
             maps, _ = encode_heatmaps(points, missing, encoding=encoding)
         for method in METHODS:
             keypoints, _ = decode_heatmaps(maps, method=method)
-        half_body_square(points, missing, upper=True, center=CENTER[0], side=SIDE[0])
+        half(True)(points, missing, CENTER[0], SIDE[0])
         geometry.crop_to_frame(keypoints, MATRIX[0])

@@ -1,13 +1,11 @@
 """What HRNet's PyTorch code and Hugging Face's models take."""
 
-import importlib.util
-
 import numpy as np
 import pytest
 
 import mpii_pose
 from mpii_pose.person import person_square
-from mpii_pose.transforms import channels_first
+from mpii_pose.transforms import other_trainers
 from tests.transforms import scenes
 
 SIZES = {"image_size": (64, 48), "heatmap_size": (16, 12)}
@@ -27,7 +25,7 @@ def test_images_are_normalized_as_imagenets(dtype, tolerance):
     expected = ((image + 1) / 2 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
     transform = mpii_pose.PoseTransform(**SIZES, image_dtype=dtype)
 
-    found = channels_first.imagenet_image(transform(example)["image"])
+    found = other_trainers.imagenet_image(transform(example)["image"])
 
     assert (found.dtype, found.shape) == (np.float32, (3, 64, 48))
     assert found.flags.c_contiguous
@@ -42,9 +40,9 @@ def test_hrnet_takes_input_target_weight_and_meta():
 
     image, target, weight, meta = transform.hrnet(example)
 
-    expected = channels_first.imagenet_image(levels["image"])
+    expected = other_trainers.imagenet_image(levels["image"])
     np.testing.assert_array_equal(image, expected)
-    expected = channels_first.imagenet_image(features["image"])
+    expected = other_trainers.imagenet_image(features["image"])
     np.testing.assert_allclose(image, expected, atol=1e-6)
     for k in range(16):
         np.testing.assert_array_equal(target[k], features["heatmaps"][..., k])
@@ -53,7 +51,9 @@ def test_hrnet_takes_input_target_weight_and_meta():
     center, side = person_square(example["center"], example["scale"])
     np.testing.assert_allclose(meta["center"], center, atol=1e-3)
     np.testing.assert_allclose(meta["scale"] * 200, [side, side * 64 / 48], rtol=1e-4)
-    assert meta["index"] == 1
+    np.testing.assert_array_equal(meta["joints"], features["keypoints"])
+    np.testing.assert_array_equal(meta["joints_vis"], np.ones((16, 1)))
+    assert (meta["index"], meta["score"]) == (1, 1)
 
 
 def test_changed_colors_are_normalized_as_they_are():
@@ -64,7 +64,7 @@ def test_changed_colors_are_normalized_as_they_are():
 
     image, *_ = transform.hrnet(example)
 
-    expected = channels_first.imagenet_image(features["image"])
+    expected = other_trainers.imagenet_image(features["image"])
     np.testing.assert_array_equal(image, expected)
     plain, *_ = mpii_pose.PoseTransform(**SIZES).hrnet(example)
     assert np.abs(image - plain).max() > 0.1
@@ -91,15 +91,29 @@ def test_without_heatmaps_there_is_nothing_to_train_on(method):
         getattr(transform, method)(people()[0])
 
 
+def train(network, parameters, images, target, target_weight):
+    """Trains for 30 steps with HRNet's loss; returns the losses."""
+    import torch
+
+    optimizer = torch.optim.Adam(parameters, 0.003)
+    losses = []
+    for _ in range(30):
+        found = network(images)
+        assert found.shape == target.shape
+        error = (found - target).flatten(2) * target_weight  # As its JointsMSELoss.
+        loss = 0.5 * error.square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
 @pytest.mark.slow
 def test_batch_trains_a_model_of_hugging_face(monkeypatch):
-    for package in ("torch", "transformers"):
-        if importlib.util.find_spec(package) is None:
-            pytest.skip(f"needs {package}")
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    import torch
-    import transformers
-
     transform = mpii_pose.PoseTransform(**SIZES)
     dataset = [transform.hugging_face(example) for example in people(4)]
     batch = torch.utils.data.default_collate(dataset)
@@ -117,54 +131,38 @@ def test_batch_trains_a_model_of_hugging_face(monkeypatch):
     )
     torch.manual_seed(0)
     model = transformers.VitPoseForPoseEstimation(config).train()
-    optimizer = torch.optim.Adam(model.parameters(), 0.003)
-    losses = []
 
-    for _ in range(30):
-        # ViTPose leaves the loss to its user: it refuses labels.
-        heatmaps = model(pixel_values=batch["pixel_values"]).heatmaps
-        assert heatmaps.shape == batch["labels"].shape
-        error = (heatmaps - batch["labels"]).square().mean(dim=(2, 3))
-        loss = (error * batch["target_weights"]).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
+    losses = train(
+        lambda images: model(pixel_values=images).heatmaps,
+        model.parameters(),
+        batch["pixel_values"],
+        batch["labels"],
+        batch["target_weights"][..., None],
+    )
 
     assert losses[-1] < 0.7 * losses[0]
     # The network's own preparation of an image: the same mean and deviation.
     processor = transformers.VitPoseImageProcessor()
-    np.testing.assert_allclose(processor.image_mean, channels_first.IMAGENET_MEAN)
-    np.testing.assert_allclose(processor.image_std, channels_first.IMAGENET_STD)
+    np.testing.assert_allclose(processor.image_mean, other_trainers.IMAGENET_MEAN)
+    np.testing.assert_allclose(processor.image_std, other_trainers.IMAGENET_STD)
 
 
 @pytest.mark.slow
 def test_batch_trains_a_network_written_for_hrnet():
-    if importlib.util.find_spec("torch") is None:
-        pytest.skip("needs torch")
-    import torch
-
+    torch = pytest.importorskip("torch")
     transform = mpii_pose.PoseTransform(**SIZES, alignment="legacy")
     dataset = [transform.hrnet(example) for example in people(4)]
-    loader = torch.utils.data.DataLoader(dataset, batch_size=4)
+    images, target, weight, meta = next(
+        iter(torch.utils.data.DataLoader(dataset, batch_size=4))
+    )
     torch.manual_seed(0)
     network = torch.nn.Sequential(
         torch.nn.Conv2d(3, 16, 5, stride=4, padding=2),
         torch.nn.ReLU(),
         torch.nn.Conv2d(16, 16, 1),
     )
-    optimizer = torch.optim.Adam(network.parameters(), 0.01)
-    losses = []
 
-    for _ in range(30):
-        for images, target, target_weight, _ in loader:
-            # As HRNet's JointsMSELoss.
-            error = (network(images) - target).flatten(2) * target_weight
-            loss = 0.5 * error.square().mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            losses.append(loss.item())
+    losses = train(network, network.parameters(), images, target, weight)
 
     assert losses[-1] < 0.7 * losses[0]
-    assert next(iter(loader))[3]["center"].shape == (4, 2)
+    assert meta["center"].shape == (4, 2)

@@ -1,16 +1,17 @@
-"""Examples as PyTorch's pose trainers take them: channels first, ImageNet's colors."""
+"""Examples for PyTorch's pose trainers: channels first, colors as of ImageNet's.
+
+Features are those of `PoseTransform`, with heatmaps [K, height, width].
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-# Of ImageNet's images in [0, 1], red, green, blue: what torchvision's networks, HRNet
-# and ViTPose were trained with.
+# Of ImageNet's images in [0, 1], red, green, blue: torchvision's networks, HRNet and
+# ViTPose were trained with these.
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
-
-Example = Mapping[str, np.ndarray]
 
 
 def imagenet_image(image: np.ndarray) -> np.ndarray:
@@ -23,14 +24,17 @@ def imagenet_image(image: np.ndarray) -> np.ndarray:
     unit, zero = (255.0, 0.0) if image.dtype == np.uint8 else (2.0, 0.5)
     gain = np.float32(1 / unit) / IMAGENET_STD
     shift = (np.float32(zero) - IMAGENET_MEAN) / IMAGENET_STD
-    # Channels first: arithmetic along the short axis takes ten times as long.
-    planes = np.moveaxis(image, -1, 0).astype(np.float32, order="C")
-    planes *= gain[:, None, None]
-    planes += shift[:, None, None]
+    # Plane by plane: arithmetic along the short axis takes ten times as long.
+    planes = np.empty((3, *image.shape[:2]), np.float32)
+    for channel, plane in enumerate(planes):
+        np.multiply(image[..., channel], gain[channel], out=plane)
+        plane += shift[channel]
     return planes
 
 
-def hrnet(features: Example) -> tuple[np.ndarray, np.ndarray, np.ndarray, Any]:
+def hrnet(
+    features: Mapping[str, Any],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, Any]:
     """Returns input, target, target_weight and meta, see `PoseTransform.hrnet`."""
     matrix: np.ndarray = np.asarray(features["crop_to_image"])
     size = np.array(np.shape(features["image"])[1::-1], np.float32)
@@ -46,20 +50,16 @@ def hrnet(features: Example) -> tuple[np.ndarray, np.ndarray, np.ndarray, Any]:
     }
     return (
         imagenet_image(features["image"]),
-        _maps_first(features["heatmaps"]),
+        np.asarray(features["heatmaps"]),
         np.asarray(features["weights"])[:, None],
         meta,
     )
 
 
-def hugging_face(features: Example) -> dict[str, np.ndarray]:
-    """Returns what `PoseTransform.hugging_face` does."""
+def hugging_face(features: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Returns the inputs of a model, see `PoseTransform.hugging_face`."""
     return {
         "pixel_values": imagenet_image(features["image"]),
-        "labels": _maps_first(features["heatmaps"]),
+        "labels": np.asarray(features["heatmaps"]),
         "target_weights": np.asarray(features["weights"]),
     }
-
-
-def _maps_first(heatmaps: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(np.moveaxis(np.asarray(heatmaps), -1, 0))
