@@ -10,7 +10,7 @@ from etils import epath
 
 import mpii_pose
 from mpii_pose import workplace
-from mpii_pose.release import disk, download, find, official
+from mpii_pose.release import download, find, official
 from mpii_pose.release.release import Release, read_release
 from mpii_pose.shards.builder import PlannedShardsBuilder
 from mpii_pose.shards.images import ImageError, ImageFile, find_image_files
@@ -128,7 +128,7 @@ class Builder(PlannedShardsBuilder):
                 dl_manager,
                 manual_dir=self._manual_dir,
                 mirror=config.mirror,
-                dataset=disk.dataset_step(
+                dataset=download.dataset_step(
                     config.layout.name,
                     self.data_dir_root,
                     max_examples=self._max_examples,

@@ -28,7 +28,7 @@ def real_mpii() -> pathlib.Path:
 @pytest.fixture(scope="session")
 def real_people_and_sizes(real_mpii: pathlib.Path) -> tuple[Mapping, Mapping]:
     """All that CPM's copy of the real annotations says, read once."""
-    return find.find(real_mpii / "cpm_annotations.json.gz").source.read_with_sizes()
+    return find.find(real_mpii / "cpm_annotations.json.gz").source.read()
 
 
 @pytest.fixture(scope="session")

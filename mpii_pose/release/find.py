@@ -7,13 +7,12 @@ extract and download.
 
 import dataclasses
 import enum
-import itertools
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from etils import epath
 
-from mpii_pose.person import AnnotationError, PersonAnnotation
+from mpii_pose.person import AnnotationError
 from mpii_pose.release import archives, json_copies, matlab, official, split
 
 # The JSON files may be packed, with ".gz" behind the name.
@@ -68,12 +67,10 @@ class Source:
         kind: Their format.
         files: The file of each split, for HRNet's format; else one file of all splits,
             under "all". That of the .mat may be in its archive.
-        records: What the JSON files hold, by the keys of `files`, once they are parsed.
     """
 
     kind: SourceKind
     files: Mapping[str, Any]
-    records: Mapping[str, json_copies.Records] = dataclasses.field(default_factory=dict)
 
     @property
     def is_drawn(self) -> bool:
@@ -81,40 +78,25 @@ class Source:
         folders = [path.parent for path in self.files.values()]
         return any((f / split.VALIDATION_PEOPLE_FILE).exists() for f in folders)
 
-    @property
     def is_mpii(self) -> bool:
-        """Whether the first records of files that were parsed look like MPII's."""
+        """Returns whether the first record of each JSON file looks like MPII's."""
+        if self.kind is SourceKind.MATLAB:
+            return True
         is_cpm = self.kind is SourceKind.CPM
         is_ours = json_copies.is_cpm if is_cpm else json_copies.is_hrnet
-        return all(map(is_ours, self.records.values()))
+        return all(is_ours(json_copies.load_records(f)) for f in self.files.values())
 
-    def parse(self) -> "Source":
-        """Returns the source with its JSON files parsed: 200 MB of records."""
-        if self.kind is SourceKind.MATLAB or self.records:
-            return self
-        records = {k: json_copies.load_records(path) for k, path in self.files.items()}
-        return dataclasses.replace(self, records=records)
+    def read(self) -> tuple[split.People, Mapping[str, tuple[int, int]]]:
+        """Returns people by split, in index order, and the sizes that the files state.
 
-    def read(self) -> Mapping[str, list[PersonAnnotation]]:
-        """Returns the people of each split, in index order."""
-        return self.read_with_sizes()[0]
-
-    def read_with_sizes(
-        self,
-    ) -> tuple[Mapping[str, list[PersonAnnotation]], Mapping[str, tuple[int, int]]]:
-        """Returns people, and (height, width) by image name where the files have it."""
-        if self.kind is SourceKind.MATLAB:
-            return matlab.read_matlab(self.files["all"]), {}
-        records = self.parse().records
+        Sizes are (height, width) by image name. Only CPM's copy has them.
+        """
+        if self.kind is SourceKind.HRNET:
+            return json_copies.read_hrnet(self.files), {}
+        path = self.files["all"]
         if self.kind is SourceKind.CPM:
-            path = self.files["all"]
-            people = split.in_order(json_copies.read_cpm(path, records["all"]))
-            return people, json_copies.read_cpm_image_sizes(path, records["all"])
-        by_split = (
-            json_copies.read_hrnet(path, records[name], name)
-            for name, path in self.files.items()
-        )
-        return split.in_order(itertools.chain.from_iterable(by_split)), {}
+            return json_copies.read_cpm(path)
+        return matlab.read_matlab(path), {}
 
     def __str__(self) -> str:
         return f"{self.kind.value} ({', '.join(map(str, self.files.values()))})"
@@ -196,9 +178,8 @@ def _sources_of_file(path: epath.Path) -> list[Source]:
         return [in_archive(path)]
     if path.suffix == ".mat":
         return [Source(SourceKind.MATLAB, {"all": path})]
-    records = json_copies.load_records(path)
-    if json_copies.is_cpm(records):
-        return [Source(SourceKind.CPM, {"all": path}, {"all": records})]
+    if json_copies.is_cpm(json_copies.load_records(path)):
+        return [Source(SourceKind.CPM, {"all": path})]
     splits = {file: name for name, files in HRNET_FILES.items() for file in files}
     name = path.name.removesuffix(".gz")
     if name not in splits:
@@ -206,7 +187,7 @@ def _sources_of_file(path: epath.Path) -> list[Source]:
             f"{path}: the name must say the split of the people in it: one of "
             f"{list(splits)}"
         )
-    return [Source(SourceKind.HRNET, {splits[name]: path}, {splits[name]: records})]
+    return [Source(SourceKind.HRNET, {splits[name]: path})]
 
 
 def _sources_in(folder: epath.Path) -> list[Source]:

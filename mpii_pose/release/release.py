@@ -12,7 +12,7 @@ from etils import epath
 
 from mpii_pose.person import PersonAnnotation
 from mpii_pose.pictures import UNREADABLE
-from mpii_pose.release import archives
+from mpii_pose.release import archives, split
 from mpii_pose.release.find import Found, find
 
 # Reading the heads of thousands of files is all waiting.
@@ -25,11 +25,10 @@ class Release:
 
     Attributes:
         source: The annotation files that were read; or, of a dataset that was built,
-            what it is.
+            its description.
         people: The people of each split, in index order.
         image_folder: The folder with the images; None where there is none.
-        image_sizes: (height, width) in px by image name, where they were asked for and
-            are known.
+        image_sizes: (height, width) in px by image name, as far as they were read.
     """
 
     source: Any
@@ -59,7 +58,7 @@ def image_names(people: Mapping[str, Iterable[PersonAnnotation]]) -> list[str]:
     return list(dict.fromkeys(person.image_name for person in everybody))
 
 
-def read_people(path: epath.PathLike) -> Mapping[str, list[PersonAnnotation]]:
+def read_people(path: epath.PathLike) -> split.People:
     """Reads the people of a release, whatever shape its annotations have.
 
     Args:
@@ -77,7 +76,8 @@ def read_people(path: epath.PathLike) -> Mapping[str, list[PersonAnnotation]]:
         AnnotationError: A file is damaged or not what its name says.
         ArchiveError: The annotations are in an archive that is damaged.
     """
-    return find(path).source.read()
+    people, _ = find(path).source.read()
+    return people
 
 
 def read_release(found: Found, *, extract_dir: epath.PathLike | None = None) -> Release:
@@ -85,14 +85,13 @@ def read_release(found: Found, *, extract_dir: epath.PathLike | None = None) -> 
 
     Args:
         found: Where the release is.
-        extract_dir: Where to extract the archive of images if there is one and images
+        extract_dir: Where to extract the archive of images, if there is one and images
             that the annotations name are missing elsewhere.
     """
-    source = found.source
-    logging.info("Reading people from the %s", source)
+    logging.info("Reading people from the %s", found.source)
     for other in found.sources[1:]:
         logging.info("Leaving the %s aside: it says less", other)
-    people = source.read()
+    people, _ = found.source.read()
     names = image_names(people)
     folder, missing = found.find_images(names)
     if missing and found.images_archive and extract_dir:
@@ -103,8 +102,7 @@ def read_release(found: Found, *, extract_dir: epath.PathLike | None = None) -> 
             f"None of the {len(names)} annotated images was found: looked for "
             f"{names[0]} and the others in {', '.join(map(str, found.image_places))}"
         )
-    source = dataclasses.replace(source, records={})  # 200 MB.
-    return Release(source=source, people=people, image_folder=folder)
+    return Release(source=found.source, people=people, image_folder=folder)
 
 
 def read_sized_people(
@@ -113,7 +111,7 @@ def read_sized_people(
     """Reads annotations and the sizes of their images, extracting nothing.
 
     Sizes come from the heads of the image files where there are any, else from the
-    annotations: CPM's copy says them.
+    annotations: CPM's copy has them.
 
     Args:
         path: What `read_people` reads: a folder, or an annotation file.
@@ -121,17 +119,19 @@ def read_sized_people(
             usual places in and beside `path`.
     """
     found = find(path)
-    people, sizes = found.source.read_with_sizes()
-    source = dataclasses.replace(found.source, records={})  # 200 MB.
+    people, sizes = found.source.read()
+    names = image_names(people)
     if image_folder is None:
-        folder, _ = found.find_images(image_names(people))
+        folder, _ = found.find_images(names)
     else:
         folder = epath.Path(image_folder).expanduser()
         if not folder.is_dir():
             raise FileNotFoundError(f"{folder}: no such folder of images")
     if folder is not None:
-        sizes = {**sizes, **read_image_sizes(folder, image_names(people))}
-    return Release(source=source, people=people, image_folder=folder, image_sizes=sizes)
+        sizes = {**sizes, **read_image_sizes(folder, names)}
+    return Release(
+        source=found.source, people=people, image_folder=folder, image_sizes=sizes
+    )
 
 
 def read_image_sizes(
@@ -139,9 +139,7 @@ def read_image_sizes(
 ) -> Mapping[str, tuple[int, int]]:
     """Returns (height, width) in px by image name; EXIF is ignored.
 
-    Args:
-        folder: The folder that holds the images.
-        image_names: Their names. One that is missing, or is no image, is left out.
+    An image that is missing, or cannot be read, is left out.
     """
     folder = epath.Path(folder)
 

@@ -15,7 +15,7 @@ import pytest
 
 import mpii_pose
 from mpii_pose.files import JPEG_END
-from mpii_pose.release import disk, official
+from mpii_pose.release import download, official
 from mpii_pose.shards.images import ImageFile
 from mpii_pose.tools import doctor
 from mpii_pose.tools.doctor import State
@@ -123,14 +123,14 @@ def test_free_disk_is_compared_with_all_that_is_needed(
     tmp_path, monkeypatch, free, state
 ):
     usage = types.SimpleNamespace(free=free)
-    monkeypatch.setattr(disk.shutil, "disk_usage", lambda path: usage)
+    monkeypatch.setattr(download.shutil, "disk_usage", lambda path: usage)
 
     diagnosis = doctor.check_disk(tmp_path / "not" / "there" / "yet")
 
     assert diagnosis.state is state
-    figures = [disk.in_gb(n) for n in official.DATASET_BYTES.values()]
+    figures = [download.in_gb(n) for n in official.DATASET_BYTES.values()]
     assert all(f"about {figure}" in diagnosis.text for figure in figures)
-    assert f"= 47.2 GB; {disk.in_gb(free)} are free in {tmp_path}" in diagnosis.text
+    assert f"= 47.2 GB; {download.in_gb(free)} are free in {tmp_path}" in diagnosis.text
     assert ("--data_dir" in diagnosis.text) == (state is State.NOTE)
 
 
@@ -170,9 +170,9 @@ def test_downloads_of_a_finished_build_are_named_with_the_command_that_removes_t
 
     assert diagnosis.state is State.NOTE
     assert diagnosis.text.startswith("mpii_pose/person/1.0.0 can be read without")
-    assert disk.bytes_in(data_dir / "downloads") == 5_000_000
+    assert download.bytes_in(data_dir / "downloads") == 5_000_000
     subprocess.run(diagnosis.text.splitlines()[-1], shell=True, check=True)
-    assert disk.bytes_in(data_dir / "downloads") == 0
+    assert download.bytes_in(data_dir / "downloads") == 0
     assert list(data_dir.glob("mpii_pose/*/1.0.0/dataset_info.json"))
     assert not list(doctor.check_leftovers(data_dir))
 
