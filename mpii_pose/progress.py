@@ -1,4 +1,4 @@
-"""Progress bars: on terminals and in notebooks drawn, elsewhere a line in the log."""
+"""Shows progress: bars on terminals and in notebooks, elsewhere lines in the log."""
 
 import io
 import sys
@@ -8,7 +8,6 @@ from absl import logging
 
 from mpii_pose import tfds_private
 
-# How often progress is logged where there is no terminal.
 _LOG_INTERVAL_S = 30
 
 
@@ -22,7 +21,7 @@ def bar(**options: Any) -> Any:
 
 
 def say(text: str) -> None:
-    """Says what is about to happen, where bars are drawn, or else in the log."""
+    """Prints a line where bars are shown, or else logs it."""
     if _is_watched():
         print(text, flush=True)
     else:
@@ -30,7 +29,7 @@ def say(text: str) -> None:
 
 
 def _is_watched() -> bool:
-    # A notebook has no terminal, but draws bars; only its shell has a kernel.
+    # A notebook has no terminal, but shows bars; only its shell has a kernel.
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return sys.stderr.isatty() or hasattr(shell, "kernel")

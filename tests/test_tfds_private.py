@@ -17,7 +17,6 @@ PARAMETERS = {
     "get_dl_fname": ["url"],
     "get_shard_boundaries": ["num_examples", "number_of_shards"],
     "has_sufficient_disk_space": ["needed_bytes", "directory"],
-    "incomplete_dir": ["dirname"],
     "incomplete_file": ["path"],
 }
 METHODS = {
@@ -66,7 +65,7 @@ def test_manager_takes_a_downloader(tmp_path):
 
 
 def test_temporary_folders_are_named_as_workplace_looks_for_them(tmp_path):
-    with tfds_private.incomplete_dir(tmp_path / "1.0.0") as folder:
+    with tfds.core.utils.incomplete_dir(tmp_path / "1.0.0") as folder:
         (found,) = tmp_path.glob(workplace.TEMPORARY_FOLDERS)
 
         assert found == pathlib.Path(folder)

@@ -131,13 +131,11 @@ def _cpm_person(where: str, record: Mapping[str, Any]) -> PersonAnnotation:
             f"1, got {visible.tolist()}"
         )
     # A keypoint that is not visible was placed under what hides it, or not at all.
-    missing = (joints == 0).all(axis=1)
-    state = np.where(visible == 1, Visibility.VISIBLE, Visibility.OCCLUDED)
     return person_from_source(
         where,
         image_name=image_name,
         points=joints[:, :2],
-        visibility=np.where(missing, Visibility.MISSING, state),
+        visibility=np.where(visible, Visibility.VISIBLE, Visibility.OCCLUDED),
         center=get(where, record, "objpos"),
         scale=get(where, record, "scale_provided"),
         person_index=_get_integer(where, record, "people_index") - 1,
@@ -160,6 +158,10 @@ def read_hrnet(files: Mapping[str, epath.PathLike]) -> split.People:
                         f"{flags!r:.80}"
                     )
                 visibility = [Visibility.VISIBLE * int(flag) for flag in flags]
+                if points is None and any(flags):
+                    raise AnnotationError(
+                        f"{where}: joints is null, but {sum(flags)} of joints_vis are 1"
+                    )
             person = person_from_source(
                 where,
                 image_name=get(where, record, "image"),

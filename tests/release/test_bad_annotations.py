@@ -156,6 +156,45 @@ def test_coordinates_of_a_missing_keypoint_do_not_matter(tmp_path, records):
     np.testing.assert_array_equal(found.keypoints[2], [-1, -1])
 
 
+@pytest.mark.parametrize("flag", [0, 1])
+@pytest.mark.parametrize("place", [(0, 0), (-1, -1)])
+@pytest.mark.parametrize("name", [CPM, HRNET, releases.MATLAB_FILE])
+def test_keypoint_without_a_place_is_missing_or_contradicts_its_flag(
+    tmp_path, records, release, name, place, flag
+):
+    if name == CPM:
+        record = set_at(records[CPM], ("joint_self", 3), [*place, flag])
+    elif name == HRNET:
+        record = set_at(records[HRNET], ("joints", 3), place)
+        record = set_at(record, ("joints_vis", 3), flag)
+    if name == releases.MATLAB_FILE:
+        *_, point, _ = first_flagged(release)
+        point["x"], point["y"], point["is_visible"] = *map(np.array, place), flag
+        scipy.io.savemat(tmp_path / name, {"RELEASE": release})
+    else:
+        (tmp_path / name).write_text(json.dumps([record]))
+
+    if flag:
+        place = rf"is labelled and has the place \[{place[0]}.0, {place[1]}.0\]"
+        assert_refused(tmp_path / name, place)
+    else:
+        for person in mpii_pose.read_people(tmp_path / name)["train"]:
+            np.testing.assert_array_equal(person.keypoints[~person.labelled], -1)
+            assert (person.keypoints[person.labelled] > -1).any(axis=1).all()
+
+
+def test_joints_of_null_are_a_person_without_labels_unless_flags_contradict(
+    tmp_path, records
+):
+    record = records[HRNET] | {"joints": None, "joints_vis": [0] * 16}
+    (tmp_path / HRNET).write_text(json.dumps([record]))
+    (person,) = mpii_pose.read_people(tmp_path / HRNET)["train"]
+    assert not person.labelled.any()
+
+    (tmp_path / HRNET).write_text(json.dumps([record | {"joints_vis": [0, 1] * 8}]))
+    assert_refused(tmp_path / HRNET, "joints is null, but 8 of joints_vis are 1")
+
+
 @pytest.mark.parametrize("name", [CPM, HRNET])
 def test_the_same_person_twice_is_refused(tmp_path, records, name):
     (tmp_path / name).write_text(json.dumps([records[name]] * 2))
