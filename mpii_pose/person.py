@@ -109,8 +109,9 @@ def person_from_source(
         visibility: [16], values of `skeleton.Visibility`; None with `points`. Occluded
             keypoints at (0, 0) or (-1, -1) are missing.
         center: [2], 1-based.
-        scale: As in `PersonAnnotation`, as are all `others`.
+        scale: Height of the person divided by 200 px.
         head_box: [4], 1-based; None where the source has none.
+        **others: Further attributes of `PersonAnnotation`, kept as they are.
 
     Raises:
         AnnotationError: A value has the wrong shape or type, is not finite, or cannot

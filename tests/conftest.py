@@ -3,7 +3,7 @@
 import collections
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -53,6 +53,27 @@ def drawn_release(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     folder = tmp_path_factory.mktemp("drawn")
     synthetic.write_release(folder, num_people=40, seed=3)
     return folder
+
+
+@pytest.fixture
+def without_rights(tmp_path: pathlib.Path) -> Iterator[Callable[[pathlib.Path], None]]:
+    """Takes the rights on a path away, for the rest of a test; from root, too."""
+    root, closed = os.geteuid() == 0, []
+
+    def close(path: pathlib.Path) -> None:
+        closed.append((path, path.stat().st_mode))
+        path.chmod(0)
+        if root:
+            os.seteuid(65534)
+
+    if root:  # What a test of root writes, another user must be able to find.
+        for folder in (tmp_path, *tmp_path.parents[:2]):
+            folder.chmod(0o777)
+    yield close
+    if root:
+        os.seteuid(0)
+    for path, mode in closed:
+        path.chmod(mode)
 
 
 @pytest.fixture

@@ -149,13 +149,22 @@ def test_lock_that_cannot_be_had_is_warned_of(tmp_path, log, monkeypatch, error)
     assert error.strerror in record.message
 
 
-def test_lock_file_that_cannot_be_written_is_warned_of(tmp_path, log):
-    (tmp_path / ".mpii_pose.lock").mkdir()
+def test_lock_file_of_another_user_is_locked_or_warned_of(
+    tmp_path, log, without_rights
+):
+    path = tmp_path / ".mpii_pose.lock"
+    with workplace.lock(tmp_path):
+        assert path.stat().st_mode & 0o777 == 0o666
+    path.touch()
+    without_rights(path)
 
     with workplace.lock(tmp_path):
         pass
 
-    assert "Is a directory" in log.text
+    (record,) = log.records
+    assert record.levelname == "WARNING"
+    assert record.message.startswith(f"Cannot lock {path} ([Errno 13] Permission den")
+    assert record.message.endswith("build there one at a time")
 
 
 def test_places_without_locks_are_not_locked(tmp_path, log, monkeypatch):

@@ -192,7 +192,7 @@ def _find_in_default(dl_manager: Any) -> find.Found | None:
             if found.source.is_mpii():
                 return found
             reason = f"others' people in the {found.source}"
-    except (AnnotationError, archives.ArchiveError) as error:
+    except (AnnotationError, archives.ArchiveError, OSError) as error:
         reason = str(error)
     logging.warning("Downloading MPII Human Pose: %s", reason)
     return None

@@ -140,14 +140,27 @@ class Found:
         Args:
             image_names: The images that the annotations name.
             extracted: A folder with the extracted archive.
+
+        Raises:
+            PermissionError: No images were found, and a folder may not be listed.
         """
-        folder, missing = None, set(image_names)
+        folder, missing, denied = None, set(image_names), None
         more = [extracted / name for name in IMAGE_FOLDERS] if extracted else []
         for place in (*self.image_places, *more):
-            if missing and place.is_dir():
-                lacking = set(image_names) - _names_in(place)
-                if len(lacking) < len(missing):
-                    folder, missing = place, lacking
+            try:
+                names = (
+                    {path.name for path in place.iterdir()} if place.is_dir() else ()
+                )
+            except PermissionError as error:
+                # The last is the folder above the user's, which may be anybody's.
+                if place not in self.image_places[-1:]:
+                    denied = error
+                continue
+            lacking = set(image_names).difference(names)
+            if len(lacking) < len(missing):
+                folder, missing = place, lacking
+        if denied and not (folder or self.images_archive):
+            raise denied
         return folder, missing
 
 
@@ -172,7 +185,7 @@ def in_archive(path: epath.PathLike) -> Source:
 
 
 def _sources_of_file(path: epath.Path) -> list[Source]:
-    if not path.exists():
+    if not _exists(path):
         return []
     if path.suffix == ".zip":
         return [in_archive(path)]
@@ -208,17 +221,19 @@ def _sources_in(folder: epath.Path) -> list[Source]:
     return sources
 
 
-def _names_in(folder: epath.Path) -> set[str]:
-    try:
-        return {path.name for path in folder.iterdir()}
-    except PermissionError:  # It is none of the user's, but beside their folder.
-        return set()
-
-
 def _existing(places: Sequence[epath.Path], names: Sequence[str]) -> list[epath.Path]:
     packed = [f"{name}.gz" for name in names if name.endswith(".json")]
     paths = (place / name for place in places for name in (*names, *packed))
-    return [path for path in paths if path.exists()]
+    return [path for path in paths if _exists(path)]
+
+
+def _exists(path: epath.Path) -> bool:
+    """Returns whether a path exists; unlike `Path.exists`, raises PermissionError."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def _check_alike(paths: Sequence[epath.Path]) -> None:

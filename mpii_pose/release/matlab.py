@@ -95,9 +95,9 @@ def load_variable(path: Any, name: str, *, squeeze: bool = True) -> Any:
             squeeze_me=squeeze,
             struct_as_record=not squeeze,
         )
-    except FileNotFoundError:
-        raise
     except Exception as error:  # Damage gives errors of any kind.
+        if isinstance(error, OSError) and error.errno:
+            raise  # The file is not there, or may not be read.
         raise AnnotationError(
             f"{path}: not a MATLAB file SciPy can read ({error}); it may be "
             "truncated, so compare its size with the original's or fetch it again"

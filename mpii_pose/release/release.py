@@ -1,6 +1,7 @@
 """Reads a release that was found: people, and where their images are."""
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
@@ -72,7 +73,7 @@ def read_people(path: epath.PathLike) -> split.People:
         and "test" (people without labels); one that the source cannot give is absent.
 
     Raises:
-        FileNotFoundError: Nothing there can be read.
+        OSError: Nothing is there, or it may not be read.
         AnnotationError: A file is damaged or not what its name says.
         ArchiveError: The annotations are in an archive that is damaged.
     """
@@ -121,8 +122,10 @@ def read_sized_people(
     found = find(path)
     people, sizes = found.source.read()
     names = image_names(people)
+    folder = None
     if image_folder is None:
-        folder, _ = found.find_images(names)
+        with contextlib.suppress(PermissionError):  # The annotations may suffice.
+            folder, _ = found.find_images(names)
     else:
         folder = epath.Path(image_folder).expanduser()
         if not folder.is_dir():

@@ -226,7 +226,10 @@ def check_path(path: epath.PathLike) -> Iterator[Diagnosis]:
     """Checks a dataset, the datasets in a folder, or a copy of MPII."""
     datasets = find_datasets(path)
     if not datasets:
-        yield from check_release(path)
+        try:
+            yield from check_release(path)
+        except OSError as error:  # Such as "Permission denied", with the file.
+            yield problem(str(error))
     elif check_import("tensorflow_datasets").state is State.PROBLEM:
         yield problem(f"{path} was not read, as import tensorflow_datasets fails")
     else:

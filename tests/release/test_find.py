@@ -14,7 +14,7 @@ import mpii_pose
 from mpii_pose import AnnotationError
 from mpii_pose.release import find, json_copies, split
 from mpii_pose.release.archives import ArchiveError
-from mpii_pose.release.release import read_sized_people
+from mpii_pose.release.release import read_release, read_sized_people
 from mpii_pose.skeleton import Visibility
 from mpii_pose.synthetic import matlab
 from tests import releases
@@ -348,6 +348,37 @@ def test_folder_with_most_of_the_images_is_found(tmp_path, path, images, lacking
 
     assert folder.resolve() == (tmp_path / images).resolve()
     assert missing == set(names[:lacking])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("mpii_annotations.json", "train.json", releases.MATLAB_FILE),
+        *("mpii_human_pose_v1_u12_2.zip", "images", "."),
+    ],
+)
+def test_what_may_not_be_read_is_named_with_the_reason(
+    drawn_release, tmp_path, without_rights, name
+):
+    people = mpii_pose.read_people(drawn_release)
+    folder = tmp_path / "release"
+    folder.mkdir()
+    (path,) = drawn_release.rglob(releases.MATLAB_FILE)
+    if name == "mpii_annotations.json":
+        releases.write_cpm(folder / name, people)
+    elif name.endswith(".zip"):
+        shutil.make_archive(folder / name.removesuffix(".zip"), "zip", path.parent)
+    elif name == releases.MATLAB_FILE:
+        shutil.copy(path, folder)
+    else:
+        releases.write_hrnet(folder, people, {"train": "train.json"})
+    (folder / "images").mkdir()
+
+    without_rights(folder / name)
+
+    with pytest.raises(PermissionError, match="Permission denied") as caught:
+        read_release(find.find(folder))
+    assert str(folder / name) in str(caught.value)
 
 
 def test_folders_that_may_not_be_listed_are_passed_over(tmp_path, monkeypatch):

@@ -355,6 +355,12 @@ def json_beside_the_archive(copy):
     pack_annotations(copy)
 
 
+def self_linked_image(copy):
+    path = images_with_people(copy)[0]
+    path.unlink()
+    path.symlink_to(path)
+
+
 def two_validations(copy):
     people = mpii_pose.read_people(copy)
     shutil.rmtree(copy / ANNOTATIONS)
@@ -388,6 +394,7 @@ def two_validations(copy):
         (json_beside_the_archive, None),
         (lambda copy: copy / ANNOTATIONS, None),
         (two_validations, "val.json"),
+        (self_linked_image, "Too many levels of symbolic links: '{}/{first}'"),
     ],
 )
 def test_doctor_and_build_agree(copy, tmp_path, arrange, words):
@@ -402,8 +409,17 @@ def test_doctor_and_build_agree(copy, tmp_path, arrange, words):
         return
     names = {"count": len(images), "first": images[0].name}
     assert words.format(copy / "images", **names) in found[0]
-    with pytest.raises((ValueError, FileNotFoundError)):
+    with pytest.raises((ValueError, OSError)):
         builds.build(tmp_path / "data", folder)
+
+
+def test_images_that_may_not_be_read_are_a_problem(copy, without_rights):
+    copy.chmod(0o755)
+    without_rights(copy / "images")
+
+    (found,) = problems(doctor.check_path(copy))
+
+    assert found == f"[Errno 13] Permission denied: '{copy / 'images'}'"
 
 
 def test_counts_are_compared_with_mpiis(real_people):
