@@ -103,12 +103,23 @@ def test_downloads_of_another_identity_are_refused(downloads, monkeypatch, name,
     )
 
 
-def test_git_blob_id_is_gits(tmp_path):
+def test_identities_are_those_of_git_and_md5sum_on_fips_systems_too(
+    tmp_path, monkeypatch
+):
+    for name in ("md5", "sha1"):
+        function = getattr(hashlib, name)
+
+        def without_security(data=b"", *, usedforsecurity=True, function=function):
+            assert not usedforsecurity
+            return function(data)
+
+        monkeypatch.setattr(hashlib, name, without_security)
     (tmp_path / "file").write_bytes(b"hello\n")
 
-    # What `git hash-object` prints for it.
-    expected = "ce013625030ba8dba906f756967f9e9ca394464a"
-    assert official.git_blob_id((tmp_path / "file").read_bytes()) == expected
+    # What `git hash-object` and `md5sum` print for it.
+    blob = "ce013625030ba8dba906f756967f9e9ca394464a"
+    assert official.git_blob_id((tmp_path / "file").read_bytes()) == blob
+    assert official.md5(tmp_path / "file") == "b1946ac92492d2347c6235b4d2611184"
 
 
 @pytest.mark.parametrize(
