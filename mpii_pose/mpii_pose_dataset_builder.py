@@ -11,7 +11,7 @@ from etils import epath
 import mpii_pose
 from mpii_pose import workplace
 from mpii_pose.release import download, find, official
-from mpii_pose.release.release import Release, read_release
+from mpii_pose.release.release import Release, check_sizes, read_release
 from mpii_pose.shards.builder import PlannedShardsBuilder
 from mpii_pose.shards.images import ImageError, ImageFile, find_image_files
 from mpii_pose.shards.layouts import FullFrame, PersonCrop, WholeImage, layout_from
@@ -146,6 +146,9 @@ class Builder(PlannedShardsBuilder):
         }
         release = dataclasses.replace(release, people=people)
         images = _image_files(release, config)
+        sizes = {name: file.size for name, file in images.items() if file.size}
+        for text in check_sizes(people, release.stated_sizes, sizes):
+            logging.warning("%s", text)
         self.info.metadata.update(_metadata(release) | config.layout.metadata())
         return {
             split: self._generate_examples(items, images)
@@ -184,7 +187,7 @@ def _image_files(release: Release, config: PoseConfig) -> Mapping[str, ImageFile
         release.image_folder,
         names,
         check_pixels=config.check_pixels,
-        with_sizes=config.layout.needs_image_sizes,
+        with_sizes=True,
     )
     keys = [
         FullFrame().key(person)

@@ -49,8 +49,8 @@ DATASET_BYTES: Final[Mapping[str, int]] = {
 def md5(path: epath.PathLike) -> str:
     """Returns the MD5 of a file, in hexadecimal."""
     with epath.Path(path).open("rb") as file:
-        md5 = functools.partial(hashlib.md5, usedforsecurity=False)
-        return hashlib.file_digest(file, md5).hexdigest()
+        make_hash = functools.partial(hashlib.md5, usedforsecurity=False)
+        return hashlib.file_digest(file, make_hash).hexdigest()
 
 
 def git_blob_id(data: bytes) -> str:

@@ -36,7 +36,7 @@ from packaging.requirements import Requirement
 from mpii_pose import workplace
 from mpii_pose.person import AnnotationError, PersonAnnotation
 from mpii_pose.release import archives, download, find, official, split
-from mpii_pose.release.release import image_names
+from mpii_pose.release.release import Sizes, check_sizes, image_names
 from mpii_pose.shards.images import (
     ImageError,
     ImageFile,
@@ -322,7 +322,7 @@ def check_release(path: epath.PathLike) -> Iterator[Diagnosis]:
     """
     try:
         found = find.find(path)
-        people, _ = found.source.read()
+        people, stated = found.source.read()
     except (FileNotFoundError, AnnotationError, archives.ArchiveError) as error:
         yield problem(str(error))
         return
@@ -331,7 +331,7 @@ def check_release(path: epath.PathLike) -> Iterator[Diagnosis]:
         yield note(f"The {other} is left aside: it says less")
     yield _check_identity(found.source)
     yield from check_counts(people, is_drawn=found.source.is_drawn)
-    yield from _check_images(found, image_names(people))
+    yield from _check_images(found, people, stated)
 
 
 def _check_identity(source: find.Source) -> Diagnosis:
@@ -378,8 +378,11 @@ def check_counts(
             )
 
 
-def _check_images(found: find.Found, names: list[str]) -> Iterator[Diagnosis]:
+def _check_images(
+    found: find.Found, people: Mapping[str, Sequence[PersonAnnotation]], stated: Sizes
+) -> Iterator[Diagnosis]:
     """Reads the images with people, in their folder or their archive."""
+    names = image_names(people)
     folder, missing = found.find_images(names)
     if missing and found.images_archive:
         yield _check_archive(found.images_archive, names)
@@ -395,7 +398,11 @@ def _check_images(found: find.Found, names: list[str]) -> Iterator[Diagnosis]:
             f"{len(missing):,} of {len(names):,} images with people are missing in "
             f"{folder}: {_first(sorted(missing))}"
         )
-    files = find_image_files(folder, names, check_pixels=True).values()
+    images = find_image_files(folder, names, check_pixels=True, with_sizes=True)
+    files = images.values()
+    sizes = {name: file.size for name, file in images.items() if file.size}
+    wrong_sizes = check_sizes(people, stated, sizes)
+    yield from map(problem, wrong_sizes)
     with concurrent.futures.ThreadPoolExecutor() as pool:
         errors = [error for error in pool.map(_error_in, files) if error]
     if errors:
@@ -403,7 +410,7 @@ def _check_images(found: find.Found, names: list[str]) -> Iterator[Diagnosis]:
             f"{len(errors):,} images in {folder} are damaged; a build would stop, or "
             f"store wrong pixels. The first: {errors[0]}"
         )
-    elif not missing:
+    elif not missing and not wrong_sizes:
         yield fine(f"All {len(names):,} images with people are in {folder}")
 
 
