@@ -58,22 +58,24 @@ def drawn_release(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 @pytest.fixture
 def without_rights(tmp_path: pathlib.Path) -> Iterator[Callable[[pathlib.Path], None]]:
     """Takes the rights on a path away, for the rest of a test; from root, too."""
-    root, closed = os.geteuid() == 0, []
+    root, modes = os.geteuid() == 0, {}
 
     def close(path: pathlib.Path) -> None:
-        closed.append((path, path.stat().st_mode))
+        for folder in (tmp_path, *tmp_path.parents):
+            modes[folder] = folder.stat().st_mode
+            if modes[folder] & 0o055 != 0o055:
+                folder.chmod(modes[folder] | 0o055)
+        modes[path] = path.stat().st_mode
         path.chmod(0)
         if root:
             os.seteuid(65534)
 
-    if root:  # What a test of root writes, another user must be able to find.
-        for folder in (tmp_path, *tmp_path.parents[:2]):
-            folder.chmod(0o777)
     yield close
     if root:
         os.seteuid(0)
-    for path, mode in closed:
-        path.chmod(mode)
+    for path, mode in modes.items():
+        if path.stat().st_mode != mode:
+            path.chmod(mode)
 
 
 @pytest.fixture
