@@ -14,25 +14,13 @@ _LOG_INTERVAL_S = 30
 def bar(**options: Any) -> Any:
     """Returns a progress bar with speed and the time left; `options` are tqdm's."""
     where: dict[str, Any] = {"leave": False}
-    if not _is_watched():
-        interval = {"mininterval": _LOG_INTERVAL_S, "maxinterval": _LOG_INTERVAL_S}
-        where = {"file": _LogFile(), "ncols": 0, **interval}
-    return tfds_private.tqdm(**where, **options)
-
-
-def say(text: str) -> None:
-    """Prints a line where bars are shown, or else logs it."""
-    if _is_watched():
-        print(text, flush=True)
-    else:
-        logging.info("%s", text)
-
-
-def _is_watched() -> bool:
     # A notebook has no terminal, but shows bars; only its shell has a kernel.
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
-    return sys.stderr.isatty() or hasattr(shell, "kernel")
+    if not (sys.stderr.isatty() or hasattr(shell, "kernel")):
+        interval = {"mininterval": _LOG_INTERVAL_S, "maxinterval": _LOG_INTERVAL_S}
+        where = {"file": _LogFile(), "ncols": 0, **interval}
+    return tfds_private.tqdm(**where, **options)
 
 
 class _LogFile(io.StringIO):

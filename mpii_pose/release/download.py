@@ -261,7 +261,7 @@ def _check_disk(dl_manager: Any, dataset: Step | None) -> None:
     if not all(each.suffices for each in disks):
         logging.warning("%s\nThat may not be enough. %s", text, advice)
     else:
-        progress.say(text)
+        logging.info("%s", text)
 
 
 class _Downloader:
