@@ -37,12 +37,13 @@ def lock(folder: epath.PathLike) -> Iterator[None]:
             logging.info("No locks on %s: build there one at a time", folder)
         else:
             _acquire(path, stack)
-        for left in filter(epath.Path.is_dir, path.parent.glob(TEMPORARY_FOLDERS)):
-            text = (
-                "%s was left behind by a build that was killed, unless another host is "
-                "writing it. If no build is running there, remove it: rm -r %s"
-            )
-            logging.warning(text, left, left)
+        text = (
+            "%s was left behind by a build that was killed, unless another host is "
+            "writing it. If no build is running there, remove it: rm -r %s"
+        )
+        for left in path.parent.glob(TEMPORARY_FOLDERS):
+            if left.is_dir():
+                logging.warning(text, left, left)
         yield
 
 
