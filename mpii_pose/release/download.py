@@ -76,12 +76,7 @@ class Disk(NamedTuple):
 def release_steps(
     download_dir: epath.PathLike, extract_dir: epath.PathLike
 ) -> list[Step]:
-    """Returns the steps that are left until the images are in a folder.
-
-    Args:
-        download_dir: TFDS's folder of downloads.
-        extract_dir: TFDS's folder of extracted archives.
-    """
+    """Returns the steps that are left until the images are in a folder of TFDS."""
     whole = (
         (
             "downloading the archives",
@@ -103,12 +98,9 @@ def release_steps(
 def dataset_step(
     layout: str, data_dir: epath.PathLike, *, max_examples: int | None = None
 ) -> Step:
-    """Returns the step that writes a dataset with all splits.
+    """Returns the step that writes all splits, of `max_examples` each at most.
 
-    Args:
-        layout: Name of the layout; one of the user's own counts as the largest.
-        data_dir: TFDS's folder of datasets.
-        max_examples: How many examples a split has at most; None for all.
+    A layout of the user's own counts as the largest of ours.
     """
     counts = official.PEOPLE.values()
     most = max(counts) if max_examples is None else max_examples
@@ -308,8 +300,7 @@ def fetch(url: str, part: epath.PathLike, *, verify: bool = True) -> None:
         verify: Whether to check the server's certificate.
 
     Raises:
-        ConnectionError: The file cannot be had; the message says why and what is kept.
-        OSError: The disk is full.
+        ConnectionError: The file cannot be had; the message has why and what is kept.
     """
     part = pathlib.Path(part)
     best, failures = bytes_in(part), 0

@@ -15,13 +15,7 @@ from etils import epath
 from mpii_pose.person import AnnotationError
 from mpii_pose.release import archives, json_copies, matlab, official, split
 
-# The JSON files may be packed, with ".gz" behind the name.
 CPM_FILE = "mpii_annotations.json"
-HRNET_FILES = {
-    split.TRAIN: ("train.json", "mpii_train.json"),
-    split.VALIDATION: ("valid.json", "validation.json", "val.json", "mpii_val.json"),
-    split.TEST: ("test.json", "mpii_test.json"),
-}
 
 # Folders, relative to the one the user names, in the order they are looked into.
 ANNOTATION_FOLDERS = ("", "mpii_human_pose_v1_u12_2", "annot", "annotations")
@@ -52,10 +46,20 @@ class SourceKind(enum.Enum):
         return self is not SourceKind.HRNET
 
 
+# The JSON files may be packed, with ".gz" behind the name.
 _FILES: Mapping[SourceKind, Mapping[str, Sequence[str]]] = {
     SourceKind.MATLAB: {"all": (official.MATLAB_FILE,)},
     SourceKind.CPM: {"all": (CPM_FILE,)},
-    SourceKind.HRNET: HRNET_FILES,
+    SourceKind.HRNET: {
+        split.TRAIN: ("train.json", "mpii_train.json"),
+        split.VALIDATION: (
+            "valid.json",
+            "validation.json",
+            "val.json",
+            "mpii_val.json",
+        ),
+        split.TEST: ("test.json", "mpii_test.json"),
+    },
 }
 
 
@@ -137,20 +141,14 @@ class Found:
     ) -> tuple[epath.Path | None, set[str]]:
         """Returns the folder with most of the images, and the names it lacks.
 
-        Args:
-            image_names: The images that the annotations name.
-            extracted: A folder with the extracted archive.
-
-        Raises:
-            PermissionError: No images were found, and a folder may not be listed.
+        Looks into the extracted archive, too, if there is one. Raises PermissionError
+        if no image was found and a folder may not be listed.
         """
         folder, missing, denied = None, set(image_names), None
         more = [extracted / name for name in IMAGE_FOLDERS] if extracted else []
         for place in (*self.image_places, *more):
             try:
-                names = (
-                    {path.name for path in place.iterdir()} if place.is_dir() else ()
-                )
+                names = [p.name for p in place.iterdir()] if place.is_dir() else []
             except PermissionError as error:
                 # The last is the folder above the user's, which may be anybody's.
                 if place not in self.image_places[-1:]:
@@ -193,7 +191,8 @@ def _sources_of_file(path: epath.Path) -> list[Source]:
         return [Source(SourceKind.MATLAB, {"all": path})]
     if json_copies.is_cpm(json_copies.load_records(path)):
         return [Source(SourceKind.CPM, {"all": path})]
-    splits = {file: name for name, files in HRNET_FILES.items() for file in files}
+    hrnet = _FILES[SourceKind.HRNET]
+    splits = {file: name for name, files in hrnet.items() for file in files}
     name = path.name.removesuffix(".gz")
     if name not in splits:
         raise AnnotationError(

@@ -91,10 +91,7 @@ def read_people(path: epath.PathLike) -> split.People:
 def read_release(found: Found, *, extract_dir: epath.PathLike | None = None) -> Release:
     """Reads the people of a release and finds their images.
 
-    Args:
-        found: Where the release is.
-        extract_dir: Where to extract the archive of images, if there is one and images
-            that the annotations name are missing elsewhere.
+    If some are missing, the archive of images, if there is one, goes to `extract_dir`.
     """
     logging.info("Reading people from the %s", found.source)
     for other in found.sources[1:]:
