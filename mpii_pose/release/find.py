@@ -147,14 +147,16 @@ class Found:
         folder, missing, denied = None, set(image_names), None
         more = [extracted / name for name in IMAGE_FOLDERS] if extracted else []
         for place in (*self.image_places, *more):
+            if not (missing and place.is_dir()):
+                continue
             try:
-                names = [p.name for p in place.iterdir()] if place.is_dir() else []
+                names = {path.name for path in place.iterdir()}
             except PermissionError as error:
                 # The last is the folder above the user's, which may be anybody's.
                 if place not in self.image_places[-1:]:
                     denied = error
                 continue
-            lacking = set(image_names).difference(names)
+            lacking = set(image_names) - names
             if len(lacking) < len(missing):
                 folder, missing = place, lacking
         if denied and not (folder or self.images_archive):
