@@ -1,4 +1,4 @@
-"""Paths as users write them, files that appear whole, and how JPEG files are told."""
+"""Paths as users write them, files that appear whole, and the ends of JPEG files."""
 
 import contextlib
 import os

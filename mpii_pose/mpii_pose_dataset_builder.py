@@ -9,8 +9,8 @@ from absl import logging
 from etils import epath
 
 from mpii_pose import workplace
-from mpii_pose.release import disk, download, find, official
-from mpii_pose.release.release import Release, read_release
+from mpii_pose.release import download, find, official
+from mpii_pose.release.release import Release, check_sizes, read_release
 from mpii_pose.shards.builder import PlannedShardsBuilder
 from mpii_pose.shards.images import ImageError, ImageFile, find_image_files
 from mpii_pose.shards.layouts import (
@@ -125,7 +125,7 @@ class Builder(PlannedShardsBuilder):
                 dl_manager,
                 manual_dir=self._asked.manual_dir,
                 mirror=config.mirror,
-                dataset=disk.dataset_step(
+                dataset=download.dataset_step(
                     layout.name, self.data_dir_root, max_examples=max_examples
                 ),
             )
@@ -141,6 +141,9 @@ class Builder(PlannedShardsBuilder):
         }
         release = dataclasses.replace(release, people=people)
         images = _image_files(release, config)
+        sizes = {name: file.size for name, file in images.items() if file.size}
+        for text in check_sizes(people, release.stated_sizes, sizes):
+            logging.warning("%s", text)
         self.info.metadata.update(_metadata(release) | layout.metadata())
         return {
             split: self._generate_examples(items, images)
@@ -179,7 +182,7 @@ def _image_files(release: Release, config: PoseConfig) -> Mapping[str, ImageFile
         release.image_folder,
         names,
         check_pixels=config.check_pixels,
-        with_sizes=config.layout.needs_image_sizes,
+        with_sizes=True,
     )
     keys = [
         FullFrame().key(person)

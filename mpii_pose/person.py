@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mpii_pose.checks import MpiiPoseError
-from mpii_pose.skeleton import NUM_KEYPOINTS, Visibility
+from mpii_pose.skeleton import MPII, NUM_KEYPOINTS, Visibility
 
 # Head size is 0.6 x the diagonal of the head box, by `getHeadSize.m` of the release's
 # toolkit, and equals 25 x scale for everyone: `scale` was made from the head box.
@@ -34,7 +34,7 @@ UNKNOWN = -1  # Stands for a number, point or box that the source does not give.
 
 
 class AnnotationError(MpiiPoseError):
-    """An annotation file does not say what its format promises."""
+    """An annotation file does not hold what its format promises."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, slots=True)
@@ -53,10 +53,9 @@ class PersonAnnotation:
             scale where there is no box or an empty one.
         index: Position among the people of the same split, ordered as the release
             orders images, then people.
-        person_index: 0-based position among the people of the image; -1 where the
-            source does not tell.
+        person_index: 0-based position among the people of the image; -1 if unknown.
         separated: 1 if the person stands clear of others (MPII's `single_person`), 0
-            if not, -1 where the source does not tell.
+            if not, -1 if unknown.
         activity: What the person does, such as "bicycling, mountain"; "" if unknown.
         category: Group of activities, such as "bicycling"; "" if unknown.
         video_id: YouTube id of the video the image is from; "" if unknown.
@@ -85,7 +84,7 @@ class PersonAnnotation:
 
     @property
     def has_head_box(self) -> bool:
-        """Whether the source tells the head box."""
+        """Whether the source has the head box."""
         return bool((self.head_box != UNKNOWN).any())
 
 
@@ -100,14 +99,15 @@ def person_from_source(
     head_box: Any = None,
     **others: Any,
 ) -> PersonAnnotation:
-    """Checks what a file says of a person and counts its pixels from 0.
+    """Returns a person from the values in a file, checked and counted from 0.
 
     Args:
         where: The file and the person's place in it, for messages.
         image_name: Base name of the image file.
         points: [16, 2], 1-based; rows of missing keypoints may hold anything. None
             where the labels are withheld.
-        visibility: [16], values of `skeleton.Visibility`; None with `points`.
+        visibility: [16], values of `skeleton.Visibility`; None with `points`. Occluded
+            keypoints at (0, 0) or (-1, -1) are missing.
         center: [2], 1-based.
         scale: Height of the person divided by 200 px.
         head_box: [4], 1-based; None where the source has none.
@@ -117,7 +117,7 @@ def person_from_source(
         AnnotationError: A value has the wrong shape or type, is not finite, or cannot
             be; the message starts with `where`.
     """
-    image_name = check_image_name(where, image_name)
+    _check_image_name(where, image_name)
     where = f"{where}, image {image_name}"
     if points is None:
         points = np.zeros((NUM_KEYPOINTS, 2))
@@ -130,7 +130,14 @@ def person_from_source(
         )
     missing = state == Visibility.MISSING
     keypoints = _numbers(where, "keypoints", points, (NUM_KEYPOINTS, 2), but=missing)
-    keypoints[missing] = UNKNOWN + 1  # Missing is (-1, -1) once 1 is subtracted.
+    nowhere = (keypoints == 0).all(axis=1) | (keypoints == -1).all(axis=1)
+    for k in np.flatnonzero(nowhere & (state == Visibility.VISIBLE)):
+        raise AnnotationError(
+            f"{where}: {MPII.keypoints[k]} is labelled and has the place "
+            f"{keypoints[k].tolist()}, which means a missing keypoint: correct either"
+        )
+    state[nowhere] = Visibility.MISSING
+    keypoints[missing | nowhere] = UNKNOWN + 1  # (-1, -1) once 1 is subtracted.
     size = float(_numbers(where, "scale", scale, ()))
     if not MIN_SCALE <= size <= MAX_SCALE:
         raise AnnotationError(
@@ -158,12 +165,8 @@ def person_from_source(
     )
 
 
-def check_image_name(where: str, name: Any) -> str:
-    """Returns `name` if it can only mean a file in the images' folder.
-
-    Raises:
-        AnnotationError: It is no name, or leads out of the folder.
-    """
+def _check_image_name(where: str, name: Any) -> None:
+    """Raises AnnotationError unless `name` can only mean a file in a folder."""
     if not isinstance(name, str) or not name.isprintable() or name.strip(". ") == "":
         raise AnnotationError(f"{where}: image name must be a file name, got {name!r}")
     if "/" in name or "\\" in name or ":" in name:
@@ -171,7 +174,6 @@ def check_image_name(where: str, name: Any) -> str:
             f"{where}: image name must be a file in the images' folder, without a "
             f"path, got {name!r}"
         )
-    return name
 
 
 def _numbers(
@@ -200,18 +202,14 @@ def _numbers(
 
 
 def person_square(center: Any, scale: Any) -> tuple[Any, Any]:
-    """Returns the square around a person that HRNet's crop shows.
+    """Returns center [..., 2] and side [...] of the square that HRNet's crop shows.
 
     HRNet's own center is one pixel off, as it subtracts the 1 of MPII's 1-based
     pixels from `center` and from the keypoints at different places.
 
     Args:
-        center: float [..., 2], the release's rough middle of the person, in pixels; a
-            tensor or an array.
-        scale: float [...], person height divided by 200 px; of the same type.
-
-    Returns:
-        Center [..., 2] and side [...] of the square, in image pixels.
+        center: float [..., 2], as in `PersonAnnotation`; a tensor or an array.
+        scale: float [...], as in `PersonAnnotation`; of the same type.
     """
     shift = np.array([0, CENTER_SHIFT_PER_SCALE], np.float32)
     return center + scale[..., np.newaxis] * shift, SQUARE_PER_SCALE * scale

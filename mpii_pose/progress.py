@@ -1,4 +1,4 @@
-"""Progress bars: on terminals and in notebooks drawn, elsewhere a line in the log."""
+"""Shows progress: bars on terminals and in notebooks, elsewhere lines in the log."""
 
 import io
 import sys
@@ -8,32 +8,19 @@ from absl import logging
 
 from mpii_pose import tfds_private
 
-# How often progress is logged where there is no terminal.
 _LOG_INTERVAL_S = 30
 
 
 def bar(**options: Any) -> Any:
     """Returns a progress bar with speed and the time left; `options` are tqdm's."""
     where: dict[str, Any] = {"leave": False}
-    if not _is_watched():
+    # A notebook has no terminal, but shows bars; only its shell has a kernel.
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if not (sys.stderr.isatty() or hasattr(shell, "kernel")):
         interval = {"mininterval": _LOG_INTERVAL_S, "maxinterval": _LOG_INTERVAL_S}
         where = {"file": _LogFile(), "ncols": 0, **interval}
     return tfds_private.tqdm(**where, **options)
-
-
-def say(text: str) -> None:
-    """Says what is about to happen, where bars are drawn, or else in the log."""
-    if _is_watched():
-        print(text, flush=True)
-    else:
-        logging.info("%s", text)
-
-
-def _is_watched() -> bool:
-    # A notebook has no terminal, but draws bars; only its shell has a kernel.
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    return sys.stderr.isatty() or hasattr(shell, "kernel")
 
 
 class _LogFile(io.StringIO):

@@ -24,7 +24,6 @@ from tensorflow_datasets.core.hashing import Hasher
 from tensorflow_datasets.core.units import Size
 from tensorflow_datasets.core.utils import (
     has_sufficient_disk_space,
-    incomplete_dir,
     incomplete_file,
     tqdm,
 )
@@ -34,8 +33,7 @@ from tensorflow_datasets.core.utils.shard_utils import (
 )
 
 __all__ = [
-    # The smallest shard unless the user says otherwise. Else: --min_shard_size, as
-    # given, could not be told from the default.
+    # The smallest shard by default. Else: a given --min_shard_size is not noticed.
     "DEFAULT_MIN_SHARD_SIZE",
     # Features to a `tf.train.Example`. Else: examples cannot be encoded.
     "ExampleSerializer",
@@ -49,8 +47,6 @@ __all__ = [
     "get_shard_boundaries",
     # Else: a full disk is noticed late.
     "has_sufficient_disk_space",
-    # The name of a temporary folder, for the test of `workplace`.
-    "incomplete_dir",
     # A file that appears once it is whole. Else: a lost worker's file stays.
     "incomplete_file",
     # A progress bar that `tfds.disable_progress_bar` switches off.

@@ -37,20 +37,19 @@ def lock(folder: epath.PathLike) -> Iterator[None]:
             logging.info("No locks on %s: build there one at a time", folder)
         else:
             _acquire(path, stack)
+        text = (
+            "%s was left behind by a build that was killed, unless another host is "
+            "writing it. If no build is running there, remove it: rm -r %s"
+        )
         for left in path.parent.glob(TEMPORARY_FOLDERS):
             if left.is_dir():
-                text = (
-                    "%s was left behind by a build that was killed, unless another "
-                    "host is writing it. If no build is running there, remove it: rm "
-                    "-r %s"
-                )
                 logging.warning(text, left, left)
         yield
 
 
 def _acquire(path: epath.Path, stack: contextlib.ExitStack) -> None:
     """Acquires the lock on a file and lets `stack` release it."""
-    file_lock = filelock.FileLock(os.fspath(path))
+    file_lock = filelock.FileLock(os.fspath(path), mode=0o666)  # For other users, too.
     try:
         try:
             file_lock.acquire(timeout=0)

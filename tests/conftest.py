@@ -3,7 +3,7 @@
 import collections
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -28,7 +28,7 @@ def real_mpii() -> pathlib.Path:
 @pytest.fixture(scope="session")
 def real_people_and_sizes(real_mpii: pathlib.Path) -> tuple[Mapping, Mapping]:
     """All that CPM's copy of the real annotations says, read once."""
-    return find.find(real_mpii / "cpm_annotations.json.gz").source.read_with_sizes()
+    return find.find(real_mpii / "cpm_annotations.json.gz").source.read()
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +53,31 @@ def drawn_release(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     folder = tmp_path_factory.mktemp("drawn")
     synthetic.write_release(folder, num_people=40, seed=3)
     return folder
+
+
+@pytest.fixture
+def without_rights(tmp_path: pathlib.Path) -> Iterator[Callable[[pathlib.Path], None]]:
+    """Takes the rights on a path away, for the rest of a test; from root, too."""
+    if not hasattr(os, "geteuid"):
+        pytest.skip("no rights of other users on this system")
+    root, modes = os.geteuid() == 0, {}
+
+    def close(path: pathlib.Path) -> None:
+        for folder in (tmp_path, *tmp_path.parents):
+            modes[folder] = folder.stat().st_mode
+            if modes[folder] & 0o055 != 0o055:
+                folder.chmod(modes[folder] | 0o055)
+        modes[path] = path.stat().st_mode
+        path.chmod(0)
+        if root:
+            os.seteuid(65534)
+
+    yield close
+    if root:
+        os.seteuid(0)
+    for path, mode in modes.items():
+        if path.stat().st_mode != mode:
+            path.chmod(mode)
 
 
 @pytest.fixture

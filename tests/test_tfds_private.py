@@ -17,7 +17,6 @@ PARAMETERS = {
     "get_dl_fname": ["url"],
     "get_shard_boundaries": ["num_examples", "number_of_shards"],
     "has_sufficient_disk_space": ["needed_bytes", "directory"],
-    "incomplete_dir": ["dirname"],
     "incomplete_file": ["path"],
 }
 METHODS = {
@@ -48,25 +47,20 @@ def test_hook_is_there_and_called(owner, name):
     assert f"self.{name}(" in source, f"TFDS no longer calls {name}"
 
 
-def test_folder_for_extracted_archives_is_known(tmp_path):
+def test_manager_has_a_folder_for_extracted_archives_and_takes_a_downloader(tmp_path):
     manager = tfds.download.DownloadManager(
         download_dir=tmp_path / "a", extract_dir=tmp_path / "b"
     )
-
-    assert tfds_private.extract_dir(manager) == tmp_path / "b"
-
-
-def test_manager_takes_a_downloader(tmp_path):
-    manager = tfds.download.DownloadManager(download_dir=tmp_path)
     downloader = object()
 
     tfds_private.use_downloader(manager, downloader)
 
     assert manager._downloader is downloader
+    assert tfds_private.extract_dir(manager) == tmp_path / "b"
 
 
 def test_temporary_folders_are_named_as_workplace_looks_for_them(tmp_path):
-    with tfds_private.incomplete_dir(tmp_path / "1.0.0") as folder:
+    with tfds.core.utils.incomplete_dir(tmp_path / "1.0.0") as folder:
         (found,) = tmp_path.glob(workplace.TEMPORARY_FOLDERS)
 
         assert found == pathlib.Path(folder)

@@ -2,8 +2,6 @@
 
 import concurrent.futures
 import errno
-import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -130,13 +128,9 @@ def test_what_a_killed_build_left_is_named_with_how_to_remove_it(tmp_path, log):
     assert record.message.endswith(f"remove it: rm -r {left}")
 
 
-@pytest.mark.parametrize(
-    "error",
-    [PermissionError(errno.EACCES, "not yours"), OSError(errno.ENOLCK, "no locks")],
-)
-def test_lock_that_cannot_be_had_is_warned_of(tmp_path, log, monkeypatch, error):
+def test_lock_that_cannot_be_had_is_warned_of(tmp_path, log, monkeypatch):
     def refuse(*args, **kwargs):
-        raise error
+        raise OSError(errno.ENOLCK, "no locks")
 
     monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
 
@@ -145,17 +139,28 @@ def test_lock_that_cannot_be_had_is_warned_of(tmp_path, log, monkeypatch, error)
     assert made.exists()
     (record,) = log.records
     assert record.levelname == "WARNING"
-    assert f"Cannot lock {tmp_path / '.mpii_pose.lock'} (" in record.message
-    assert error.strerror in record.message
+    path = tmp_path / ".mpii_pose.lock"
+    assert record.message.startswith(
+        f"Cannot lock {path} ([Errno {errno.ENOLCK}] no locks)"
+    )
 
 
-def test_lock_file_that_cannot_be_written_is_warned_of(tmp_path, log):
-    (tmp_path / ".mpii_pose.lock").mkdir()
+def test_lock_file_of_another_user_is_locked_or_warned_of(
+    tmp_path, log, without_rights
+):
+    path = tmp_path / ".mpii_pose.lock"
+    with workplace.lock(tmp_path):
+        assert path.stat().st_mode & 0o777 == 0o666
+    path.touch()
+    without_rights(path)
 
     with workplace.lock(tmp_path):
         pass
 
-    assert "Is a directory" in log.text
+    (record,) = log.records
+    assert record.levelname == "WARNING"
+    assert record.message.startswith(f"Cannot lock {path} ([Errno 13] Permission den")
+    assert record.message.endswith("build there one at a time")
 
 
 def test_places_without_locks_are_not_locked(tmp_path, log, monkeypatch):
@@ -178,19 +183,4 @@ def test_folder_that_another_host_makes_meanwhile_is_taken(tmp_path):
     made = workplace.make_once(tmp_path / "made", make)
 
     assert (made / "file").read_text() == "theirs"
-    assert list(tmp_path.iterdir()) == [made]
-
-
-def test_folder_that_appears_while_ours_is_renamed_is_taken(tmp_path, monkeypatch):
-    rename = os.rename
-
-    def rename_too_late(source, target):
-        shutil.copytree(source, target)
-        rename(source, target)
-
-    monkeypatch.setattr(os, "rename", rename_too_late)
-
-    made = workplace.make_once(tmp_path / "made", write_whole)
-
-    assert (made / "file").read_text() == "whole"
     assert list(tmp_path.iterdir()) == [made]

@@ -27,8 +27,7 @@ with epy.lazy_imports():  # Reading needs no TFDS.
     from mpii_pose import tfds_private
 
 # JPEG files hardly shrink, annotations tenfold.
-MAX_RATIO: Final = 100
-
+_MAX_RATIO: Final = 100
 _CHUNK: Final = 1 << 20
 _BUFFER: Final = 1 << 18
 # Errors of the system that come of the names in an archive.
@@ -50,12 +49,25 @@ def extract(archive: epath.PathLike, extract_dir: epath.PathLike) -> epath.Path:
 
     Raises:
         ArchiveError: The archive is refused; the message names it and the reason.
-        OSError: The disk is full.
+        OSError: The disk is full, or the archive cannot be opened.
     """
-    return workplace.make_once(
-        folder_of(archive, extract_dir),
-        lambda folder: _extract(epath.Path(archive), folder),
-    )
+    archive = epath.Path(archive)
+
+    def fill(folder: epath.Path) -> None:
+        logging.info("Extracting %s", archive)
+        size = archive.stat().length
+        if not tfds_private.has_sufficient_disk_space(size, folder):
+            text = f"Not enough disk space to extract {size / 1e9:.1f} GB"
+            raise OSError(errno.ENOSPC, text, str(folder))
+        with _refusing(archive):
+            for member, content in _members(archive, str(folder)):
+                path = folder / member.name
+                (path.parent if content else path).mkdir(parents=True, exist_ok=True)
+                if content:
+                    with path.open("wb") as file:
+                        shutil.copyfileobj(content, file, _CHUNK)
+
+    return workplace.make_once(folder_of(archive, extract_dir), fill)
 
 
 def folder_of(archive: epath.PathLike, extract_dir: epath.PathLike) -> epath.Path:
@@ -85,24 +97,9 @@ def find_in_zip(archive: epath.PathLike, file_name: str) -> zipfile.Path:
         for info in content.infolist():
             if pathlib.PurePosixPath(info.filename).name == file_name:
                 # `zipfile` reads no more than that.
-                _check_size(info.file_size, MAX_RATIO * archive.stat().length)
+                _check_size(info.file_size, _MAX_RATIO * archive.stat().length)
                 return zipfile.Path(content, info.filename)
         raise ArchiveError(f"holds no {file_name}")
-
-
-def _extract(archive: epath.Path, folder: epath.Path) -> None:
-    logging.info("Extracting %s", archive)
-    size = archive.stat().length
-    if not tfds_private.has_sufficient_disk_space(size, folder):
-        text = f"Not enough disk space to extract {size / 1e9:.1f} GB"
-        raise OSError(errno.ENOSPC, text, str(folder))
-    with _refusing(archive):
-        for member, content in _members(archive, str(folder)):
-            path = folder / member.name
-            (path.parent if content else path).mkdir(parents=True, exist_ok=True)
-            if content:
-                with path.open("wb") as file:
-                    shutil.copyfileobj(content, file, _CHUNK)
 
 
 @contextlib.contextmanager
@@ -130,7 +127,7 @@ def _members(
     with archive.open("rb") as file:
         is_packed = file.read(2) == b"\x1f\x8b"
         file.seek(0)
-        limit = MAX_RATIO * archive.stat().length + _CHUNK
+        limit = _MAX_RATIO * archive.stat().length + _CHUNK
         content: Any = _Limited(
             gzip.GzipFile(fileobj=file) if is_packed else file, limit
         )
@@ -150,9 +147,7 @@ class _Limited:
     """A file of which no more than `limit` bytes can be read."""
 
     def __init__(self, file: Any, limit: int):
-        self._file = file
-        self._limit = limit
-        self._num_bytes = 0
+        self._file, self._limit, self._num_bytes = file, limit, 0
         self.end = b""
 
     def read(self, size: int) -> bytes:
@@ -165,4 +160,4 @@ class _Limited:
 
 def _check_size(num_bytes: int, limit: int) -> None:
     if num_bytes > limit:
-        raise ArchiveError(f"unpacks to more than {MAX_RATIO} times its size")
+        raise ArchiveError(f"unpacks to more than {_MAX_RATIO} times its size")

@@ -3,30 +3,38 @@
 What has arrived of an archive is kept in a `.part` file, beside a note of its version.
 Later connections ask for the rest of that version (`Range` with `If-Range`). Whatever
 else a server sends replaces the part or is refused: two versions are never mixed.
+
+Before the first byte, what a build will write is summed up for each disk.
 """
 
 import contextlib
-import dataclasses
 import errno
 import itertools
 import json
 import os
 import pathlib
+import shutil
 import time
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
 
 import requests
-import tensorflow_datasets as tfds
 import urllib3
 from absl import logging
-from etils import epath
+from etils import epath, epy
 
-from mpii_pose import progress, tfds_private, workplace
+from mpii_pose import workplace
 from mpii_pose.person import AnnotationError
-from mpii_pose.release import archives, disk, find, official
+from mpii_pose.release import archives, find, official
 from mpii_pose.release.release import Release, read_release
 
+with epy.lazy_imports():  # The doctor sums up the disk where TFDS is broken, too.
+    import tensorflow_datasets as tfds
+
+    from mpii_pose import progress, tfds_private
+
+# This dataset's folder in TFDS's folders of downloads, extractions and datasets.
+OURS: Final = "mpii_pose"
 # The environment variable that names another place to download from.
 MIRROR: Final = "MPII_POSE_MIRROR"
 
@@ -45,12 +53,102 @@ _PARTIAL: Final = 206
 _NO_SUCH_RANGE: Final = 416
 
 
+class Step(NamedTuple):
+    """One step of a build, and how much it has still to write."""
+
+    name: str
+    folder: epath.PathLike  # Where it writes; it need not exist yet.
+    num_bytes: int
+    is_estimate: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.name} {'about ' * self.is_estimate}{in_gb(self.num_bytes)}"
+
+
+class Disk(NamedTuple):
+    """What steps write to one file system, and whether that fits."""
+
+    text: str
+    suffices: bool
+    suffices_for_known: bool  # The same without estimates.
+
+
+def release_steps(
+    download_dir: epath.PathLike, extract_dir: epath.PathLike
+) -> list[Step]:
+    """Returns the steps that are left until the images are in a folder of TFDS."""
+    whole = (
+        (
+            "downloading the archives",
+            download_dir,
+            sum(official.ARCHIVE_BYTES.values()),
+        ),
+        ("extracting the images", extract_dir, official.IMAGES_BYTES),
+    )
+    steps = []
+    for name, folder, num_bytes in whole:
+        paths = (pathlib.Path(folder) / OURS).glob("*")
+        finished = (p for p in paths if not p.match(workplace.TEMPORARY_FOLDERS))
+        missing = num_bytes - sum(map(bytes_in, finished))
+        if missing > num_bytes / 100:  # The sizes are rounded.
+            steps.append(Step(name, folder, missing))
+    return steps
+
+
+def dataset_step(
+    layout: str, data_dir: epath.PathLike, *, max_examples: int | None = None
+) -> Step:
+    """Returns the step that writes all splits, of `max_examples` each at most.
+
+    A layout of the user's own counts as the largest of ours.
+    """
+    counts = official.PEOPLE.values()
+    most = max(counts) if max_examples is None else max_examples
+    share = sum(min(count, most) for count in counts) / sum(counts)
+    whole = official.DATASET_BYTES.get(layout, max(official.DATASET_BYTES.values()))
+    num_bytes = round(whole * share)
+    return Step(f"building {OURS}/{layout}", data_dir, num_bytes, is_estimate=True)
+
+
+def by_disk(steps: Sequence[Step]) -> list[Disk]:
+    """Sums up the steps for each file system of this machine (not `gs://`)."""
+    disks: dict[int, tuple[pathlib.Path, list[Step]]] = {}
+    for step in steps:
+        if "://" not in os.fspath(step.folder):
+            folder = pathlib.Path(step.folder).expanduser().absolute()
+            folder = next(p for p in (folder, *folder.parents) if p.exists())
+            disks.setdefault(folder.stat().st_dev, (folder, []))[1].append(step)
+    sums = []
+    for folder, group in disks.values():
+        free = shutil.disk_usage(folder).free
+        total = sum(step.num_bytes for step in group)
+        known = sum(step.num_bytes for step in group if not step.is_estimate)
+        text = " + ".join(map(str, group))
+        if len(group) > 1:
+            text += f" = {in_gb(total)}"
+        text += f"; {in_gb(free)} are free in {folder}"
+        sums.append(Disk(text, total <= free, known <= free))
+    return sums
+
+
+def bytes_in(path: epath.PathLike) -> int:
+    """Returns the size of a file, or of all files in a folder; 0 if there is none."""
+    path = pathlib.Path(path)
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.lstat().st_size for file in files if file.is_file())
+
+
+def in_gb(num_bytes: int) -> str:
+    """Returns a number of bytes in words, such as "12.9 GB"."""
+    return f"{num_bytes / 1e9:.1f} GB"
+
+
 def obtain_release(
     dl_manager: Any,
     *,
     manual_dir: epath.PathLike | None = None,
     mirror: str | None = None,
-    dataset: disk.Step | None = None,
+    dataset: Step | None = None,
 ) -> Release:
     """Reads the release in the user's folder, or downloads it.
 
@@ -58,21 +156,20 @@ def obtain_release(
         dl_manager: A `tfds.download.DownloadManager`.
         manual_dir: The folder that the user named. TFDS's default, which all datasets
             share, is used only if there is a release in it.
-        mirror: Address of a folder with the archives, to download them from; None for
-            that of the environment variable MPII_POSE_MIRROR, or else the authors'.
-        dataset: What will be written afterwards, to be told before a download.
+        mirror: Address of a folder with the archives; None for that of the environment
+            variable MPII_POSE_MIRROR, or else the authors'.
+        dataset: What will be written afterwards, for the log before a download.
 
     Raises:
         FileNotFoundError: There is no release in `manual_dir`.
         ConnectionError: The release cannot be downloaded.
-        OSError: There is no room for the download and what is in it.
+        OSError: There is no room for the archives and the images in them.
+        ValueError: A downloaded file is not the published one.
     """
     found = find.find(manual_dir) if manual_dir else _find_in_default(dl_manager)
     if found is None:
         found = download_release(dl_manager, mirror=mirror, dataset=dataset)
-    return read_release(
-        found, extract_dir=tfds_private.extract_dir(dl_manager) / disk.OURS
-    )
+    return read_release(found, extract_dir=tfds_private.extract_dir(dl_manager) / OURS)
 
 
 def _find_in_default(dl_manager: Any) -> find.Found | None:
@@ -84,28 +181,19 @@ def _find_in_default(dl_manager: Any) -> find.Found | None:
     try:
         found = find.find(folder)
         if found.sources:
-            source = found.source.parse()
-            if source.is_mpii:
-                return dataclasses.replace(found, sources=[source, *found.sources[1:]])
-            reason = f"others' people in the {source}"
-    except (AnnotationError, archives.ArchiveError) as error:
+            if found.source.is_mpii():
+                return found
+            reason = f"others' people in the {found.source}"
+    except (AnnotationError, archives.ArchiveError, OSError) as error:
         reason = str(error)
     logging.warning("Downloading MPII Human Pose: %s", reason)
     return None
 
 
 def download_release(
-    dl_manager: Any, *, mirror: str | None = None, dataset: disk.Step | None = None
+    dl_manager: Any, *, mirror: str | None = None, dataset: Step | None = None
 ) -> find.Found:
-    """Downloads the two archives and compares them with what is published.
-
-    Before the first byte, logs what that and the dataset will take on disk.
-
-    Raises:
-        ConnectionError: The files cannot be had.
-        OSError: There is no room for them and what is in them.
-        ValueError: A file is not the published one.
-    """
+    """Downloads the two archives and compares them with what is published."""
     mirror = mirror or os.environ.get(MIRROR)
     if mirror and not mirror.startswith(("http://", "https://")):
         raise ValueError(
@@ -145,12 +233,30 @@ def _check_identity(path: Any, kind: str, found: str, expected: str) -> None:
         )
 
 
-class _Downloader:
-    """Downloads for TFDS's manager, which keeps, names and checks the files.
+def _check_disk(dl_manager: Any, dataset: Step | None) -> None:
+    """Logs what will be written; raises OSError where there is no room for it."""
+    extract_dir = tfds_private.extract_dir(dl_manager)
+    steps = release_steps(dl_manager.download_dir, extract_dir)
+    disks = by_disk([*steps, *([dataset] if dataset else [])])
+    if not steps or not disks:
+        return  # The builder knows the exact size of a dataset alone.
+    text = "MPII Human Pose on disk: " + "\n".join(each.text for each in disks)
+    advice = (
+        "Free some space, or choose other disks with --data_dir, --download_dir and "
+        "--extract_dir"
+    )
+    if not all(each.suffices_for_known for each in disks):
+        raise OSError(
+            errno.ENOSPC,
+            f"Not enough disk space; nothing was downloaded. {text}\n{advice}",
+        )
+    if not all(each.suffices for each in disks):
+        text += f"\nThat may not be enough. {advice}"
+    logging.warning("%s", text)  # Shown wherever a program runs: it takes a while.
 
-    Args:
-        mirror: Address of a folder to take the files from; None for the one they have.
-    """
+
+class _Downloader:
+    """Downloads for TFDS's manager, which keeps, names and checks the files."""
 
     def __init__(self, mirror: str | None):
         self._mirror = mirror
@@ -183,43 +289,6 @@ class _Downloader:
         return tfds_private.downloaded(epath.Path(folder / name))
 
 
-def _check_disk(dl_manager: Any, dataset: disk.Step | None) -> None:
-    """Logs what will be written; raises OSError where there is no room for it."""
-    extract_dir = tfds_private.extract_dir(dl_manager)
-    steps = disk.release_steps(dl_manager.download_dir, extract_dir)
-    disks = disk.by_disk([*steps, *([dataset] if dataset else [])])
-    if not steps or not disks:
-        return  # The builder knows the exact size of a dataset alone.
-    text = "MPII Human Pose on disk: " + "\n".join(map(str, disks))
-    advice = (
-        "Free some space, or choose other disks with --data_dir, --download_dir and "
-        "--extract_dir"
-    )
-    if not all(each.suffices(for_estimates=False) for each in disks):
-        raise OSError(
-            errno.ENOSPC,
-            f"Not enough disk space; nothing was downloaded. {text}\n{advice}",
-        )
-    if not all(each.suffices() for each in disks):
-        logging.warning("%s\nThat may not be enough. %s", text, advice)
-    else:
-        progress.say(text)
-
-
-class _TryAgainError(Exception):
-    """The server has no answer now, and may ask for a pause."""
-
-    def __init__(self, reason: str, *, pause: float = 0):
-        super().__init__(reason)
-        self.pause = pause
-
-
-_TEMPORARY: Final = (
-    *(_TryAgainError, requests.ConnectionError, requests.Timeout),
-    urllib3.exceptions.HTTPError,
-)
-
-
 def fetch(url: str, part: epath.PathLike, *, verify: bool = True) -> None:
     """Downloads a file over HTTP, going on where an earlier call was stopped.
 
@@ -230,31 +299,32 @@ def fetch(url: str, part: epath.PathLike, *, verify: bool = True) -> None:
         verify: Whether to check the server's certificate.
 
     Raises:
-        ConnectionError: The file cannot be had; the message says why and what is kept.
-        OSError: The disk is full.
+        ConnectionError: The file cannot be had; the message has why and what is kept.
     """
     part = pathlib.Path(part)
-    best, failures, patience = _size(part), 0, _FIRST_PATIENCE
+    best, failures = bytes_in(part), 0
     with requests.Session() as session:
         while True:
             try:
                 _fetch_rest(session, url, part, verify=verify)
                 return
-            except _TEMPORARY as error:
-                reason, have = _describe(error), _size(part)
+            except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+                cause = next(iter(error.args), error)
+                reason = getattr(cause, "reason", cause)
+                busy = getattr(error, "response", None)
+                have, failures = bytes_in(part), failures + 1
                 if have > best:
-                    best, failures, patience = have, 0, _PATIENCE
-                failures += 1
-                pause = 2.0 ** (failures - 1) if failures > 1 else 0
-                if isinstance(error, _TryAgainError):
-                    pause, patience = error.pause or pause, _PATIENCE
+                    best, failures = have, 1
+                patience = _FIRST_PATIENCE if busy is None and not best else _PATIENCE
                 if failures > patience:
                     raise ConnectionError(f"{url}: {reason}. {_kept(part)}") from error
+            pause = 2.0 ** (failures - 1) if failures > 1 else 0
+            if busy is not None:
+                pause = urllib3.Retry().get_retry_after(busy.raw) or pause
             pause = min(pause, _LONGEST_PAUSE_S)
             text = "%s: %s. %.1f MB are here; trying again in %.0f s, %d times more"
-            logging.warning(
-                text, url, reason, have / 1e6, pause, patience - failures + 1
-            )
+            left = patience - failures + 1
+            logging.warning(text, url, reason, have / 1e6, pause, left)
             time.sleep(pause)
 
 
@@ -262,8 +332,7 @@ def _fetch_rest(
     session: requests.Session, url: str, part: pathlib.Path, *, verify: bool
 ) -> None:
     """Downloads what is missing of a file in one connection."""
-    validator, size = _read_note(part)
-    have = _size(part) if validator else 0
+    validator, size, have = _resumable(part)
     if have and have == size:
         return  # Stopped just after the last byte.
     headers = {"Accept-Encoding": "identity"}  # As it is, not packed for the way.
@@ -275,8 +344,7 @@ def _fetch_rest(
         status = response.status_code
         answer = f"the server answered {status} {response.reason}"
         if status in _BUSY:
-            pause = urllib3.Retry().get_retry_after(response.raw) or 0
-            raise _TryAgainError(answer, pause=pause)
+            raise requests.RequestException(answer, response=response)
         new_validator, new_size = _version_of(response)
         is_rest = (
             response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
@@ -285,14 +353,13 @@ def _fetch_rest(
         )
         if status == _NO_SUCH_RANGE or (status == _PARTIAL and not is_rest):
             _note_of(part).unlink(missing_ok=True)  # Nothing of the part will be used.
-            raise _TryAgainError("the file has changed on the server")
+            raise requests.RequestException("the file has changed on the server")
         if not response.ok:
             raise ConnectionError(f"{url}: {answer}. {_kept(part)}")
         chunks = response.raw.stream(_CHUNK, decode_content=False)
         if status != _PARTIAL:
             first = next(chunks, b"")
-            kind = response.headers.get("Content-Type", "")
-            if "text/html" in kind or first.lstrip().startswith(b"<"):
+            if first.lstrip().startswith(b"<"):
                 raise ConnectionError(
                     f"{url}: the server answered with a web page instead of the file. "
                     "Does this network want a login? Open the address in a browser. "
@@ -300,11 +367,11 @@ def _fetch_rest(
                 )
             chunks = itertools.chain([first], chunks)
             if have:
-                reason = "does not send parts of files"
-                if (new_validator, new_size) != (validator, size):
-                    reason = "has another version of the file now"
-                text = "%s: the server %s: downloading it anew, without %.1f MB of it"
-                logging.warning(text, url, reason, have / 1e6)
+                text = (
+                    "%s: the server has another version of the file now, or sends no "
+                    "parts of files: downloading it anew, without %.1f MB of it"
+                )
+                logging.warning(text, url, have / 1e6)
             have, size = 0, new_size
             # The old bytes go first: the note must not be taken for theirs.
             part.write_bytes(b"")
@@ -324,9 +391,9 @@ def _append(
         for data in chunks:
             file.write(data)
             bar.update(len(data))
-    if size not in (None, _size(part)):
+    if size not in (None, bytes_in(part)):
         raise requests.ConnectionError(
-            f"the connection was cut at {_size(part):,} of {size:,} bytes"
+            f"the connection was cut at {bytes_in(part):,} of {size:,} bytes"
         )
 
 
@@ -345,33 +412,21 @@ def _note_of(part: pathlib.Path) -> pathlib.Path:
     return part.with_name(part.name + ".json")
 
 
-def _read_note(part: pathlib.Path) -> tuple[str, int | None]:
-    """Returns the version that a part is of; an unknown one if no note can be read."""
+def _resumable(part: pathlib.Path) -> tuple[str, int | None, int]:
+    """Returns version, size, and how much is here of a file that can be gone on with.
+
+    Without a note of a version, the download begins anew: "", None, 0.
+    """
     try:
         validator, size = json.loads(_note_of(part).read_text())
     except (OSError, ValueError, TypeError):
-        return "", None
-    return validator, size
-
-
-def _describe(error: Exception) -> str:
-    """Returns the reason of an error, without the names of classes around it."""
-    if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
-        connecting = isinstance(error, requests.ConnectTimeout)
-        return f"no answer for {_TIMEOUT_S[not connecting]} s"
-    cause = error.args[0] if error.args else error
-    return str(getattr(cause, "reason", cause))
-
-
-def _size(part: pathlib.Path) -> int:
-    return part.stat().st_size if part.exists() else 0
+        return "", None, 0
+    return validator, size, bytes_in(part) if validator else 0
 
 
 def _kept(part: pathlib.Path) -> str:
     """Returns a sentence on what is left of a download that stops."""
-    if not (have := _size(part)):
-        return "Nothing was downloaded"
-    goes_on = "goes on there"
-    if not _read_note(part)[0]:
-        goes_on = "begins anew, as the server does not say which version they are of"
-    return f"{have / 1e6:,.1f} MB are kept in {part}: the same command {goes_on}"
+    *_, have = _resumable(part)
+    if not have:
+        return "Nothing of it is kept"
+    return f"{have / 1e6:,.1f} MB are kept in {part}: the same command goes on there"

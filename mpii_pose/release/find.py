@@ -7,22 +7,15 @@ extract and download.
 
 import dataclasses
 import enum
-import itertools
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from etils import epath
 
-from mpii_pose.person import AnnotationError, PersonAnnotation
+from mpii_pose.person import AnnotationError
 from mpii_pose.release import archives, json_copies, matlab, official, split
 
-# The JSON files may be packed, with ".gz" behind the name.
 CPM_FILE = "mpii_annotations.json"
-HRNET_FILES = {
-    split.TRAIN: ("train.json", "mpii_train.json"),
-    split.VALIDATION: ("valid.json", "validation.json", "val.json", "mpii_val.json"),
-    split.TEST: ("test.json", "mpii_test.json"),
-}
 
 # Folders, relative to the one the user names, in the order they are looked into.
 ANNOTATION_FOLDERS = ("", "mpii_human_pose_v1_u12_2", "annot", "annotations")
@@ -53,10 +46,20 @@ class SourceKind(enum.Enum):
         return self is not SourceKind.HRNET
 
 
+# The JSON files may be packed, with ".gz" behind the name.
 _FILES: Mapping[SourceKind, Mapping[str, Sequence[str]]] = {
     SourceKind.MATLAB: {"all": (official.MATLAB_FILE,)},
     SourceKind.CPM: {"all": (CPM_FILE,)},
-    SourceKind.HRNET: HRNET_FILES,
+    SourceKind.HRNET: {
+        split.TRAIN: ("train.json", "mpii_train.json"),
+        split.VALIDATION: (
+            "valid.json",
+            "validation.json",
+            "val.json",
+            "mpii_val.json",
+        ),
+        split.TEST: ("test.json", "mpii_test.json"),
+    },
 }
 
 
@@ -68,12 +71,10 @@ class Source:
         kind: Their format.
         files: The file of each split, for HRNet's format; else one file of all splits,
             under "all". That of the .mat may be in its archive.
-        records: What the JSON files hold, by the keys of `files`, once they are parsed.
     """
 
     kind: SourceKind
     files: Mapping[str, Any]
-    records: Mapping[str, json_copies.Records] = dataclasses.field(default_factory=dict)
 
     @property
     def is_drawn(self) -> bool:
@@ -81,40 +82,25 @@ class Source:
         folders = [path.parent for path in self.files.values()]
         return any((f / split.VALIDATION_PEOPLE_FILE).exists() for f in folders)
 
-    @property
     def is_mpii(self) -> bool:
-        """Whether the first records of files that were parsed look like MPII's."""
+        """Returns whether the first record of each JSON file looks like MPII's."""
+        if self.kind is SourceKind.MATLAB:
+            return True
         is_cpm = self.kind is SourceKind.CPM
         is_ours = json_copies.is_cpm if is_cpm else json_copies.is_hrnet
-        return all(map(is_ours, self.records.values()))
+        return all(is_ours(json_copies.load_records(f)) for f in self.files.values())
 
-    def parse(self) -> "Source":
-        """Returns the source with its JSON files parsed: 200 MB of records."""
-        if self.kind is SourceKind.MATLAB or self.records:
-            return self
-        records = {k: json_copies.load_records(path) for k, path in self.files.items()}
-        return dataclasses.replace(self, records=records)
+    def read(self) -> tuple[split.People, Mapping[str, tuple[int, int]]]:
+        """Returns people by split, in index order, and the sizes that the files state.
 
-    def read(self) -> Mapping[str, list[PersonAnnotation]]:
-        """Returns the people of each split, in index order."""
-        return self.read_with_sizes()[0]
-
-    def read_with_sizes(
-        self,
-    ) -> tuple[Mapping[str, list[PersonAnnotation]], Mapping[str, tuple[int, int]]]:
-        """Returns people, and (height, width) by image name where the files have it."""
-        if self.kind is SourceKind.MATLAB:
-            return matlab.read_matlab(self.files["all"]), {}
-        records = self.parse().records
+        Sizes are (height, width) by image name. Only CPM's copy has them.
+        """
+        if self.kind is SourceKind.HRNET:
+            return json_copies.read_hrnet(self.files), {}
+        path = self.files["all"]
         if self.kind is SourceKind.CPM:
-            path = self.files["all"]
-            people = split.in_order(json_copies.read_cpm(path, records["all"]))
-            return people, json_copies.read_cpm_image_sizes(path, records["all"])
-        by_split = (
-            json_copies.read_hrnet(path, records[name], name)
-            for name, path in self.files.items()
-        )
-        return split.in_order(itertools.chain.from_iterable(by_split)), {}
+            return json_copies.read_cpm(path)
+        return matlab.read_matlab(path), {}
 
     def __str__(self) -> str:
         return f"{self.kind.value} ({', '.join(map(str, self.files.values()))})"
@@ -155,17 +141,26 @@ class Found:
     ) -> tuple[epath.Path | None, set[str]]:
         """Returns the folder with most of the images, and the names it lacks.
 
-        Args:
-            image_names: The images that the annotations name.
-            extracted: A folder with the extracted archive.
+        Looks into the extracted archive, too, if there is one. Raises PermissionError
+        if no image was found and a folder may not be listed.
         """
-        folder, missing = None, set(image_names)
+        folder, missing, denied = None, set(image_names), None
         more = [extracted / name for name in IMAGE_FOLDERS] if extracted else []
         for place in (*self.image_places, *more):
-            if missing and place.is_dir():
-                lacking = set(image_names) - _names_in(place)
-                if len(lacking) < len(missing):
-                    folder, missing = place, lacking
+            if not (missing and place.is_dir()):
+                continue
+            try:
+                names = {path.name for path in place.iterdir()}
+            except PermissionError as error:
+                # The last is the folder above the user's, which may be anybody's.
+                if place not in self.image_places[-1:]:
+                    denied = error
+                continue
+            lacking = set(image_names) - names
+            if len(lacking) < len(missing):
+                folder, missing = place, lacking
+        if denied and not (folder or self.images_archive):
+            raise denied
         return folder, missing
 
 
@@ -190,23 +185,23 @@ def in_archive(path: epath.PathLike) -> Source:
 
 
 def _sources_of_file(path: epath.Path) -> list[Source]:
-    if not path.exists():
+    if not _exists(path):
         return []
     if path.suffix == ".zip":
         return [in_archive(path)]
     if path.suffix == ".mat":
         return [Source(SourceKind.MATLAB, {"all": path})]
-    records = json_copies.load_records(path)
-    if json_copies.is_cpm(records):
-        return [Source(SourceKind.CPM, {"all": path}, {"all": records})]
-    splits = {file: name for name, files in HRNET_FILES.items() for file in files}
+    if json_copies.is_cpm(json_copies.load_records(path)):
+        return [Source(SourceKind.CPM, {"all": path})]
+    hrnet = _FILES[SourceKind.HRNET]
+    splits = {file: name for name, files in hrnet.items() for file in files}
     name = path.name.removesuffix(".gz")
     if name not in splits:
         raise AnnotationError(
             f"{path}: the name must say the split of the people in it: one of "
             f"{list(splits)}"
         )
-    return [Source(SourceKind.HRNET, {splits[name]: path}, {splits[name]: records})]
+    return [Source(SourceKind.HRNET, {splits[name]: path})]
 
 
 def _sources_in(folder: epath.Path) -> list[Source]:
@@ -227,17 +222,19 @@ def _sources_in(folder: epath.Path) -> list[Source]:
     return sources
 
 
-def _names_in(folder: epath.Path) -> set[str]:
-    try:
-        return {path.name for path in folder.iterdir()}
-    except PermissionError:  # It is none of the user's, but beside their folder.
-        return set()
-
-
 def _existing(places: Sequence[epath.Path], names: Sequence[str]) -> list[epath.Path]:
     packed = [f"{name}.gz" for name in names if name.endswith(".json")]
     paths = (place / name for place in places for name in (*names, *packed))
-    return [path for path in paths if path.exists()]
+    return [path for path in paths if _exists(path)]
+
+
+def _exists(path: epath.Path) -> bool:
+    """Returns whether a path exists; unlike `Path.exists`, raises PermissionError."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def _check_alike(paths: Sequence[epath.Path]) -> None:

@@ -15,19 +15,17 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 from etils import epath
 
 from mpii_pose.person import AnnotationError, PersonAnnotation, person_from_source
-from mpii_pose.release import split as split_lib
+from mpii_pose.release import split
 from mpii_pose.skeleton import NUM_KEYPOINTS, Visibility
 
 Records = Sequence[Mapping[str, Any]]
-# Split, place in the file, person.
-Entry = tuple[str, str, PersonAnnotation]
 
 # The annotations of MPII unpack to 8 times their size.
 _MAX_RATIO: Final = 100
@@ -95,30 +93,25 @@ def is_hrnet(records: Records) -> bool:
     return has_fields and isinstance(joints, list) and len(joints) == NUM_KEYPOINTS
 
 
-def read_cpm(path: Any, records: Records) -> Iterator[Entry]:
-    """Yields the people of CPM's file in the order of the release."""
-    people = []
-    for i, record in enumerate(records):
+def read_cpm(
+    path: epath.PathLike,
+) -> tuple[split.People, Mapping[str, tuple[int, int]]]:
+    """Reads CPM's file: people by split, and (height, width) by image name."""
+    people, sizes = [], {}
+    for i, record in enumerate(load_records(path)):
         where = f"{path}: record {i}"
         person = _cpm_person(where, record)
         order = _get_integer(where, record, "annolist_index"), person.person_index
         is_validation = _get_integer(where, record, "isValidation") == 1
-        name = split_lib.VALIDATION if is_validation else split_lib.TRAIN
+        name = split.VALIDATION if is_validation else split.TRAIN
         people.append((order, (name, where, person)))
-    for _, entry in sorted(people, key=lambda entry: entry[0]):
-        yield entry
-
-
-def read_cpm_image_sizes(path: Any, records: Records) -> dict[str, tuple[int, int]]:
-    """Returns the (height, width) that CPM's file gives of images, by name."""
-    return {
-        record["img_paths"]: (
-            _get_integer(f"{path}: record {i}", record, "img_height"),
-            _get_integer(f"{path}: record {i}", record, "img_width"),
-        )
-        for i, record in enumerate(records)
-        if {"img_paths", "img_height", "img_width"} <= record.keys()
-    }
+        if {"img_height", "img_width"} <= record.keys():
+            sizes[person.image_name] = (
+                _get_integer(where, record, "img_height"),
+                _get_integer(where, record, "img_width"),
+            )
+    people.sort(key=lambda entry: entry[0])  # As the release orders them.
+    return split.in_order(entry for _, entry in people), sizes
 
 
 def _cpm_person(where: str, record: Mapping[str, Any]) -> PersonAnnotation:
@@ -138,45 +131,44 @@ def _cpm_person(where: str, record: Mapping[str, Any]) -> PersonAnnotation:
             f"1, got {visible.tolist()}"
         )
     # A keypoint that is not visible was placed under what hides it, or not at all.
-    missing = (joints == 0).all(axis=1)
-    state = np.where(visible == 1, Visibility.VISIBLE, Visibility.OCCLUDED)
     return person_from_source(
         where,
         image_name=image_name,
         points=joints[:, :2],
-        visibility=np.where(missing, Visibility.MISSING, state),
+        visibility=np.where(visible, Visibility.VISIBLE, Visibility.OCCLUDED),
         center=get(where, record, "objpos"),
         scale=get(where, record, "scale_provided"),
         person_index=_get_integer(where, record, "people_index") - 1,
     )
 
 
-def read_hrnet(path: Any, records: Records, split: str) -> Iterator[Entry]:
-    """Yields the people of one of HRNet's files, all of which are of `split`."""
-    for i, record in enumerate(records):
-        where = f"{path}: record {i}"
-        points = visibility = None
-        if split != split_lib.TEST:
-            points = get(where, record, "joints")
-            labelled = get(where, record, "joints_vis")
-            if not isinstance(labelled, list):
-                raise AnnotationError(
-                    f"{where}: joints_vis: expected a list, got {labelled!r:.80}"
-                )
-            for flag in labelled:
-                if flag not in (0, 1):
+def read_hrnet(files: Mapping[str, epath.PathLike]) -> split.People:
+    """Reads HRNet's files, one for each split: people by split."""
+    people = []
+    for name, path in files.items():
+        for i, record in enumerate(load_records(path)):
+            where = f"{path}: record {i}"
+            points = visibility = None
+            if name != split.TEST:
+                points = get(where, record, "joints")
+                flags = get(where, record, "joints_vis")
+                if not isinstance(flags, list) or any(f not in (0, 1) for f in flags):
                     raise AnnotationError(
-                        f"{where}: joints_vis must be 0 or 1, got {flag!r:.80}"
+                        f"{where}: joints_vis must be a list of 0 or 1, got "
+                        f"{flags!r:.80}"
                     )
-            visibility = [
-                Visibility.VISIBLE if flag else Visibility.MISSING for flag in labelled
-            ]
-        person = person_from_source(
-            where,
-            image_name=get(where, record, "image"),
-            points=points,
-            visibility=visibility,
-            center=get(where, record, "center"),
-            scale=get(where, record, "scale"),
-        )
-        yield split, where, person
+                visibility = [Visibility.VISIBLE * int(flag) for flag in flags]
+                if points is None and any(flags):
+                    raise AnnotationError(
+                        f"{where}: joints is null, but {sum(flags)} of joints_vis are 1"
+                    )
+            person = person_from_source(
+                where,
+                image_name=get(where, record, "image"),
+                points=points,
+                visibility=visibility,
+                center=get(where, record, "center"),
+                scale=get(where, record, "scale"),
+            )
+            people.append((name, where, person))
+    return split.in_order(people)

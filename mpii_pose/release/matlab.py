@@ -29,8 +29,7 @@ from mpii_pose.person import (
     PersonAnnotation,
     person_from_source,
 )
-from mpii_pose.release import official
-from mpii_pose.release import split as split_lib
+from mpii_pose.release import official, split
 from mpii_pose.skeleton import NUM_KEYPOINTS, Visibility
 
 with epy.lazy_imports():  # SciPy takes longer to import than the whole package.
@@ -42,6 +41,7 @@ EMPTY = np.zeros((0, 0))  # MATLAB's [].
 # code skips by name. None of them is in any copy of the annotations.
 UNRELEASED_IMAGES = frozenset({"002878268.jpg", "013401523.jpg", "040348287.jpg"})
 
+_HEAD_BOX: Final = ["x1", "y1", "x2", "y2"]
 _VISIBILITY: Final = {0.0: Visibility.OCCLUDED, 1.0: Visibility.VISIBLE}
 # The release unpacks to some 20 times its size.
 _MAX_RATIO: Final = 40
@@ -49,7 +49,7 @@ _SLACK_BYTES: Final = 1 << 20
 _CHUNK: Final = 1 << 20
 
 
-def read_matlab(path: Any) -> Mapping[str, list[PersonAnnotation]]:
+def read_matlab(path: Any) -> split.People:
     """Reads the people of the official .mat, which may be one in a zip archive.
 
     Validation people are those of `validation_people.csv` beside the file if there is
@@ -57,18 +57,16 @@ def read_matlab(path: Any) -> Mapping[str, list[PersonAnnotation]]:
     without keypoints, and those of `UNRELEASED_IMAGES` are left out, as everywhere.
     """
     path = _as_path(path)
-    listed = path.parent / split_lib.VALIDATION_PEOPLE_FILE
-    if listed.exists():
-        validation = split_lib.read_validation_people(listed)
-    else:
-        validation = split_lib.tompson()
+    listed = path.parent / split.VALIDATION_PEOPLE_FILE
+    own_list = listed.exists()
+    validation = split.read_validation_people(listed) if own_list else split.tompson()
     release = _structs(load_variable(path, "RELEASE"))
     if len(release) != 1:
         raise AnnotationError(
             f"{path}: expected one struct named RELEASE and found none; is this "
             f"{official.MATLAB_FILE}?"
         )
-    people = split_lib.in_order(_people_of_release(path, release[0], validation))
+    people = split.in_order(_people_of_release(path, release[0], validation))
     if not people:
         raise AnnotationError(f"{path}: no image has a person with a center and scale")
     return people
@@ -97,9 +95,9 @@ def load_variable(path: Any, name: str, *, squeeze: bool = True) -> Any:
             squeeze_me=squeeze,
             struct_as_record=not squeeze,
         )
-    except FileNotFoundError:
-        raise
     except Exception as error:  # Damage gives errors of any kind.
+        if isinstance(error, OSError) and error.errno:
+            raise  # The file is not there, or may not be read.
         raise AnnotationError(
             f"{path}: not a MATLAB file SciPy can read ({error}); it may be "
             "truncated, so compare its size with the original's or fetch it again"
@@ -141,13 +139,14 @@ def _check_unpacked_size(data: bytes) -> None:
 
 
 def _people_of_release(
-    path: Any, release: Any, validation: split_lib.ValidationPeople
+    path: Any, release: Any, validation: Mapping[str, frozenset[int]]
 ) -> Iterator[tuple[str, str, PersonAnnotation]]:
     """Yields split, place in the file and person of the struct RELEASE."""
     images = _structs(_field(release, "annolist"))
-    is_train = _one_per_image(path, release, "img_train", len(images))
-    separated = _one_per_image(path, release, "single_person", len(images))
-    activities = _one_per_image(path, release, "act", len(images))
+    is_train, separated, activities = (
+        _one_per_image(path, release, name, len(images))
+        for name in ("img_train", "single_person", "act")
+    )
     video_ids = np.atleast_1d(getattr(release, "video_list", []))
     if not images or is_train is None or is_train.dtype.kind not in "biuf":
         raise AnnotationError(
@@ -159,40 +158,49 @@ def _people_of_release(
         images[i] = None  # Its structs take ten times as much memory as its people.
         where = f"{path}: annolist({i + 1})"
         rects = _structs(_field(image, "annorect"))
-        if not rects:
-            continue
-        image_name = _text(where, _child(image, "image"), "name")
-        if image_name in UNRELEASED_IMAGES:
+        image_name = _text(where, _child(image, "image"), "name") if rects else ""
+        if not rects or image_name in UNRELEASED_IMAGES:
             continue
         activity = None if activities is None else activities[i]
-        about_image = {
+        about_image: dict[str, Any] = {
             "activity": _text(where, activity, "act_name"),
             "category": _text(where, activity, "cat_name"),
-            **_about_video(where, image, video_ids),
         }
+        if _field(image, "vididx") is not None:
+            video = _integer(where, image, "vididx", range(1, len(video_ids) + 1))
+            about_image["video_id"] = str(video_ids[video - 1])
+        if _field(image, "frame_sec") is not None:
+            seconds = range(UNKNOWN, 1 << 31)
+            about_image["frame_sec"] = _integer(where, image, "frame_sec", seconds)
         for j, rect in enumerate(rects):
             place = f"{where}.annorect({j + 1})"
             center = _child(rect, "objpos")
-            points = _points(place, rect) if is_train[i] else (None, None)
-            if center is None or _field(rect, "scale") is None or points is None:
+            keypoints, visibility = (
+                _points(place, rect) if is_train[i] else (None, None)
+            )
+            is_unlabelled = is_train[i] and keypoints is None
+            if center is None or _field(rect, "scale") is None or is_unlabelled:
                 continue
+            sides = [s for s in _HEAD_BOX if _field(rect, s) is not None]
+            box = [_number(place, rect, side) for side in sides]
             person = person_from_source(
                 place,
                 image_name=image_name,
-                points=points[0],
-                visibility=points[1],
+                points=keypoints,
+                visibility=visibility,
                 center=[_number(place, center, axis) for axis in "xy"],
                 scale=_number(place, rect, "scale"),
-                head_box=_head_box(place, rect),
+                head_box=box if sides == _HEAD_BOX else None,
                 person_index=j,
                 separated=UNKNOWN
                 if separated is None
                 else int(j + 1 in np.atleast_1d(separated[i])),
                 **about_image,
             )
-            name = split_lib.TEST
-            if is_train[i]:
-                name = split_lib.split_of(image_name, j, validation)
+            name = split.TRAIN if is_train[i] else split.TEST
+            if is_train[i] and image_name in validation:
+                is_listed = j in validation[image_name]
+                name = split.VALIDATION if is_listed else split.VALIDATION_OTHERS
             yield name, place, person
 
 
@@ -211,22 +219,15 @@ def _one_per_image(
     return values
 
 
-def _points(
-    where: str, rect: Any
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int8]] | None:
-    """Returns keypoints [16, 2] and visibility [16], or None where there are none."""
+def _points(where: str, rect: Any) -> tuple[Any, Any]:
+    """Returns keypoints [16, 2] and visibility [16], or twice None without any."""
     points = _structs(_field(_child(rect, "annopoints"), "point"))
     if not points:
-        return None
+        return None, None
     keypoints = np.zeros((NUM_KEYPOINTS, 2))
     visibility = np.full(NUM_KEYPOINTS, Visibility.MISSING, np.int8)
     for point in points:
-        number = _number(where, point, "id")
-        if number not in range(NUM_KEYPOINTS):
-            raise AnnotationError(
-                f"{where}: point id must be 0 to {NUM_KEYPOINTS - 1}, got {number:g}"
-            )
-        k = int(number)
+        k = _integer(where, point, "id", range(NUM_KEYPOINTS))
         keypoints[k] = _number(where, point, "x"), _number(where, point, "y")
         visibility[k] = _visibility(where, _field(point, "is_visible"))
     return keypoints, visibility
@@ -241,34 +242,6 @@ def _visibility(where: str, flag: Any) -> Visibility:
         raise AnnotationError(
             f"{where}: is_visible must be empty, 0 or 1, got {flag!r:.80}"
         ) from None
-
-
-def _head_box(where: str, rect: Any) -> list[float] | None:
-    sides = ("x1", "y1", "x2", "y2")
-    if any(_field(rect, side) is None for side in sides):
-        return None
-    return [_number(where, rect, side) for side in sides]
-
-
-def _about_video(
-    where: str, image: Any, video_ids: npt.NDArray[Any]
-) -> dict[str, str | int]:
-    video_id, second = "", float(UNKNOWN)
-    if _field(image, "vididx") is not None:
-        video = _number(where, image, "vididx")
-        if video not in range(1, len(video_ids) + 1):
-            raise AnnotationError(
-                f"{where}: vididx must be 1 to {len(video_ids)}, the length of "
-                f"video_list, got {video:g}"
-            )
-        video_id = str(video_ids[int(video) - 1])
-    if _field(image, "frame_sec") is not None:
-        second = _number(where, image, "frame_sec")
-        if not second.is_integer():
-            raise AnnotationError(
-                f"{where}: frame_sec must be an integer, got {second}"
-            )
-    return {"video_id": video_id, "frame_sec": int(second)}
 
 
 def _structs(value: Any) -> list[Any]:
@@ -297,6 +270,17 @@ def _number(where: str, struct: Any, name: str) -> float:
     if not isinstance(value, (int, float)):
         raise AnnotationError(f"{where}: {name} must be one number, got {value!r:.80}")
     return float(value)
+
+
+def _integer(where: str, struct: Any, name: str, allowed: range) -> int:
+    """Returns a field that must be one of some integers."""
+    number = _number(where, struct, name)
+    if not (number.is_integer() and int(number) in allowed):
+        raise AnnotationError(
+            f"{where}: {name} must be an integer from {allowed.start} to "
+            f"{allowed.stop - 1}, got {number:g}"
+        )
+    return int(number)
 
 
 def _text(where: str, struct: Any, name: str) -> str:

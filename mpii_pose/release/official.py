@@ -1,5 +1,6 @@
 """What is published of the official release: names, places, sizes, identities."""
 
+import functools
 import hashlib
 from collections.abc import Mapping
 from typing import Final
@@ -48,9 +49,11 @@ DATASET_BYTES: Final[Mapping[str, int]] = {
 def md5(path: epath.PathLike) -> str:
     """Returns the MD5 of a file, in hexadecimal."""
     with epath.Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest()
+        make_hash = functools.partial(hashlib.md5, usedforsecurity=False)
+        return hashlib.file_digest(file, make_hash).hexdigest()
 
 
 def git_blob_id(data: bytes) -> str:
     """Returns the id under which git stores a file's bytes, as `git hash-object`."""
-    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+    data = b"blob %d\0" % len(data) + data
+    return hashlib.sha1(data, usedforsecurity=False).hexdigest()

@@ -1,10 +1,10 @@
-"""Which split a person belongs to.
+"""Divides people into splits.
 
-MPII publishes no validation set. The one everybody reports on was drawn by Tompson et
-al., "Efficient Object Localization Using Convolutional Networks" (CVPR 2015): a list
-of 2,958 people. People of the same images who are not on the list are in neither set,
-so that no image is both trained and validated on; public code drops them, we keep them
-as `validation_others`.
+MPII publishes no validation set. The one everybody reports on is by Tompson et al.,
+"Efficient Object Localization Using Convolutional Networks" (CVPR 2015): a list of
+2,958 people. Other people of the same images are in neither set, so that no image is
+both trained and validated on; public code drops them, here they are
+`validation_others`.
 """
 
 import csv
@@ -24,17 +24,20 @@ VALIDATION_OTHERS = "validation_others"
 TEST = "test"
 SPLITS = (TRAIN, VALIDATION, VALIDATION_OTHERS, TEST)
 
-# A release with images of its own says so in a file of this name beside its .mat.
+# A release with images of its own has a file of this name beside its .mat.
 VALIDATION_PEOPLE_FILE = "validation_people.csv"
 _COLUMNS = ["image_name", "person_index"]
 
+# People by split, in index order.
+People = Mapping[str, list[PersonAnnotation]]
 
-# By image name, the 0-based positions of validation people among those of the image.
-ValidationPeople = Mapping[str, frozenset[int]]
 
+def read_validation_people(path: Any) -> Mapping[str, frozenset[int]]:
+    """Reads a list of validation people: CSV with image_name and person_index.
 
-def read_validation_people(path: Any) -> ValidationPeople:
-    """Reads a list of validation people: CSV with image_name and person_index."""
+    Returns:
+        By image name, the 0-based positions of validation people in the image.
+    """
     people: dict[str, frozenset[int]] = {}
     try:
         header, *rows = csv.reader(io.StringIO(path.read_bytes().decode()))
@@ -50,22 +53,13 @@ def read_validation_people(path: Any) -> ValidationPeople:
 
 
 @functools.cache
-def tompson() -> ValidationPeople:
-    """Returns the 2,958 people of Tompson's split of MPII."""
+def tompson() -> Mapping[str, frozenset[int]]:
+    """Returns the 2,958 people of Tompson's list."""
     folder = epath.resource_path("mpii_pose") / "release"
     return read_validation_people(folder / "tompson_validation.csv")
 
 
-def split_of(image_name: str, person_index: int, listed: ValidationPeople) -> str:
-    """Returns the split of a labelled person, given the validation people."""
-    if image_name not in listed:
-        return TRAIN
-    return VALIDATION if person_index in listed[image_name] else VALIDATION_OTHERS
-
-
-def in_order(
-    people: Iterable[tuple[str, str, PersonAnnotation]],
-) -> Mapping[str, list[PersonAnnotation]]:
+def in_order(people: Iterable[tuple[str, str, PersonAnnotation]]) -> People:
     """Gathers people by split and numbers those of each.
 
     Args:
@@ -98,13 +92,9 @@ def in_order(
 def shared_videos(
     people: Mapping[str, Iterable[PersonAnnotation]],
 ) -> frozenset[str] | None:
-    """Returns the ids of the videos from which both train and validation have frames.
+    """Returns the YouTube ids of videos from which train and validation have frames.
 
-    Args:
-        people: The people of each split.
-
-    Returns:
-        YouTube ids; None where the source has none, as JSON copies.
+    None where the source has no ids, as JSON copies.
     """
     train, validation = (
         {person.video_id for person in people.get(name, ()) if person.video_id}

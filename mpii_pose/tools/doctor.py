@@ -35,8 +35,8 @@ from packaging.requirements import Requirement
 
 from mpii_pose import workplace
 from mpii_pose.person import AnnotationError, PersonAnnotation
-from mpii_pose.release import archives, disk, find, official, split
-from mpii_pose.release.release import image_names
+from mpii_pose.release import archives, download, find, official, split
+from mpii_pose.release.release import Sizes, check_sizes, image_names
 from mpii_pose.shards.images import (
     ImageError,
     ImageFile,
@@ -182,13 +182,13 @@ def check_disk(data_dir: epath.PathLike) -> Diagnosis:
     layouts = [name for name in official.DATASET_BYTES if name not in built]
     if not layouts:
         return fine(f"All configs of MPII are built in {data_dir}")
-    first, *others = (disk.dataset_step(layout, data_dir) for layout in layouts)
-    steps = disk.release_steps(downloads, downloads / "extracted")
-    disks = disk.by_disk([*steps, first])
-    text = f"MPII on disk: {'; '.join(map(str, disks))}"
+    first, *others = (download.dataset_step(layout, data_dir) for layout in layouts)
+    steps = download.release_steps(downloads, downloads / "extracted")
+    disks = download.by_disk([*steps, first])
+    text = f"MPII on disk: {'; '.join(each.text for each in disks)}"
     if others:
         text += f"\nOr {', or '.join(map(str, others))}; synthetic takes some MB"
-    if all(each.suffices() for each in disks):
+    if all(each.suffices for each in disks):
         return fine(text)
     return note(f"{text}\nThat is not enough: name a larger disk with --data_dir")
 
@@ -197,28 +197,28 @@ def check_leftovers(data_dir: epath.PathLike) -> Iterator[Diagnosis]:
     """Names folders of stopped builds, and downloads that are not needed any more."""
     data_dir = pathlib.Path(data_dir).expanduser()
     downloads = data_dir / "downloads"
-    folders = [downloads / disk.OURS, downloads / "extracted" / disk.OURS]
+    folders = [downloads / download.OURS, downloads / "extracted" / download.OURS]
     unfinished = [
         folder
-        for place in (*folders, *data_dir.glob(f"{disk.OURS}/*"))
+        for place in (*folders, *data_dir.glob(f"{download.OURS}/*"))
         for folder in place.glob(workplace.TEMPORARY_FOLDERS)
     ]
     for folder in unfinished:
         written = max(path.lstat().st_mtime for path in (folder, *folder.rglob("*")))
         yield note(
-            f"{folder} ({disk.in_gb(disk.bytes_in(folder))}, last written "
+            f"{folder} ({download.in_gb(download.bytes_in(folder))}, last written "
             f"{(time.time() - written) / 3600:.1f} hours ago) is not finished. If no "
             f"build is running, remove it:\nrm -r {shlex.quote(str(folder))}"
         )
     datasets = [folder.relative_to(data_dir) for folder in find_datasets(data_dir)]
     built = [str(folder) for folder in datasets if folder.parent.name != "synthetic"]
-    sizes = {folder: disk.bytes_in(folder) for folder in folders}
+    sizes = {folder: download.bytes_in(folder) for folder in folders}
     used = [folder for folder in folders if sizes[folder]]
     if built and used and not (unfinished or any(folders[0].glob("*.part"))):
         yield note(
             f"{', '.join(built)} can be read without what was downloaded and extracted "
-            f"for it. To free {disk.in_gb(sum(sizes.values()))}, unless you will build "
-            f"another config of MPII:\nrm -r {shlex.join(map(str, used))}"
+            f"for it. To free {download.in_gb(sum(sizes.values()))}, unless you will "
+            f"build another config of MPII:\nrm -r {shlex.join(map(str, used))}"
         )
 
 
@@ -226,7 +226,10 @@ def check_path(path: epath.PathLike) -> Iterator[Diagnosis]:
     """Checks a dataset, the datasets in a folder, or a copy of MPII."""
     datasets = find_datasets(path)
     if not datasets:
-        yield from check_release(path)
+        try:
+            yield from check_release(path)
+        except OSError as error:  # Such as "Permission denied", with the file.
+            yield problem(str(error))
     elif check_import("tensorflow_datasets").state is State.PROBLEM:
         yield problem(f"{path} was not read, as import tensorflow_datasets fails")
     else:
@@ -243,15 +246,17 @@ def find_datasets(path: epath.PathLike) -> list[epath.Path]:
     path = epath.Path(path).expanduser()
     if any((path / name).exists() for name in (INFO_FILE, "features.json")):
         return [path]
-    below = ("*", "*/*", f"{disk.OURS}/*/*")
+    below = ("*", "*/*", f"{download.OURS}/*/*")
     files = {file for place in below for file in path.glob(f"{place}/{INFO_FILE}")}
-    return sorted(file.parent for file in files if file.parts[-4:-3] == (disk.OURS,))
+    return sorted(
+        file.parent for file in files if file.parts[-4:-3] == (download.OURS,)
+    )
 
 
 def data_dir_of(path: epath.PathLike | None) -> epath.Path | None:
     """Returns the folder in which TFDS keeps the datasets at a path, if any."""
     for folder in find_datasets(path) if path else ():
-        if folder.parents[1].name == disk.OURS:
+        if folder.parents[1].name == download.OURS:
             return folder.parents[2]
     return None
 
@@ -317,7 +322,7 @@ def check_release(path: epath.PathLike) -> Iterator[Diagnosis]:
     """
     try:
         found = find.find(path)
-        people = found.source.read()
+        people, stated = found.source.read()
     except (FileNotFoundError, AnnotationError, archives.ArchiveError) as error:
         yield problem(str(error))
         return
@@ -326,7 +331,7 @@ def check_release(path: epath.PathLike) -> Iterator[Diagnosis]:
         yield note(f"The {other} is left aside: it says less")
     yield _check_identity(found.source)
     yield from check_counts(people, is_drawn=found.source.is_drawn)
-    yield from _check_images(found, image_names(people))
+    yield from _check_images(found, people, stated)
 
 
 def _check_identity(source: find.Source) -> Diagnosis:
@@ -373,8 +378,11 @@ def check_counts(
             )
 
 
-def _check_images(found: find.Found, names: list[str]) -> Iterator[Diagnosis]:
+def _check_images(
+    found: find.Found, people: Mapping[str, Sequence[PersonAnnotation]], stated: Sizes
+) -> Iterator[Diagnosis]:
     """Reads the images with people, in their folder or their archive."""
+    names = image_names(people)
     folder, missing = found.find_images(names)
     if missing and found.images_archive:
         yield _check_archive(found.images_archive, names)
@@ -390,7 +398,11 @@ def _check_images(found: find.Found, names: list[str]) -> Iterator[Diagnosis]:
             f"{len(missing):,} of {len(names):,} images with people are missing in "
             f"{folder}: {_first(sorted(missing))}"
         )
-    files = find_image_files(folder, names, check_pixels=True).values()
+    images = find_image_files(folder, names, check_pixels=True, with_sizes=True)
+    files = images.values()
+    sizes = {name: file.size for name, file in images.items() if file.size}
+    wrong_sizes = check_sizes(people, stated, sizes)
+    yield from map(problem, wrong_sizes)
     with concurrent.futures.ThreadPoolExecutor() as pool:
         errors = [error for error in pool.map(_error_in, files) if error]
     if errors:
@@ -398,7 +410,7 @@ def _check_images(found: find.Found, names: list[str]) -> Iterator[Diagnosis]:
             f"{len(errors):,} images in {folder} are damaged; a build would stop, or "
             f"store wrong pixels. The first: {errors[0]}"
         )
-    elif not missing:
+    elif not missing and not wrong_sizes:
         yield fine(f"All {len(names):,} images with people are in {folder}")
 
 

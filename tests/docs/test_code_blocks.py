@@ -19,7 +19,7 @@ import tensorflow_datasets as tfds  # noqa: E402
 
 import mpii_pose  # noqa: E402
 from mpii_pose.release import official  # noqa: E402
-from mpii_pose.release.disk import in_gb  # noqa: E402
+from mpii_pose.release.download import in_gb  # noqa: E402
 from mpii_pose.tools.main import main  # noqa: E402
 from tests import builds, releases  # noqa: E402
 from tests.docs import blocks  # noqa: E402

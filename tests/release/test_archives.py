@@ -79,7 +79,7 @@ def test_archive_is_extracted_once_as_it_is(archive, target, monkeypatch):
 
     assert below(folder) == FILES
     assert list(target.iterdir()) == [folder]
-    monkeypatch.setattr(archives, "_extract", None)
+    monkeypatch.setattr(archives, "_members", None)
     os.utime(archive, (1, 1))
     assert extract(archive, target) == folder
 

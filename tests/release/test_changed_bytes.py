@@ -1,12 +1,14 @@
-"""Readers of files with changed bytes raise only the errors that they promise.
+"""Readers of changed files raise only the errors that they promise.
 
 SECURITY.md names a longer run: `ROUNDS` is how many files each reader gets.
 """
 
 import contextlib
 import io
+import itertools
 import json
 import random
+import re
 
 import numpy as np
 import PIL.Image
@@ -35,6 +37,10 @@ def images():
         yield file.getvalue()
 
 
+WORDS = [b"null", b"true", b"-1", b"1e999", b"NaN", b"9" * 400, b"[]", b"{}", b'"x"']
+WORDS += [b'"../1.jpg"', b'"\\ud800"', b"[[1, 2], 3]", b'{"a": 1}']
+
+
 def change(data, rng):
     """Changes, removes, repeats or exchanges a few bytes."""
     changed = bytearray(data)
@@ -46,16 +52,38 @@ def change(data, rng):
     return bytes(changed or b"0")
 
 
+def exchange(data, rng):
+    """Exchanges a few values of a JSON file for others."""
+    for _ in range(rng.randint(1, 3)):
+        value = rng.choice(list(re.finditer(rb'[\d.e-]+|"[^"]*"|\[[^][]*\]', data)))
+        data = data[: value.start()] + rng.choice(WORDS) + data[value.end() :]
+    return data
+
+
+def check_people(path):
+    """Reads people who are as promised, unless an error names the file."""
+    people, message = [], str(path)
+    try:
+        people = itertools.chain(*mpii_pose.read_people(path).values())
+    except AnnotationError as error:
+        message = str(error)
+    assert message.startswith(str(path))
+    assert len(message) < 3000
+    for person in people:
+        assert person.keypoints.shape == (16, 2)
+        assert "/" not in person.image_name
+
+
 @pytest.mark.parametrize(
     "name", ["mpii_annotations.json", "train.json", "test.json", "1.jpg"]
 )
 @pytest.mark.filterwarnings("ignore")
-def test_reader_survives_changed_bytes(name, drawn_release, tmp_path):
-    rng, read = random.Random(0), read_image if name == "1.jpg" else None
+def test_reader_survives_changed_bytes_and_values(name, drawn_release, tmp_path):
+    rng, read, ways = random.Random(0), read_image, [change]
     files = [*images(), min(drawn_release.glob("images/*")).read_bytes()]
-    if not read:
-        read = mpii_pose.read_people
-        people = read(drawn_release)["train"][:3]
+    if name != "1.jpg":
+        read, ways = check_people, [change, exchange]
+        people = mpii_pose.read_people(drawn_release)["train"][:3]
         records = [releases.hrnet_record(person) for person in people]
         if name == "mpii_annotations.json":
             records = [releases.cpm_record(p, split="train", image=1) for p in people]
@@ -65,6 +93,7 @@ def test_reader_survives_changed_bytes(name, drawn_release, tmp_path):
         read(tmp_path / name)
 
     for _ in range(ROUNDS):
-        (tmp_path / name).write_bytes(change(rng.choice(files), rng))
-        with contextlib.suppress(AnnotationError, ImageError):
-            read(tmp_path / name)
+        for way in ways:
+            (tmp_path / name).write_bytes(way(rng.choice(files), rng))
+            with contextlib.suppress(ImageError):
+                read(tmp_path / name)

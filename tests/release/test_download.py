@@ -6,7 +6,6 @@ import json
 import os
 import pathlib
 import shutil
-import sys
 import time
 import types
 
@@ -17,12 +16,14 @@ from etils import epath
 
 import mpii_pose
 from mpii_pose import tfds_private
-from mpii_pose.release import archives, disk, download, official
+from mpii_pose.release import archives, download, official
 from mpii_pose.shards.layouts import LAYOUTS
 from tests import builds, releases
 from tests.servers import Server, serving
 
 ANNOTATIONS = "mpii_human_pose_v1_u12_2"
+# Address of the images on the mirror.
+IMAGES = f"/mpii/{official.IMAGES_ARCHIVE}"
 
 
 class Downloads:
@@ -101,12 +102,23 @@ def test_downloads_of_another_identity_are_refused(downloads, monkeypatch, name,
     )
 
 
-def test_git_blob_id_is_gits(tmp_path):
+def test_identities_are_those_of_git_and_md5sum_on_fips_systems_too(
+    tmp_path, monkeypatch
+):
+    for name in ("md5", "sha1"):
+        function = getattr(hashlib, name)
+
+        def without_security(data=b"", *, usedforsecurity=True, function=function):
+            assert not usedforsecurity
+            return function(data)
+
+        monkeypatch.setattr(hashlib, name, without_security)
     (tmp_path / "file").write_bytes(b"hello\n")
 
-    # What `git hash-object` prints for it.
-    expected = "ce013625030ba8dba906f756967f9e9ca394464a"
-    assert official.git_blob_id((tmp_path / "file").read_bytes()) == expected
+    # What `git hash-object` and `md5sum` print for it.
+    blob = "ce013625030ba8dba906f756967f9e9ca394464a"
+    assert official.git_blob_id((tmp_path / "file").read_bytes()) == blob
+    assert official.md5(tmp_path / "file") == "b1946ac92492d2347c6235b4d2611184"
 
 
 @pytest.mark.parametrize(
@@ -120,9 +132,7 @@ def test_git_blob_id_is_gits(tmp_path):
     ids=["coco", "broken", "other_keypoints", "captions"],
 )
 @pytest.mark.parametrize("name", ["train.json", "mpii_annotations.json"])
-def test_files_of_others_in_the_shared_folder_are_not_taken(
-    downloads, log, content, name
-):
+def test_others_files_in_the_shared_folder_are_left(downloads, log, content, name):
     manual_dir = downloads.download_dir / "manual"
     manual_dir.mkdir()
     (manual_dir / name).write_text(content)
@@ -231,7 +241,7 @@ def manager(tmp_path):
 def test_mirror_is_downloaded_from_and_cuts_cost_nothing(
     server, manager, tmp_path, monkeypatch, by
 ):
-    size = len(server.content[f"/mpii/{official.IMAGES_ARCHIVE}"])
+    size = len(server.content[IMAGES])
     server.cuts = [size // 3, size // 2]
     mirror = f"{server.url}mpii"
     if by == "environment":
@@ -285,56 +295,44 @@ def test_checksums_are_registered_and_checked_as_tfds_does(server, tmp_path):
         download.obtain_release(checking, mirror=mirror)
 
 
-def test_stopped_download_keeps_what_it_has(server, manager, tmp_path, monkeypatch):
-    size = len(server.content[f"/mpii/{official.IMAGES_ARCHIVE}"])
+def interrupt(seconds):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("stop", [ConnectionError, KeyboardInterrupt])
+def test_stopped_download_goes_on_where_it_was(
+    server, manager, tmp_path, monkeypatch, stop
+):
+    mirror, size = f"{server.url}mpii", len(server.content[IMAGES])
     server.cuts = [size // 2]
-    server.on_cut = lambda: server.statuses.extend([404])
-    with pytest.raises(ConnectionError, match=r"404 .*are kept in .*\.part") as caught:
-        download.obtain_release(manager, mirror=f"{server.url}mpii")
-    assert "MPII_POSE_MIRROR" in str(caught.value)
+    if stop is ConnectionError:
+        server.on_cut = lambda: server.statuses.extend([404])
+    else:
+        monkeypatch.setattr(time, "sleep", interrupt)  # In the pause after the cut.
+    with pytest.raises(stop) as caught:
+        download.obtain_release(manager, mirror=mirror)
     folder = tmp_path / "cache" / "mpii_pose"
     assert sorted(path.suffix for path in folder.iterdir()) == [".json", ".part"]
+    (part,) = folder.glob("*.part")
+    assert part.stat().st_size == size // 2
+    text = f"{size // 2 / 1e6:.1f} MB are kept in {part}: the same command goes on ther"
+    assert f"{server.url[:-1]}{IMAGES}: " in str(caught.value)
+    assert text in str(caught.value)
+
     again = tfds.download.DownloadManager(
         download_dir=tmp_path / "cache", dataset_name="mpii_pose"
     )
-
-    assert_whole(download.obtain_release(again, mirror=f"{server.url}mpii"))
+    assert_whole(download.obtain_release(again, mirror=mirror))
 
     assert sum(server.sent) <= sum(map(len, server.content.values())) + (1 << 20)
-
-
-def test_ctrl_c_names_what_is_kept_of_a_download(
-    server, manager, tmp_path, monkeypatch
-):
-    size = len(server.content[f"/mpii/{official.IMAGES_ARCHIVE}"])
-    server.cuts = [size // 2]
-
-    def interrupt(seconds):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(time, "sleep", interrupt)  # In the pause after the cut.
-    with pytest.raises(KeyboardInterrupt) as caught:
-        download.obtain_release(manager, mirror=f"{server.url}mpii")
-
-    (part,) = (tmp_path / "cache" / "mpii_pose").glob("*.part")
-    assert part.stat().st_size == size // 2
-    assert str(caught.value) == (
-        f"{server.url}mpii/{official.IMAGES_ARCHIVE}: {size // 2 / 1e6:.1f} MB are "
-        f"kept in {part}: the same command goes on there"
-    )
 
 
 @pytest.mark.slow
 def test_ctrl_c_in_a_build_says_so_and_the_same_command_goes_on(
     server, tmp_path, monkeypatch
 ):
-    size = len(server.content[f"/mpii/{official.IMAGES_ARCHIVE}"])
-    server.cuts = [size // 2]
+    server.cuts = [len(server.content[IMAGES]) // 2]
     monkeypatch.setenv("MPII_POSE_MIRROR", f"{server.url}mpii")
-
-    def interrupt(seconds):
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
         patch.setattr(time, "sleep", interrupt)
         with pytest.raises(KeyboardInterrupt) as caught:
@@ -342,7 +340,7 @@ def test_ctrl_c_in_a_build_says_so_and_the_same_command_goes_on(
 
     assert str(caught.value).startswith(
         "Stopped building mpii_pose; what was written of it is removed. "
-        f"{server.url}mpii/{official.IMAGES_ARCHIVE}: "
+        f"{server.url[:-1]}{IMAGES}: "
     )
     builds.build(tmp_path)
     assert sum(server.sent) <= sum(map(len, server.content.values())) + (1 << 20)
@@ -360,50 +358,33 @@ def free(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("lacking", "level"), [(0, "INFO"), (1, "WARNING"), (5, "WARNING")]
+    ("lacking", "level"), [(0, "WARNING"), (1, "WARNING"), (5, "WARNING"), (6, None)]
 )
 def test_disk_for_all_steps_is_logged_before_the_first_byte(
     server, manager, tmp_path, log, free, lacking, level
 ):
     server.statuses = [404]
     sizes = sum(official.ARCHIVE_BYTES.values()) + official.IMAGES_BYTES
-    dataset = disk.Step("building mpii_pose/person", tmp_path, 5, is_estimate=True)
+    dataset = download.Step("building mpii_pose/person", tmp_path, 5, is_estimate=True)
     free(sizes + 5 - lacking)
 
-    with pytest.raises(ConnectionError, match="404"):
+    with pytest.raises(OSError, match=r".") as caught:
         download.download_release(manager, mirror=f"{server.url}mpii", dataset=dataset)
 
-    (logged,) = (r for r in log.records if "MPII Human Pose on disk: " in r.message)
+    logged = [r for r in log.records if "MPII Human Pose on disk: " in r.message]
+    assert [r.levelname for r in logged] == [level] * bool(level)
+    text = logged[0].message if level else str(caught.value)
     for name in ("downloading the archives", "extracting the images", str(dataset)):
-        assert name in logged.message
-    assert logged.levelname == level
-    advice = "That may not be enough. Free some space, or choose other disks with"
-    assert (advice in logged.message) == bool(lacking)
-    assert not server.sent
-
-
-def test_on_a_terminal_disk_is_printed_as_tfds_prints_the_dataset(
-    server, manager, monkeypatch, capsys, log
-):
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-
-    download.download_release(manager, mirror=f"{server.url}mpii")
-
-    assert "MPII Human Pose on disk: downloading the" in capsys.readouterr().out
-    assert "on disk" not in log.text
-
-
-def test_disk_that_is_not_enough_is_an_error_before_the_first_byte(
-    server, manager, free
-):
-    free(sum(official.ARCHIVE_BYTES.values()) + official.IMAGES_BYTES - 1)
-
-    with pytest.raises(OSError, match=r"nothing was downloaded.* extracting") as caught:
-        download.download_release(manager, mirror=f"{server.url}mpii")
-
-    assert caught.value.errno == errno.ENOSPC
-    assert "--extract_dir" in str(caught.value)
-    assert not server.asked
+        assert name in text
+    if level:
+        assert "the server answered 404" in str(caught.value)
+        assert ("That may not be enough. Free some space" in text) == bool(lacking)
+        assert not server.sent
+    else:
+        assert caught.value.errno == errno.ENOSPC
+        assert "Not enough disk space; nothing was downloaded" in text
+        assert not server.asked
+    assert ("choose other disks with --data_dir, --dow" in text) == bool(lacking)
 
 
 def test_download_and_extraction_that_are_there_need_no_room(
@@ -423,49 +404,34 @@ def test_mirror_that_is_no_web_address_is_refused(manager):
         download.obtain_release(manager, mirror="/mnt/mpii")
 
 
-def sizes_of(steps):
-    return {step.name.split()[0]: disk.in_gb(step.num_bytes) for step in steps}
-
-
-def add_archive(folder, name, note=None):
-    """Puts an archive where TFDS keeps it, with TFDS's note of whose it is."""
-    path = folder / "mpii_pose" / f"as_tfds_calls_it_{name}"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"archive")
-    if note is None:
-        note = json.dumps({"urls": [official.URLS[name]], "dataset_names": []})
-    path.with_name(f"{path.name}.INFO").write_text(note)
-    return path
-
-
-def test_what_is_there_is_not_written_again(tmp_path):
+def test_bytes_that_are_there_are_not_written_again(tmp_path):
     def steps():
-        return sizes_of(disk.release_steps(tmp_path, tmp_path / "extracted"))
+        found = download.release_steps(tmp_path, tmp_path / "extracted")
+        return [(step.name.split()[0], step.num_bytes) for step in found]
 
-    everything = {"downloading": "12.9 GB", "extracting": "12.9 GB"}
+    def write(path, num_bytes):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            file.truncate(num_bytes)
+
+    archives = sum(official.ARCHIVE_BYTES.values())
+    everything = [("downloading", archives), ("extracting", official.IMAGES_BYTES)]
     assert steps() == everything
-    # Notes that name no archive count for nothing.
-    for note in ("", "{", '{"urls": ["https://else.where/x.tar"]}'):
-        add_archive(tmp_path, official.IMAGES_ARCHIVE, note)
-        assert steps() == everything
-    part = tmp_path / "mpii_pose" / f"{official.IMAGES_ARCHIVE}.part"
-    with part.open("wb") as file:
-        file.truncate(9 * 10**9)
-    assert steps() == {"downloading": "3.9 GB", "extracting": "12.9 GB"}
-    part.unlink()
-    for name in official.URLS:
-        archive = add_archive(tmp_path, name)
-    assert steps() == {"extracting": "12.9 GB"}
-    archive = tmp_path / "mpii_pose" / f"as_tfds_calls_it_{official.IMAGES_ARCHIVE}"
-    folder = archives.folder_of(archive, tmp_path / "extracted" / "mpii_pose")
-    folder.mkdir(parents=True)
+    write(tmp_path / "else.tar.gz", 10**9)
+    write(tmp_path / "extracted/mpii_pose/incomplete.ABC123_a/1.jpg", 10**9)
+    assert steps() == everything
+    write(tmp_path / "mpii_pose/a.tar.gz.part", 9 * 10**9)
+    assert steps() == [("downloading", archives - 9 * 10**9), everything[1]]
+    write(tmp_path / "mpii_pose/a.tar.gz.part", archives - 10**7)
+    assert steps() == everything[1:]
+    write(tmp_path / "extracted/mpii_pose/a.tar.gz.0123/1.jpg", official.IMAGES_BYTES)
     assert not steps()
 
 
 @pytest.mark.parametrize("layout", [*LAYOUTS, "of_my_own"])
 def test_a_few_examples_of_a_layout_take_a_part_of_its_size(layout):
-    whole = disk.dataset_step(layout, "data")
-    some = disk.dataset_step(layout, "data", max_examples=10)
+    whole = download.dataset_step(layout, "data")
+    some = download.dataset_step(layout, "data", max_examples=10)
 
     assert whole.num_bytes == official.DATASET_BYTES.get(layout, 21_400_000_000)
     assert f"mpii_pose/{layout} about " in str(whole)
@@ -481,18 +447,21 @@ def test_steps_on_one_file_system_are_summed_and_on_others_not(tmp_path, monkeyp
     usage = lambda path: types.SimpleNamespace(free=free[path])  # noqa: E731
     monkeypatch.setattr(shutil, "disk_usage", usage)
 
-    here, there = disk.by_disk(
+    here, there = download.by_disk(
         [
-            disk.Step("downloading", tmp_path / "not" / "yet", 10**9),
-            disk.Step("extracting", other / "nor_this", 2 * 10**9),
-            disk.Step("building", tmp_path, 2 * 10**9, is_estimate=True),
-            disk.Step("storing", "gs://bucket/data", 9 * 10**9),
+            download.Step("downloading", tmp_path / "not" / "yet", 10**9),
+            download.Step("extracting", other / "nor_this", 2 * 10**9),
+            download.Step("building", tmp_path, 2 * 10**9, is_estimate=True),
+            download.Step("storing", "gs://bucket/data", 9 * 10**9),
         ]
     )
 
-    assert str(here) == (
+    assert here.text == (
         "downloading 1.0 GB + building about 2.0 GB = 3.0 GB; 3.0 GB are free in "
         f"{tmp_path}"
     )
-    assert here.suffices()
-    assert not there.suffices()
+    assert here.suffices
+    assert here.suffices_for_known
+    assert there.text == f"extracting 2.0 GB; 1.0 GB are free in {other}"
+    assert not there.suffices
+    assert not there.suffices_for_known

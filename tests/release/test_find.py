@@ -14,7 +14,7 @@ import mpii_pose
 from mpii_pose import AnnotationError
 from mpii_pose.release import find, json_copies, split
 from mpii_pose.release.archives import ArchiveError
-from mpii_pose.release.release import read_sized_people
+from mpii_pose.release.release import read_release, read_sized_people
 from mpii_pose.skeleton import Visibility
 from mpii_pose.synthetic import matlab
 from tests import releases
@@ -30,24 +30,21 @@ def real_records(real_mpii):
     return json_copies.load_records(real_mpii / "cpm_annotations.json.gz")
 
 
-def test_real_people_have_the_published_counts(real_people):
-    people = real_people
+@pytest.fixture(scope="module")
+def people(drawn_release):
+    """The people of the drawn release, by split; not to be changed."""
+    return mpii_pose.read_people(drawn_release)
 
-    assert {name: len(p) for name, p in people.items()} == {
-        "train": 22246,
-        "validation": 2958,
-    }
-    everyone = [person for p in people.values() for person in p]
-    states = np.bincount(np.concatenate([p.visibility for p in everyone]))
-    assert states[Visibility.MISSING] == 27001
-    assert states[Visibility.OCCLUDED] == 86703
-    assert states[Visibility.VISIBLE] == 289560
-    images = {name: {x.image_name for x in p} for name, p in people.items()}
-    assert {name: len(i) for name, i in images.items()} == {
-        "train": 14679,
-        "validation": 2729,
-    }
-    assert not images["train"] & images["validation"]
+
+def test_real_people_have_the_published_counts(real_people):
+    train, validation = real_people["train"], real_people["validation"]
+    assert (len(train), len(validation)) == (22246, 2958)
+    states = np.concatenate([p.visibility for p in (*train, *validation)])
+    # Missing, occluded, visible.
+    assert np.bincount(states).tolist() == [27001, 86703, 289560]
+    images = [{p.image_name for p in group} for group in (train, validation)]
+    assert [len(names) for names in images] == [14679, 2729]
+    assert not images[0] & images[1]
 
 
 def test_real_coordinates_are_the_sources_minus_one(real_records, real_people):
@@ -70,11 +67,11 @@ def test_real_coordinates_are_the_sources_minus_one(real_records, real_people):
 
 
 def test_tompsons_list_gives_the_split_of_the_real_annotations(real_people):
-    for name, expected in real_people.items():
-        assert {
-            split.split_of(p.image_name, p.person_index, split.tompson())
-            for p in expected
-        } == {name}
+    listed = split.tompson()
+
+    assert not {p.image_name for p in real_people["train"]} & listed.keys()
+    for person in real_people["validation"]:
+        assert person.person_index in listed[person.image_name]
 
 
 def test_real_people_read_back_equal_from_every_format(real_people, tmp_path):
@@ -116,8 +113,7 @@ def test_real_hrnet_records_agree_with_cpms(real_mpii, real_people, tmp_path):
         np.testing.assert_array_equal(person.center, other.center)
 
 
-def test_drawn_release_reads_alike_from_mat_cpm_and_hrnet(drawn_release, tmp_path):
-    people = mpii_pose.read_people(drawn_release)
+def test_drawn_release_reads_alike_from_mat_cpm_and_hrnet(people, tmp_path):
     releases.write_cpm(tmp_path / "mpii_annotations.json", people)
     names = {"train": "mpii_train.json", "validation": "mpii_val.json"}
     releases.write_hrnet(tmp_path / "hrnet", people, names)
@@ -132,9 +128,7 @@ def test_drawn_release_reads_alike_from_mat_cpm_and_hrnet(drawn_release, tmp_pat
         releases.assert_same_people(hrnet[name], people[name], but=(*but, *NOT_HRNET))
 
 
-def test_every_split_of_the_drawn_release_is_found(drawn_release):
-    people = mpii_pose.read_people(drawn_release)
-
+def test_every_split_of_the_drawn_release_is_found(people):
     assert list(people) == ["train", "validation", "validation_others", "test"]
     labelled = [name for name in people if name != "test"]
     assert sum(len(people[name]) for name in labelled) == 40
@@ -155,28 +149,29 @@ def test_every_split_of_the_drawn_release_is_found(drawn_release):
         assert person.head_size == pytest.approx(25 * person.scale, rel=0.02)
 
 
-def test_images_that_mpii_lists_but_does_not_ship_are_left_out(drawn_release, tmp_path):
-    people = mpii_pose.read_people(drawn_release)["train"]
-    lost = "040348287.jpg"
-    unreleased = dataclasses.replace(people[0], image_name=lost)
-    releases.write_matlab(tmp_path, {"train": [unreleased, *people[1:]]})
+def test_images_that_mpii_lists_but_does_not_ship_are_left_out(people, tmp_path):
+    first, *others = people["train"]
+    unreleased = dataclasses.replace(first, image_name="040348287.jpg")
+    releases.write_matlab(tmp_path, {"train": [unreleased, *others]})
 
     found = mpii_pose.read_people(tmp_path)["train"]
 
-    assert [p.image_name for p in found] == [p.image_name for p in people[1:]]
-    assert [p.index for p in found] == list(range(len(people) - 1))
+    assert [p.image_name for p in found] == [p.image_name for p in others]
+    assert [p.index for p in found] == list(range(len(others)))
 
 
-def test_richest_source_comes_first(drawn_release, tmp_path):
-    people = mpii_pose.read_people(drawn_release)
+def test_richest_source_comes_first_and_the_others_are_not_read(people, tmp_path):
     releases.write_matlab(tmp_path, people)
     releases.write_cpm(tmp_path / "mpii_annotations.json", people)
-    releases.write_hrnet(tmp_path / "annot", people, {"train": "train.json"})
+    (tmp_path / "annot").mkdir()
+    for name in ("train.json", "mpii_train.json"):
+        (tmp_path / "annot" / name).write_text(f"no JSON, {name}")
 
     found = find.find(tmp_path).sources
 
     kinds = find.SourceKind
     assert [s.kind for s in found] == [kinds.MATLAB, kinds.CPM, kinds.HRNET]
+    assert mpii_pose.read_people(tmp_path)
 
 
 HRNET_NAMES = {"train": "train.json", "validation": "valid.json"}
@@ -186,8 +181,7 @@ HRNET_NAMES = {"train": "train.json", "validation": "valid.json"}
 @pytest.mark.parametrize(
     ("packed", "mark"), [(False, b"\xef\xbb\xbf"), (True, b"\xef\xbb\xbf"), (True, b"")]
 )
-def test_gzip_and_byte_order_mark_are_read(drawn_release, tmp_path, name, packed, mark):
-    people = mpii_pose.read_people(drawn_release)
+def test_gzip_and_byte_order_mark_are_read(people, tmp_path, name, packed, mark):
     releases.write_cpm(tmp_path / "mpii_annotations.json", people)
     releases.write_hrnet(tmp_path, people, {"train": "train.json"})
     data = mark + (tmp_path / name).read_bytes()
@@ -213,20 +207,20 @@ def test_home_folder_is_expanded(drawn_release, monkeypatch):
 
 
 @pytest.mark.parametrize("layout", ["folder", "root", "file"])
-def test_annotations_in_the_archive_are_read_there(drawn_release, tmp_path, layout):
+def test_annotations_in_the_archive_are_read_there(
+    drawn_release, people, tmp_path, layout
+):
     annotations = next(drawn_release.glob("*/*.mat")).parent
     archive = tmp_path / "mpii_human_pose_v1_u12_2.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
         for path in annotations.iterdir():
             packed.write(path, path.name if layout == "root" else f"a/b/{path.name}")
-    releases.write_cpm(
-        tmp_path / "mpii_annotations.json", mpii_pose.read_people(drawn_release)
-    )
+    releases.write_cpm(tmp_path / "mpii_annotations.json", people)
 
-    people = mpii_pose.read_people(archive if layout == "file" else tmp_path)
+    found = mpii_pose.read_people(archive if layout == "file" else tmp_path)
 
-    for name, expected in mpii_pose.read_people(drawn_release).items():
-        releases.assert_same_people(people[name], expected)
+    for name, expected in people.items():
+        releases.assert_same_people(found[name], expected)
 
 
 def test_damaged_archive_of_annotations_is_named(drawn_release, tmp_path):
@@ -247,8 +241,7 @@ def test_damaged_archive_of_annotations_is_named(drawn_release, tmp_path):
         mpii_pose.read_people(tmp_path)
 
 
-def test_files_of_one_source_are_found_across_folders(drawn_release, tmp_path):
-    people = mpii_pose.read_people(drawn_release)
+def test_files_of_one_source_are_found_across_folders(people, tmp_path):
     releases.write_hrnet(tmp_path, people, {"train": "train.json"})
     releases.write_hrnet(tmp_path / "annot", people, {"validation": "validation.json"})
 
@@ -258,10 +251,7 @@ def test_files_of_one_source_are_found_across_folders(drawn_release, tmp_path):
 
 
 @pytest.mark.parametrize("other", ["validation.json", "annot/valid.json"])
-def test_two_files_of_one_split_are_refused_unless_alike(
-    drawn_release, tmp_path, other
-):
-    people = mpii_pose.read_people(drawn_release)
+def test_two_files_of_one_split_are_refused_unless_alike(people, tmp_path, other):
     releases.write_hrnet(tmp_path, people, HRNET_NAMES)
     (tmp_path / "annot").mkdir()
     records = json.loads((tmp_path / "valid.json").read_text())
@@ -276,30 +266,18 @@ def test_two_files_of_one_split_are_refused_unless_alike(
     assert str(tmp_path / other) in str(caught.value)
 
 
-def test_two_official_files_that_differ_are_refused(drawn_release, tmp_path):
-    people = mpii_pose.read_people(drawn_release)
+def test_two_official_files_that_differ_are_refused(drawn_release, people, tmp_path):
     other = releases.write_matlab(tmp_path, people)
     (tmp_path / "annot").mkdir()
     shutil.copy(other, tmp_path / "annot")
-
-    mpii_pose.read_people(tmp_path)
+    assert mpii_pose.read_people(tmp_path)
 
     shutil.copy(next(drawn_release.glob("*/*.mat")), tmp_path / "annot")
     with pytest.raises(AnnotationError, match="differ: leave one of"):
         mpii_pose.read_people(tmp_path)
 
 
-def test_what_is_left_aside_may_be_as_it_likes(drawn_release, tmp_path):
-    people = mpii_pose.read_people(drawn_release)
-    releases.write_matlab(tmp_path, people)
-    for name in ("train.json", "mpii_train.json"):
-        (tmp_path / name).write_text(name)
-
-    assert find.find(tmp_path).source.kind is find.SourceKind.MATLAB
-
-
-def test_the_same_people_in_two_files_are_refused(drawn_release, tmp_path):
-    people = mpii_pose.read_people(drawn_release)
+def test_the_same_people_in_two_files_are_refused(people, tmp_path):
     releases.write_hrnet(tmp_path, people, HRNET_NAMES)
     again = {"validation": people["train"][2:4]}
     releases.write_hrnet(tmp_path, again, {"validation": "valid.json"})
@@ -311,9 +289,8 @@ def test_the_same_people_in_two_files_are_refused(drawn_release, tmp_path):
     assert f"already in {tmp_path / 'train.json'}: record 2" in str(caught.value)
 
 
-def test_an_image_that_is_listed_twice_is_refused(drawn_release, tmp_path):
-    person, *_ = mpii_pose.read_people(drawn_release)["train"]
-    images = [*releases.group_into_images([person])] * 2
+def test_an_image_that_is_listed_twice_is_refused(people, tmp_path):
+    images = releases.group_into_images(people["train"][:1]) * 2
     path = tmp_path / releases.MATLAB_FILE
     path.write_bytes(matlab.encode_release(images))
 
@@ -321,21 +298,6 @@ def test_an_image_that_is_listed_twice_is_refused(drawn_release, tmp_path):
         AnnotationError, match=r"annolist\(2\).* already in .*list\(1\)"
     ):
         mpii_pose.read_people(path)
-
-
-@pytest.mark.parametrize("name", ["mpii_annotations.json", "train.json"])
-def test_each_file_is_parsed_once(drawn_release, tmp_path, monkeypatch, name):
-    people = {"train": mpii_pose.read_people(drawn_release)["train"]}
-    releases.write_cpm(tmp_path / "mpii_annotations.json", people)
-    releases.write_hrnet(tmp_path, people, {"train": "train.json"})
-    load, loaded = json_copies.load_json, []
-    monkeypatch.setattr(
-        json_copies, "load_json", lambda path: loaded.append(path) or load(path)
-    )
-
-    read_sized_people(tmp_path / name)
-
-    assert loaded == [tmp_path / name]
 
 
 @pytest.mark.parametrize(
@@ -365,6 +327,38 @@ def test_folder_with_most_of_the_images_is_found(tmp_path, path, images, lacking
     assert missing == set(names[:lacking])
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("mpii_annotations.json", "train.json", releases.MATLAB_FILE, "images", "."),
+        *("mpii_human_pose_v1_u12_2.zip", "mpii_human_pose_v1.tar.gz"),
+    ],
+)
+def test_what_may_not_be_read_is_named_with_the_reason(
+    drawn_release, people, tmp_path, without_rights, name
+):
+    folder = tmp_path / "release"
+    folder.mkdir()
+    (path,) = drawn_release.rglob(releases.MATLAB_FILE)
+    if name == "mpii_annotations.json":
+        releases.write_cpm(folder / name, people)
+    elif name.endswith(".zip"):
+        shutil.make_archive(folder / name.removesuffix(".zip"), "zip", path.parent)
+    elif name == releases.MATLAB_FILE:
+        shutil.copy(path, folder)
+    else:
+        releases.write_hrnet(folder, people, {"train": "train.json"})
+    if name.endswith(".gz"):
+        (folder / name).touch()
+    (folder / "images").mkdir()
+
+    without_rights(folder / name)
+
+    with pytest.raises(PermissionError, match="Permission denied") as caught:
+        read_release(find.find(folder), extract_dir=tmp_path)
+    assert str(folder / name) in str(caught.value)
+
+
 def test_folders_that_may_not_be_listed_are_passed_over(tmp_path, monkeypatch):
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "1.jpg").touch()
@@ -381,18 +375,6 @@ def test_folders_that_may_not_be_listed_are_passed_over(tmp_path, monkeypatch):
 
     assert folder == tmp_path / "images"
     assert missing == {"2.jpg"}
-
-
-def test_empty_head_box_leaves_the_head_size_to_the_scale(drawn_release, tmp_path):
-    person, *_ = mpii_pose.read_people(drawn_release)["train"]
-    point = np.full(4, 7, np.float32)
-    releases.write_matlab(
-        tmp_path, {"train": [dataclasses.replace(person, head_box=point)]}
-    )
-
-    (found,) = mpii_pose.read_people(tmp_path)["train"]
-
-    assert found.head_size == pytest.approx(25 * person.scale)
 
 
 def test_hrnet_test_file_gives_people_without_labels(tmp_path):
@@ -418,8 +400,7 @@ def test_json_of_unknown_split_is_refused(tmp_path):
         mpii_pose.read_people(tmp_path / "people.json")
 
 
-def test_videos_of_both_train_and_validation_are_found(drawn_release):
-    people = mpii_pose.read_people(drawn_release)
+def test_videos_of_both_train_and_validation_are_found(people):
     before = split.shared_videos(people)
     assert before is not None
     first = dataclasses.replace(people["train"][0], video_id="seen_twice")
@@ -433,10 +414,8 @@ def test_videos_of_both_train_and_validation_are_found(drawn_release):
     )
 
     assert found == before | {"seen_twice"}
-
-
-def test_a_copy_without_video_ids_cannot_say(real_people):
-    assert split.shared_videos(real_people) is None
+    without_ids = [dataclasses.replace(p, video_id="") for p in people["validation"]]
+    assert split.shared_videos(people | {"validation": without_ids}) is None
 
 
 def test_real_copies_name_every_labelled_person_of_the_split(real_records):

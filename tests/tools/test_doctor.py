@@ -15,7 +15,7 @@ import pytest
 
 import mpii_pose
 from mpii_pose.files import JPEG_END
-from mpii_pose.release import disk, official
+from mpii_pose.release import download, official
 from mpii_pose.shards.images import ImageFile
 from mpii_pose.tools import doctor
 from mpii_pose.tools.doctor import State
@@ -123,14 +123,14 @@ def test_free_disk_is_compared_with_all_that_is_needed(
     tmp_path, monkeypatch, free, state
 ):
     usage = types.SimpleNamespace(free=free)
-    monkeypatch.setattr(disk.shutil, "disk_usage", lambda path: usage)
+    monkeypatch.setattr(download.shutil, "disk_usage", lambda path: usage)
 
     diagnosis = doctor.check_disk(tmp_path / "not" / "there" / "yet")
 
     assert diagnosis.state is state
-    figures = [disk.in_gb(n) for n in official.DATASET_BYTES.values()]
+    figures = [download.in_gb(n) for n in official.DATASET_BYTES.values()]
     assert all(f"about {figure}" in diagnosis.text for figure in figures)
-    assert f"= 47.2 GB; {disk.in_gb(free)} are free in {tmp_path}" in diagnosis.text
+    assert f"= 47.2 GB; {download.in_gb(free)} are free in {tmp_path}" in diagnosis.text
     assert ("--data_dir" in diagnosis.text) == (state is State.NOTE)
 
 
@@ -170,9 +170,9 @@ def test_downloads_of_a_finished_build_are_named_with_the_command_that_removes_t
 
     assert diagnosis.state is State.NOTE
     assert diagnosis.text.startswith("mpii_pose/person/1.0.0 can be read without")
-    assert disk.bytes_in(data_dir / "downloads") == 5_000_000
+    assert download.bytes_in(data_dir / "downloads") == 5_000_000
     subprocess.run(diagnosis.text.splitlines()[-1], shell=True, check=True)
-    assert disk.bytes_in(data_dir / "downloads") == 0
+    assert download.bytes_in(data_dir / "downloads") == 0
     assert list(data_dir.glob("mpii_pose/*/1.0.0/dataset_info.json"))
     assert not list(doctor.check_leftovers(data_dir))
 
@@ -355,6 +355,12 @@ def json_beside_the_archive(copy):
     pack_annotations(copy)
 
 
+def self_linked_image(copy):
+    path = images_with_people(copy)[0]
+    path.unlink()
+    path.symlink_to(path)
+
+
 def two_validations(copy):
     people = mpii_pose.read_people(copy)
     shutil.rmtree(copy / ANNOTATIONS)
@@ -388,6 +394,7 @@ def two_validations(copy):
         (json_beside_the_archive, None),
         (lambda copy: copy / ANNOTATIONS, None),
         (two_validations, "val.json"),
+        (self_linked_image, "Too many levels of symbolic links: '{}/{first}'"),
     ],
 )
 def test_doctor_and_build_agree(copy, tmp_path, arrange, words):
@@ -402,8 +409,17 @@ def test_doctor_and_build_agree(copy, tmp_path, arrange, words):
         return
     names = {"count": len(images), "first": images[0].name}
     assert words.format(copy / "images", **names) in found[0]
-    with pytest.raises((ValueError, FileNotFoundError)):
+    with pytest.raises((ValueError, OSError)):
         builds.build(tmp_path / "data", folder)
+
+
+def test_images_that_may_not_be_read_are_a_problem(copy, without_rights):
+    copy.chmod(0o755)
+    without_rights(copy / "images")
+
+    (found,) = problems(doctor.check_path(copy))
+
+    assert found == f"[Errno 13] Permission denied: '{copy / 'images'}'"
 
 
 def test_counts_are_compared_with_mpiis(real_people):
