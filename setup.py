@@ -82,7 +82,6 @@ setuptools.setup(
         "test": [
             "dill",  # tfds.testing
             "grain",  # one of those that read a `data_source`
-            "hypothesis",
             "ipykernel",
             "jax",  # one of the array libraries that the formulas run on
             "matplotlib",
