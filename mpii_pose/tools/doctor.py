@@ -45,11 +45,6 @@ from mpii_pose.shards.images import (
 )
 from mpii_pose.tools.people import INFO_FILE, open_dataset, read_examples
 
-# Packages that are imported, as a broken installation of them shows only then.
-_IMPORTED = ("tensorflow", "tensorflow_datasets")
-# How many images of a dataset are in memory at a time.
-_BATCH = 256
-
 
 class State(enum.Enum):
     """How bad a finding is, the worst first."""
@@ -94,10 +89,8 @@ def run(args: argparse.Namespace) -> int:
     problems = sum(diagnosis.state is State.PROBLEM for diagnosis in diagnoses)
     words = f"{problems} problem{'s' * (problems != 1)} found"
     print(words if problems else "All well")
-    for state in State:
-        for diagnosis in diagnoses:
-            if diagnosis.state is state:
-                print(diagnosis)
+    worst_first = sorted(diagnoses, key=lambda each: [*State].index(each.state))
+    print(*worst_first, sep="\n")
     return min(problems, 1)
 
 
@@ -115,14 +108,15 @@ def check_environment(data_dir: epath.PathLike | None) -> Iterator[Diagnosis]:
             "supports are not known: pip install -e . there"
         )
     else:
-        yield fine(
-            f"mpii_pose {metadata['Version']}, Python {platform.python_version()}"
-        )
+        python = f"Python {platform.python_version()}"
+        yield fine(f"mpii_pose {metadata['Version']}, {python}")
         supported = f"Python{metadata['Requires-Python'] or ''}"
         requirements = metadata.get_all("Requires-Dist") or []
         yield from check_requirements([supported, *requirements])
-    yield from map(check_import, _IMPORTED)
+    # A broken installation of them shows only when they are imported.
+    yield from map(check_import, ("tensorflow", "tensorflow_datasets"))
     data_dir = data_dir or os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
+    data_dir = pathlib.Path(data_dir).expanduser()
     yield check_disk(data_dir)
     yield from check_leftovers(data_dir)
 
@@ -157,7 +151,7 @@ def _installed_version(name: str) -> str | None:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         packages = importlib.metadata.packages_distributions()
-        others = packages.get(name.replace("-", "_"), [])
+        others = packages.get(name.replace("-", "_"))
         return importlib.metadata.version(others[0]) if others else None
 
 
@@ -174,9 +168,8 @@ def check_import(name: str) -> Diagnosis:
     return fine(f"import {name} works, version {getattr(module, '__version__', '?')}")
 
 
-def check_disk(data_dir: epath.PathLike) -> Diagnosis:
+def check_disk(data_dir: pathlib.Path) -> Diagnosis:
     """Compares what all of MPII still takes on disk with what is free."""
-    data_dir = pathlib.Path(data_dir).expanduser()
     downloads = data_dir / "downloads"
     built = {folder.parent.name for folder in find_datasets(data_dir)}
     layouts = [name for name in official.DATASET_BYTES if name not in built]
@@ -193,9 +186,8 @@ def check_disk(data_dir: epath.PathLike) -> Diagnosis:
     return note(f"{text}\nThat is not enough: name a larger disk with --data_dir")
 
 
-def check_leftovers(data_dir: epath.PathLike) -> Iterator[Diagnosis]:
+def check_leftovers(data_dir: pathlib.Path) -> Iterator[Diagnosis]:
     """Names folders of stopped builds, and downloads that are not needed any more."""
-    data_dir = pathlib.Path(data_dir).expanduser()
     downloads = data_dir / "downloads"
     folders = [downloads / disk.OURS, downloads / "extracted" / disk.OURS]
     unfinished = [
@@ -212,25 +204,17 @@ def check_leftovers(data_dir: epath.PathLike) -> Iterator[Diagnosis]:
         )
     datasets = [folder.relative_to(data_dir) for folder in find_datasets(data_dir)]
     built = [str(folder) for folder in datasets if folder.parent.name != "synthetic"]
-    sizes = {folder: disk.bytes_in(folder) for folder in folders}
-    used = [folder for folder in folders if sizes[folder]]
-    if built and used and not (unfinished or any(folders[0].glob("*.part"))):
+    used = {folder: disk.bytes_in(folder) for folder in folders if folder.exists()}
+    if (
+        built
+        and any(used.values())
+        and not (unfinished or [*folders[0].glob("*.part")])
+    ):
         yield note(
             f"{', '.join(built)} can be read without what was downloaded and extracted "
-            f"for it. To free {disk.in_gb(sum(sizes.values()))}, unless you will build "
+            f"for it. To free {disk.in_gb(sum(used.values()))}, unless you will build "
             f"another config of MPII:\nrm -r {shlex.join(map(str, used))}"
         )
-
-
-def check_path(path: epath.PathLike) -> Iterator[Diagnosis]:
-    """Checks a dataset, the datasets in a folder, or a copy of MPII."""
-    datasets = find_datasets(path)
-    if not datasets:
-        yield from check_release(path)
-    elif check_import("tensorflow_datasets").state is State.PROBLEM:
-        yield problem(f"{path} was not read, as import tensorflow_datasets fails")
-    else:
-        yield from itertools.chain.from_iterable(map(check_dataset, datasets))
 
 
 def find_datasets(path: epath.PathLike) -> list[epath.Path]:
@@ -250,10 +234,20 @@ def find_datasets(path: epath.PathLike) -> list[epath.Path]:
 
 def data_dir_of(path: epath.PathLike | None) -> epath.Path | None:
     """Returns the folder in which TFDS keeps the datasets at a path, if any."""
-    for folder in find_datasets(path) if path else ():
-        if folder.parents[1].name == disk.OURS:
-            return folder.parents[2]
-    return None
+    folders = find_datasets(path) if path else []
+    places = (f.parents[2] for f in folders if f.parents[1].name == disk.OURS)
+    return next(places, None)
+
+
+def check_path(path: epath.PathLike) -> Iterator[Diagnosis]:
+    """Checks a dataset, the datasets in a folder, or a copy of MPII."""
+    datasets = find_datasets(path)
+    if not datasets:
+        yield from check_release(path)
+    elif check_import("tensorflow_datasets").state is State.PROBLEM:
+        yield problem(f"{path} was not read, as import tensorflow_datasets fails")
+    else:
+        yield from itertools.chain.from_iterable(map(check_dataset, datasets))
 
 
 def check_dataset(folder: epath.PathLike) -> Iterator[Diagnosis]:
@@ -269,13 +263,8 @@ def check_dataset(folder: epath.PathLike) -> Iterator[Diagnosis]:
         yield problem(str(error))
         return
     for name in builder.info.splits:
-        count, damaged = 0, []
         try:
-            for example, decodes in _decode(read_examples(builder, name)):
-                count += 1
-                if not decodes:
-                    index = f" (index {example['index']})" if "index" in example else ""
-                    damaged.append(example["image_name"].decode() + index)
+            damaged = list(_damaged_images(read_examples(builder, name)))
         except OSError as error:
             yield problem(str(error))
             continue
@@ -286,27 +275,19 @@ def check_dataset(folder: epath.PathLike) -> Iterator[Diagnosis]:
                 "again"
             )
         else:
-            yield fine(
-                f"libjpeg reads the images of all {count:,} in {name} of "
-                f"{builder.info.full_name}"
-            )
+            count = builder.info.splits[name].num_examples
+            where = f"{name} of {builder.info.full_name}"
+            yield fine(f"libjpeg reads the images of all {count:,} in {where}")
 
 
-def _decode(
-    examples: Iterator[Mapping[str, Any]],
-) -> Iterator[tuple[Mapping[str, Any], bool]]:
-    """Yields examples, and whether libjpeg reads their images without a warning."""
-
-    def decodes(example: Mapping[str, Any]) -> bool:
+def _damaged_images(examples: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yields the names of images that libjpeg reads with a warning."""
+    for example in examples:
         try:
             check_pixels(example["image"])
         except ValueError:
-            return False
-        return True
-
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        while batch := list(itertools.islice(examples, _BATCH)):
-            yield from zip(batch, pool.map(decodes, batch), strict=True)
+            index = f" (index {example['index']})" if "index" in example else ""
+            yield example["image_name"].decode() + index
 
 
 def check_release(path: epath.PathLike) -> Iterator[Diagnosis]:
@@ -386,10 +367,7 @@ def _check_images(found: find.Found, names: list[str]) -> Iterator[Diagnosis]:
         )
         return
     if missing:
-        yield problem(
-            f"{len(missing):,} of {len(names):,} images with people are missing in "
-            f"{folder}: {_first(sorted(missing))}"
-        )
+        yield problem(_lacks(str(folder), missing, names))
     files = find_image_files(folder, names, check_pixels=True).values()
     with concurrent.futures.ThreadPoolExecutor() as pool:
         errors = [error for error in pool.map(_error_in, files) if error]
@@ -413,28 +391,28 @@ def _error_in(file: ImageFile) -> str:
 
 def _check_archive(archive: epath.Path, names: list[str]) -> Diagnosis:
     """Compares the archive of images with the original, or with the images needed."""
-    md5 = official.md5(archive)
+    md5, url = official.md5(archive), official.URLS[archive.name]
     if md5 == official.IMAGES_MD5:
         return fine(f"{archive} is the original (MD5 {md5}); a build extracts it")
-    url = official.URLS[archive.name]
     try:
         files = {pathlib.PurePosixPath(name) for name in archives.list_files(archive)}
     except archives.ArchiveError as error:
         return problem(f"{error}: {url}")
-    lacking = (
-        [n for n in names if pathlib.PurePosixPath(place, n) not in files]
-        for place in find.IMAGE_FOLDERS
-    )
-    missing = min(lacking, key=len)
+    places = map(pathlib.PurePosixPath, find.IMAGE_FOLDERS)
+    missing = min(({n for n in names if p / n not in files} for p in places), key=len)
     if missing:
-        return problem(
-            f"{len(missing):,} of {len(names):,} images with people are missing in "
-            f"{archive}, which is not the original: {_first(missing)}; fetch {url}"
-        )
+        where = f"{archive}, which is not the original"
+        return problem(f"{_lacks(where, missing, names)}; fetch {url}")
     return note(
         f"{archive} is not the original (MD5 {md5}), but whole, and holds all "
         f"{len(names):,} images with people; a build extracts it"
     )
+
+
+def _lacks(where: str, missing: set[str], names: list[str]) -> str:
+    counts = f"{len(missing):,} of {len(names):,}"
+    first = _first(sorted(missing))
+    return f"{counts} images with people are missing in {where}: {first}"
 
 
 def _first(names: list[str]) -> str:

@@ -19,7 +19,7 @@ from mpii_pose.formats.yolo import DATASET_FILE, write_yolo
 from mpii_pose.release import find, official
 from mpii_pose.release.release import read_sized_people
 from mpii_pose.release.split import VALIDATION_OTHERS
-from mpii_pose.tools.people import read_people_of
+from mpii_pose.tools.people import open_dataset, read_examples, read_people_of
 
 
 def add_parser(commands: Any) -> None:
@@ -122,7 +122,6 @@ def run_croissant(args: argparse.Namespace) -> int:
     hold for the copy: research only.
     """
     from mpii_pose.formats.croissant import DESCRIPTION_FILE, write_croissant
-    from mpii_pose.tools.people import open_dataset, read_examples
 
     counts = write_croissant(
         args.folder, open_dataset(args.path), read=read_examples, splits=args.splits

@@ -15,8 +15,6 @@ from mpii_pose.checks import MpiiPoseError
 from mpii_pose.files import user_path
 from mpii_pose.tools import audit, doctor, evaluate, export, predict
 
-COMMANDS = (doctor, audit, evaluate, predict, export)
-
 _DESCRIPTION = """\
 Checks, scores and converts the MPII Human Pose dataset.
 
@@ -31,10 +29,6 @@ Examples:
 `python -m mpii_pose COMMAND --help` describes a command. TFDS builds the dataset:
   tfds build mpii_pose/synthetic --imports mpii_pose
 """
-
-# Exit codes: argparse's, and a shell's after the signals 2 (Ctrl-C) and 13 (a pipe
-# whose reader is gone).
-_NO_COMMAND, _INTERRUPTED, _CLOSED_PIPE = 2, 130, 141
 
 
 class Parser(argparse.ArgumentParser):
@@ -56,7 +50,7 @@ def make_parser() -> Parser:
     """Returns the parser of the whole command line."""
     parser = Parser(prog="python -m mpii_pose", description=_DESCRIPTION)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in COMMANDS:
+    for command in (doctor, audit, evaluate, predict, export):
         command.add_parser(commands)
     return parser
 
@@ -71,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = make_parser()
     if not arguments:
         parser.print_help(sys.stderr)
-        return _NO_COMMAND
+        return 2  # As argparse's errors.
     args = parser.parse_args(arguments)
     try:
         code = args.run(args)
@@ -79,10 +73,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     except KeyboardInterrupt:
         print("\nInterrupted", file=sys.stderr)
-        return _INTERRUPTED
+        return 130  # As a shell's after the signal 2.
     except BrokenPipeError:  # By `| head`: let Python write the rest nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _CLOSED_PIPE
+        return 141  # As a shell's after the signal 13.
     except (OSError, MpiiPoseError) as error:
         text = str(error)
         if isinstance(error, OSError) and error.filename:

@@ -72,10 +72,7 @@ def read_examples(builder: Any, split: str) -> Iterator[Mapping[str, Any]]:
     """
     import tensorflow_datasets as tfds
 
-    options: dict[str, Any] = {
-        "split": split,
-        "decoders": {"image": tfds.decode.SkipDecoding()},
-    }
+    options = {"split": split, "decoders": {"image": tfds.decode.SkipDecoding()}}
     count, expected = 0, builder.info.splits[split].num_examples
     try:
         if builder.info.file_format.value == "array_record":  # Needs no TensorFlow.
@@ -110,48 +107,36 @@ def _read_dataset(folder: epath.Path) -> Release:
             if "image_to_frame" not in example:
                 with PIL.Image.open(io.BytesIO(example["image"])) as image:
                     sizes[example["image_name"].decode()] = image.size[::-1]
-            for person in _people_of(example):
-                own_split = person.pop("split", split.encode()).decode()
+            several = example.get("people", {"index": [example.get("index")]})
+            for k in range(len(several["index"])):
+                own = {name: values[k] for name, values in several.items()}
+                person = {**example, **own}
+                own_split = person.get("split", split.encode()).decode()
                 people.setdefault(own_split, []).append(_person_from_example(person))
     for group in people.values():
         group.sort(key=lambda person: person.index)
-    return Release(
-        source=f"dataset {builder.info.full_name} in {folder}",
-        people=people,
-        image_folder=None,
-        image_sizes=sizes,
-    )
-
-
-def _people_of(example: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Returns the features of each person of an example of any layout."""
-    if "people" not in example:
-        return [dict(example)]
-    people = example["people"]
-    return [
-        {**example, **{name: values[k] for name, values in people.items()}}
-        for k in range(len(people["index"]))
-    ]
+    source = f"dataset {builder.info.full_name} in {folder}"
+    return Release(source=source, people=people, image_folder=None, image_sizes=sizes)
 
 
 def _person_from_example(example: Mapping[str, Any]) -> PersonAnnotation:
-    """Returns a person from the features of `person` or `person_crop`, in NumPy."""
+    """Returns a person from the features of one, in NumPy."""
     keypoints, center = example["keypoints"], example["center"]
-    head_box, head_size = example["head_box"], example["head_size"]
-    scale = example["scale"]
+    head_box, factor = example["head_box"], 1.0
     if "image_to_frame" in example:
         matrix = example["image_to_frame"]
         keypoints = apply_affine(matrix, keypoints)
         center = apply_affine(matrix, center[np.newaxis])[0]
         if (head_box != UNKNOWN).any():
             head_box = apply_affine(matrix, head_box.reshape(2, 2)).reshape(4)
-        scale, head_size = scale * matrix[0, 0], head_size * matrix[0, 0]
-    others = {name: np.asarray(example[name]).item() for name in _NUMBERS}
+        factor = matrix[0, 0]
+    numbers = {name: np.asarray(example[name]).item() for name in _NUMBERS}
+    lengths = {name: float(factor * example[name]) for name in ("scale", "head_size")}
     return PersonAnnotation(
         keypoints=mark_missing(keypoints, example["visibility"]),
         visibility=example["visibility"],
         center=center,
         head_box=head_box,
         **{name: example[name].decode() for name in _TEXTS},
-        **others | {"scale": float(scale), "head_size": float(head_size)},
+        **numbers | lengths,
     )

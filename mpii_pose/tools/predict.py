@@ -96,20 +96,14 @@ def predict(
     Returns:
         Keypoints float32 [16, 2], (x, y) in pixels of the image, NaN where there is
         none, and scores float32 [16], the highest value of each heatmap.
-
-    Raises:
-        PredictionError: The box or the model does not fit.
     """
     import keras
 
-    size = image.shape[:2]
-    image_size, heatmap_size = _sizes_of(model)
-    whole = (0, 0, size[1] - 1, size[0] - 1)
+    height, width = image.shape[:2]
+    spec = _spec_of(model, alignment)
+    box = (0, 0, width - 1, height - 1) if box is None else box
     try:
-        person = person_from_box(whole if box is None else box, image_size=size)
-        spec = CropSpec(
-            image_size=image_size, heatmap_size=heatmap_size, alignment=alignment
-        )
+        person = person_from_box(box, image_size=(height, width))
     except ValueError as error:
         raise PredictionError(str(error)) from error
     features = PoseTransform(spec)({"image": image, **person})
@@ -122,30 +116,28 @@ def predict(
         flip_test(heatmaps_of, crops, spec=spec) if with_mirror else heatmaps_of(crops)
     )
     keypoints, scores = decode_heatmaps(heatmaps, spec=spec)
-    crop_to_image = np.asarray(features["crop_to_image"])
-    points = crop_to_frame(np.asarray(keypoints)[0], crop_to_image)
+    points = crop_to_frame(np.asarray(keypoints)[0], features["crop_to_image"])
     return np.asarray(points), np.asarray(scores)[0]
 
 
-def _sizes_of(model: Any) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Returns (height, width) of a model's crops and of its heatmaps."""
-    images, heatmaps = model.input_shape, tuple(model.outputs[-1].shape)
-    if not _fits(images, 3):
-        raise PredictionError(
-            "the model must take images [batch, height, width, 3] of a fixed size, it "
-            f"takes {images}"
-        )
-    if not _fits(heatmaps, NUM_KEYPOINTS):
-        raise PredictionError(
-            f"the model must return heatmaps [batch, height, width, {NUM_KEYPOINTS}] "
-            f"of a fixed size, channels last, it returns {heatmaps}"
-        )
-    return tuple(images[1:3]), tuple(heatmaps[1:3])
-
-
-def _fits(shape: Any, channels: int) -> bool:
-    is_shape = isinstance(shape, tuple) and len(shape) == 4
-    return is_shape and shape[3] == channels and None not in shape[1:]
+def _spec_of(model: Any, alignment: str) -> CropSpec:
+    """Returns the sizes of a model's crops and heatmaps."""
+    sizes = []
+    for verb, shape, channels in (
+        ("take images", model.input_shape, 3),
+        ("return heatmaps", tuple(model.outputs[-1].shape), NUM_KEYPOINTS),
+    ):
+        is_shape = isinstance(shape, tuple) and len(shape) == 4
+        if not is_shape or shape[3] != channels or None in shape[1:]:
+            raise PredictionError(
+                f"the model must {verb} [batch, height, width, {channels}] of a fixed "
+                f"size, channels last, found {shape}"
+            )
+        sizes.append(shape[1:3])
+    try:
+        return CropSpec(image_size=sizes[0], heatmap_size=sizes[1], alignment=alignment)
+    except ValueError as error:
+        raise PredictionError(f"the model: {error}") from error
 
 
 def _load_model(path: epath.Path) -> Any:

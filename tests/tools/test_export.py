@@ -35,7 +35,7 @@ def test_a_giant_image_has_no_size_and_stops_no_command(
     image.write_bytes(data[:at] + 2 * struct.pack(">H", 65_500) + data[at + 4 :])
     page = str(tmp_path / "audit.html")
 
-    assert main(["audit", str(giant), "--html", page, "--examples", "99"]) == 0
+    assert main(["audit", str(giant), "--html", page]) == 0
     assert main(["export", "coco", str(giant), str(tmp_path / "coco")]) == 0
 
     audited, exported = capsys.readouterr().out.split("Wrote " + page)

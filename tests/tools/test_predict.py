@@ -136,8 +136,8 @@ def coordinates(images):
             r"take images .* \(None, 64, 64, 1\)",
         ),
         ((None, None, 3), keras.layers.Conv2D(16, 1), "take images .* of a fixed size"),
-        ((64, 64, 3), keras.layers.Conv2D(17, 1), r"returns \(None, 64, 64, 17\)"),
-        ((64, 64, 3), coordinates, r"must return heatmaps .* returns \(None, 32\)"),
+        ((64, 64, 3), keras.layers.Conv2D(17, 1), r"found \(None, 64, 64, 17\)"),
+        ((64, 64, 3), coordinates, r"must return heatmaps .* found \(None, 32\)"),
     ],
 )
 def test_model_of_other_shapes_is_refused(shape, layer, message, photo):
