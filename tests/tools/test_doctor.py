@@ -318,11 +318,6 @@ def stray_image_beside_the_archive(copy):
     kept.write_bytes(data)
 
 
-def empty_images_beside_the_archive(copy):
-    pack_images(copy)
-    (copy / "images").mkdir()
-
-
 def cut_matlab_file(copy):
     path = copy / ANNOTATIONS / official.MATLAB_FILE
     path.write_bytes(path.read_bytes()[:1000])
@@ -331,13 +326,6 @@ def cut_matlab_file(copy):
 def json_beside_the_archive(copy):
     releases.write_cpm(copy / "mpii_annotations.json", mpii_pose.read_people(copy))
     pack_annotations(copy)
-
-
-def two_validations(copy):
-    people = mpii_pose.read_people(copy)
-    shutil.rmtree(copy / ANNOTATIONS)
-    for name, part in (("valid.json", people["train"]), ("val.json", people["test"])):
-        releases.write_hrnet(copy, {"validation": part}, {"validation": name})
 
 
 @pytest.mark.parametrize(
@@ -360,12 +348,10 @@ def two_validations(copy):
         ),
         (image_lacking_in_the_archive, "is not the original: {first}; fetch https:"),
         (stray_image_beside_the_archive, None),
-        (empty_images_beside_the_archive, None),
         (cut_matlab_file, "truncated"),
         (lambda copy: cut(pack_annotations(copy), 3000), official.ANNOTATIONS_ARCHIVE),
         (json_beside_the_archive, None),
         (lambda copy: copy / ANNOTATIONS, None),
-        (two_validations, "val.json"),
     ],
 )
 def test_doctor_and_build_agree(copy, tmp_path, arrange, words):

@@ -6,7 +6,6 @@ import shutil
 import pytest
 
 import mpii_pose
-from mpii_pose.release import release as release_lib
 from mpii_pose.tools import people
 from mpii_pose.tools.main import main
 from tests import builds, releases
@@ -32,45 +31,24 @@ def test_sizes_come_from_the_files_else_from_the_annotations(drawn_release, tmp_
         people.read_people_of(tmp_path, image_folder=tmp_path / "none")
 
 
-def test_damaged_and_missing_images_have_no_size(drawn_release, tmp_path):
-    (tmp_path / "text.jpg").write_text("no image")
-    (tmp_path / "dds.jpg").write_bytes(b"DDS " + bytes([124]) + bytes(200))
-    whole = next((drawn_release / "images").iterdir()).read_bytes()
-    (tmp_path / "whole.jpg").write_bytes(whole)
-
-    sizes = release_lib.read_image_sizes(
-        tmp_path, ["text.jpg", "dds.jpg", "none.jpg", "whole.jpg"]
-    )
-
-    assert set(sizes) == {"whole.jpg"}
-
-
 @pytest.fixture
 def dataset(drawn_release, tmp_path):
     return builds.build(tmp_path / "data", drawn_release).data_path
 
 
-def flip_a_byte(dataset):
-    path = next(dataset.glob("*-validation.tfrecord*"))
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 255
-    path.write_bytes(data)
-
-
-def cut_off_the_description(dataset):
-    path = dataset / "dataset_info.json"
-    path.write_bytes(path.read_bytes()[:200])
-
-
 @pytest.mark.parametrize(
-    ("damage", "words"),
+    ("file", "words"),
     [
-        (flip_a_byte, "Split validation of {} has a damaged record or lacks one"),
-        (cut_off_the_description, "{} cannot be opened"),
+        (
+            "*-validation.tfrecord*",
+            "Split validation of {} has a damaged record or lack",
+        ),
+        ("dataset_info.json", "{} cannot be opened"),
     ],
 )
-def test_a_damaged_dataset_is_one_line(damage, words, dataset, tmp_path, capsys):
-    damage(dataset)
+def test_a_damaged_dataset_is_one_line(file, words, dataset, tmp_path, capsys):
+    path = next(dataset.glob(file))
+    path.write_bytes(path.read_bytes()[:200])
 
     for command in (["export", "coco"], ["export", "croissant"], ["audit"]):
         out = [] if command == ["audit"] else [str(tmp_path / "out")]

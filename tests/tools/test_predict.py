@@ -1,20 +1,14 @@
 """The pose in a user's image is found where it is, in the image's pixels."""
 
-import pathlib
-
 import keras
 import numpy as np
 import PIL.ExifTags
 import PIL.Image
 import pytest
 
-import mpii_pose
 from mpii_pose.formats.predictions import PredictionError
-from mpii_pose.skeleton import Visibility
 from mpii_pose.tools import predict
 from mpii_pose.tools.main import main
-
-EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 
 
 def red_finder(outputs=1):
@@ -145,39 +139,3 @@ def test_model_of_other_shapes_is_refused(shape, layer, message, photo):
 
     with pytest.raises(PredictionError, match=message):
         predict.predict(keras.Model(images, layer(images)), photo)
-
-
-@pytest.mark.slow
-def test_network_of_the_notebook_finds_a_drawn_person_it_has_seen(
-    monkeypatch, drawn_release
-):
-    """Taught one person in 60 steps, it finds most keypoints, by a box of its own."""
-    monkeypatch.syspath_prepend(EXAMPLES)
-    import networks
-
-    people = mpii_pose.read_people(drawn_release)["train"]
-    person = max(people, key=lambda each: (each.visibility > 0).sum())
-    path = drawn_release / "images" / person.image_name
-    image = np.asarray(PIL.Image.open(path).convert("RGB"))
-    labelled = person.visibility != Visibility.MISSING
-    points = person.keypoints[labelled]
-    box = (*points.min(axis=0), *points.max(axis=0))
-    size = {"image_size": (64, 64), "heatmap_size": (16, 16), "sigma": 1.0}
-    features = mpii_pose.PoseTransform(**size)(
-        {
-            "image": image,
-            **mpii_pose.person_from_box(box),
-            "keypoints": person.keypoints,
-            "visibility": person.visibility,
-        }
-    )
-    keras.utils.set_random_seed(0)
-    model = networks.unet((64, 64), width=8)
-    model.compile(keras.optimizers.Adam(1e-2), networks.HeatmapDivergence())
-    inputs, targets = (np.asarray(features[k])[None] for k in ("image", "heatmaps"))
-    model.fit(inputs, targets, epochs=60, verbose=0)
-
-    found, _ = predict.predict(model, image, box)
-
-    error = np.linalg.norm(found - person.keypoints, axis=1)[labelled]
-    assert (error <= 0.5 * person.head_size).mean() > 0.8
