@@ -20,6 +20,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from mpii_pose import files
 from mpii_pose.evaluation.pckh import PCKhScores, pckh_auc
+from mpii_pose.pictures import as_rgb
 from mpii_pose.skeleton import KEYPOINTS, MPII, NUM_KEYPOINTS, Visibility
 
 Color = tuple[int, int, int]
@@ -71,7 +72,8 @@ def draw_pose(
         image: An image as this module takes it.
         keypoints: float [16, 2], (x, y) in pixels of `image`. Those that are not
             finite, or (-1, -1), are left out.
-        visibility: [16], values of `skeleton.Visibility`; by default all visible.
+        visibility: [16], values of `skeleton.Visibility`, or less than 0 for missing;
+            by default all visible.
         head_box: float [4], (x1, y1, x2, y2); an empty one, such as -1s, is left out.
         crop_to_image: float [2, 3], crop pixel -> pixel of the frame, as
             `PoseTransform` gives it; outlines the crop.
@@ -85,7 +87,8 @@ def draw_pose(
     if visibility is None:
         visibility = np.full(NUM_KEYPOINTS, Visibility.VISIBLE)
     state = _checked("visibility", visibility, (NUM_KEYPOINTS,))
-    state = np.where(np.isfinite(points).all(1) & ~(points == -1).all(1), state, 0)
+    known = np.isfinite(points).all(axis=1) & (points != -1).any(axis=1)
+    state = np.where(known & (state > Visibility.MISSING), state, Visibility.MISSING)
     if line_width is None:
         seen = np.clip(points[state != Visibility.MISSING], 0, image.size)
         extent = np.ptp(seen, axis=0).max() if seen.size else 0.0
@@ -215,13 +218,17 @@ def plot_pckh(
 
 
 def as_image(image: Any) -> Image.Image:
-    """Returns `image`, of any kind that this module takes, as an RGB Pillow image."""
+    """Returns `image`, of any kind that this module takes, as an RGB Pillow image.
+
+    Raises:
+        ValueError: It is of another shape or dtype, or its black and white are unknown.
+    """
     if isinstance(image, bytes):
         image = Image.open(io.BytesIO(image))
     elif isinstance(image, str | os.PathLike):
         image = Image.open(files.user_path(image))
     if isinstance(image, Image.Image):
-        return image if image.mode == "RGB" else image.convert("RGB")
+        return image if image.mode == "RGB" else as_rgb(image)
     array = np.asarray(image)
     if array.dtype.kind in "OS" and array.ndim == 0:  # a string tensor
         return as_image(array.item())

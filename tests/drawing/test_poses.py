@@ -79,9 +79,11 @@ def test_occluded_keypoints_are_rings_and_their_bones_dashed():
 
 @pytest.mark.parametrize("nowhere", [(-1, -1), (np.nan, 5), (np.inf, np.inf)])
 def test_keypoints_that_are_nowhere_or_missing_are_left_out(nowhere):
-    keypoints, visibility = pose()
+    keypoints, _ = pose()
 
-    assert not marked(draw_pose(grey(), keypoints, visibility * 0)).any()
+    for missing in (0, -1, -0.5):  # Below 0 is missing to the transforms too.
+        state = np.full(16, missing)
+        assert not marked(draw_pose(grey(), keypoints, state)).any()
     assert not marked(draw_pose(grey(), np.full((16, 2), nowhere))).any()
 
 
@@ -186,6 +188,22 @@ def test_images_of_every_kind_are_drawn_alike(tmp_path):
 
     for image in kinds:
         np.testing.assert_array_equal(visualize.as_image(image), pixels)
+
+
+def test_deep_pictures_are_scaled_or_refused(tmp_path):
+    """A ramp of 16 bits remains a ramp; black and white of floats are not known."""
+    ramp = np.arange(256, dtype=np.uint16)[np.newaxis].repeat(2, axis=0)
+    deep = Image.fromarray(ramp * 257)
+    deep.save(tmp_path / "deep.png")
+    Image.fromarray(ramp.astype(np.float32)).save(tmp_path / "float.tif")
+    nowhere = np.full((16, 2), np.nan)
+
+    for image in (deep, tmp_path / "deep.png", (tmp_path / "deep.png").read_bytes()):
+        drawn = np.asarray(draw_pose(image, nowhere))
+        np.testing.assert_array_equal(drawn, np.stack([ramp] * 3, axis=-1))
+    for image in (tmp_path / "float.tif", Image.fromarray(ramp.astype(np.float32))):
+        with pytest.raises(ValueError, match="mode F, whose black and white are not"):
+            draw_pose(image, nowhere)
 
 
 POINTS = np.ones((16, 2))
