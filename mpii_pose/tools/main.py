@@ -7,6 +7,7 @@ the parsed arguments to the exit code. The module's docstring is what `--help` p
 import argparse
 import inspect
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -66,7 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not arguments:
         parser.print_help(sys.stderr)
         return 2  # As argparse's errors.
-    args = parser.parse_args(arguments)
+    # To argparse "-5,10,100,200" is an option. After a space it is a value.
+    is_box = re.compile(r"-[\d.].*,").match
+    args = parser.parse_args([f" {a}" if is_box(a) else a for a in arguments])
     try:
         code = args.run(args)
         sys.stdout.flush()

@@ -20,10 +20,10 @@ import numpy.typing as npt
 from etils import epath
 from PIL import Image, ImageOps
 
-from mpii_pose.drawing.poses import as_image, draw_pose
+from mpii_pose.drawing.poses import draw_pose
 from mpii_pose.files import whole_file
 from mpii_pose.formats.predictions import PredictionError
-from mpii_pose.pictures import UNREADABLE
+from mpii_pose.pictures import UNREADABLE, as_rgb
 from mpii_pose.shards.images import ImageError
 from mpii_pose.skeleton import KEYPOINTS, NUM_KEYPOINTS
 from mpii_pose.transforms.boxes import person_from_box
@@ -57,8 +57,12 @@ def run(args: argparse.Namespace) -> int:
     """Prints the keypoints and writes the picture."""
     output = args.output or args.image.with_name(f"{args.image.stem}_pose.png")
     picture_format = Image.registered_extensions().get(output.suffix.lower())
-    if picture_format is None:
-        raise ImageError(f"{output}: the name must end as a picture's: .png or .jpg")
+    try:  # Some formats can only be read; this is known before the model runs.
+        Image.new("RGB", (1, 1)).save(io.BytesIO(), picture_format)
+    except (OSError, ValueError, KeyError) as error:
+        raise ImageError(
+            f"{output}: cannot be written as a picture: end the name in .png or .jpg"
+        ) from error
     image = _load_image(args.image)
     points, scores = predict(
         _load_model(args.model),
@@ -73,6 +77,8 @@ def run(args: argparse.Namespace) -> int:
     with whole_file(output) as file:
         draw_pose(image, points).save(file, picture_format)
     print(f"Wrote {output}")
+    if args.box is None:
+        print("The whole image was taken for one person; name another with --box")
     return 0
 
 
@@ -104,9 +110,10 @@ def predict(
     box = (0, 0, width - 1, height - 1) if box is None else box
     try:
         person = person_from_box(box, image_size=(height, width))
+        features = PoseTransform(spec)({"image": image, **person})
     except ValueError as error:
-        raise PredictionError(str(error)) from error
-    features = PoseTransform(spec)({"image": image, **person})
+        corners = ",".join(f"{corner:g}" for corner in np.ravel(box))
+        raise PredictionError(f"box {corners}: {error}") from error
     crops = np.asarray(features["image"])[np.newaxis]
 
     def heatmaps_of(crops: Any) -> np.ndarray:
@@ -122,10 +129,13 @@ def predict(
 
 def _spec_of(model: Any, alignment: str) -> CropSpec:
     """Returns the sizes of a model's crops and heatmaps."""
+    # A model that was saved before it was built has neither.
+    images: Any = getattr(model, "input_shape", None)
+    heatmaps: Any = tuple(model.outputs[-1].shape) if images else None
     sizes = []
     for verb, shape, channels in (
-        ("take images", model.input_shape, 3),
-        ("return heatmaps", tuple(model.outputs[-1].shape), NUM_KEYPOINTS),
+        ("take images", images, 3),
+        ("return heatmaps", heatmaps, NUM_KEYPOINTS),
     ):
         is_shape = isinstance(shape, tuple) and len(shape) == 4
         if not is_shape or shape[3] != channels or None in shape[1:]:
@@ -162,7 +172,8 @@ def _load_image(path: epath.Path) -> Image.Image:
         # A user's photo is turned upright by its EXIF. MPII's images are not, as in
         # all code that uses MPII.
         with Image.open(io.BytesIO(data)) as image:
-            return as_image(ImageOps.exif_transpose(image))
+            ImageOps.exif_transpose(image, in_place=True)
+            return as_rgb(image)
     except UNREADABLE as error:
         raise ImageError(f"{path}: not an image Pillow can read ({error})") from error
 
