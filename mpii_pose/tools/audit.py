@@ -35,7 +35,7 @@ from mpii_pose.release.release import Release
 from mpii_pose.release.split import shared_videos
 from mpii_pose.skeleton import KEYPOINTS, MPII, NUM_KEYPOINTS
 from mpii_pose.tools import pages
-from mpii_pose.tools.people import read_people_of
+from mpii_pose.tools.people import read_people_of, unknown_sizes
 
 MAX_EXAMPLES = 12  # Pictures of each kind of defect, each of some 15 kB.
 _HALO: Color = (235, 30, 45)
@@ -146,11 +146,8 @@ def audit_lines(audit: Audit) -> Iterator[str]:
     yield f"with {audit.num_keypoints:,} labelled keypoints."
     if (videos := shared_videos(audit.release.people)) is not None:
         yield f"{len(videos):,} videos have frames in both train and validation."
-    if unknown := len(audit.release.images_of_unknown_size):
-        yield (
-            f"{unknown:,} images are missing or cannot be read, so whether keypoints "
-            "lie outside them is not known."
-        )
+    if unknown := unknown_sizes(audit.release):
+        yield f"{unknown}, so whether keypoints lie outside them is not known."
     yield f"\n{'':34}{'keypoints':>10}{'people':>10}"
     for defect in audit.defects:
         people = len(defect.findings)
@@ -167,6 +164,7 @@ def render_page(audit: Audit) -> str:
     return pages.render(
         "audit.html.jinja",
         audit=audit,
+        unknown_sizes=unknown_sizes(audit.release),
         legend=legend,
         defects=list(zip(audit.defects, examples, strict=True)),
     )

@@ -34,6 +34,7 @@ from etils import epath
 from packaging.requirements import Requirement
 
 from mpii_pose import workplace
+from mpii_pose.checks import MpiiPoseError
 from mpii_pose.person import AnnotationError, PersonAnnotation
 from mpii_pose.release import archives, disk, find, official, split
 from mpii_pose.release.release import image_names
@@ -82,7 +83,8 @@ def add_parser(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints the number of problems, the problems, then everything else."""
-    diagnoses = [*check_environment(args.data_dir or data_dir_of(args.path))]
+    data_dir = args.data_dir or data_dir_of(args.path)
+    diagnoses = [*check_environment(data_dir, args.path)]
     if args.path is not None:
         print(f"Reading {args.path} ...", file=sys.stderr)
         diagnoses += check_path(args.path)
@@ -94,11 +96,14 @@ def run(args: argparse.Namespace) -> int:
     return min(problems, 1)
 
 
-def check_environment(data_dir: epath.PathLike | None) -> Iterator[Diagnosis]:
+def check_environment(
+    data_dir: epath.PathLike | None = None, release: epath.Path | None = None
+) -> Iterator[Diagnosis]:
     """Checks Python, the required packages and the disk.
 
     Args:
-        data_dir: Where datasets are built; None for TFDS's default.
+        data_dir: Where datasets are built; by default TFDS's folder.
+        release: A copy of MPII, whose images need not be downloaded.
     """
     try:
         metadata = importlib.metadata.metadata("mpii_pose")
@@ -117,7 +122,7 @@ def check_environment(data_dir: epath.PathLike | None) -> Iterator[Diagnosis]:
     yield from map(check_import, ("tensorflow", "tensorflow_datasets"))
     data_dir = data_dir or os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
     data_dir = pathlib.Path(data_dir).expanduser()
-    yield check_disk(data_dir)
+    yield check_disk(data_dir, release)
     yield from check_leftovers(data_dir)
 
 
@@ -168,7 +173,7 @@ def check_import(name: str) -> Diagnosis:
     return fine(f"import {name} works, version {getattr(module, '__version__', '?')}")
 
 
-def check_disk(data_dir: pathlib.Path) -> Diagnosis:
+def check_disk(data_dir: pathlib.Path, release: epath.Path | None = None) -> Diagnosis:
     """Compares what all of MPII still takes on disk with what is free."""
     downloads = data_dir / "downloads"
     built = {folder.parent.name for folder in find_datasets(data_dir)}
@@ -177,6 +182,9 @@ def check_disk(data_dir: pathlib.Path) -> Diagnosis:
         return fine(f"All configs of MPII are built in {data_dir}")
     first, *others = (disk.dataset_step(layout, data_dir) for layout in layouts)
     steps = disk.release_steps(downloads, downloads / "extracted")
+    places = [release / name for name in find.IMAGE_FOLDERS] if release else []
+    if any(any(place.glob("*.jpg")) for place in places):
+        steps = []
     disks = disk.by_disk([*steps, first])
     text = f"MPII on disk: {'; '.join(map(str, disks))}"
     if others:
@@ -227,7 +235,9 @@ def find_datasets(path: epath.PathLike) -> list[epath.Path]:
     path = epath.Path(path).expanduser()
     if any((path / name).exists() for name in (INFO_FILE, "features.json")):
         return [path]
-    below = ("*", "*/*", f"{disk.OURS}/*/*")
+    below = ["*", "*/*"]
+    if (path / disk.OURS).is_dir():  # Of a folder named so too, others' are left out.
+        below = [f"{disk.OURS}/*/*"]
     files = {file for place in below for file in path.glob(f"{place}/{INFO_FILE}")}
     return sorted(file.parent for file in files if file.parts[-4:-3] == (disk.OURS,))
 
@@ -259,8 +269,8 @@ def check_dataset(folder: epath.PathLike) -> Iterator[Diagnosis]:
     """
     try:
         builder = open_dataset(folder)
-    except OSError as error:
-        yield problem(str(error))
+    except (OSError, MpiiPoseError) as error:  # The latter of others' datasets.
+        yield (problem if isinstance(error, OSError) else note)(str(error))
         return
     for name in builder.info.splits:
         try:

@@ -19,7 +19,12 @@ from mpii_pose.formats.yolo import DATASET_FILE, write_yolo
 from mpii_pose.release import find, official
 from mpii_pose.release.release import read_sized_people
 from mpii_pose.release.split import VALIDATION_OTHERS
-from mpii_pose.tools.people import open_dataset, read_examples, read_people_of
+from mpii_pose.tools.people import (
+    open_dataset,
+    read_examples,
+    read_people_of,
+    unknown_sizes,
+)
 
 
 def add_parser(commands: Any) -> None:
@@ -72,11 +77,9 @@ def run_coco(args: argparse.Namespace) -> int:
         path = args.folder / f"person_keypoints_{split}.json"
         write_coco(path, people, image_sizes=release.image_sizes)
         print(f"Wrote {len(people):,} people to {path}")
-    if unknown := len(release.images_of_unknown_size):
-        print(
-            f"{unknown:,} images are missing or cannot be read: their width and height "
-            "are left out, and boxes are not cut to them."
-        )
+    if unknown := unknown_sizes(release):
+        left_out = "width and height are left out, and boxes are not cut to them"
+        print(f"{unknown}: their {left_out}.")
     return 0
 
 

@@ -309,7 +309,7 @@ def test_page_of_a_sound_person_has_a_legend_and_no_pictures(box, is_named):
     assert ("></i>head box</span>" in html) == is_named
     assert "></i>crop</span>" in html
     assert html.count("None found") == 5
-    assert "1 images are missing or cannot\nbe read" in html
+    assert "<strong>No whole images were found</strong>, so" in html
 
 
 def test_page_shows_people_with_an_image_first_and_others_without(tmp_path):

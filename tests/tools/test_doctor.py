@@ -67,7 +67,7 @@ def test_a_package_that_is_not_installed_is_noted(monkeypatch):
 
     monkeypatch.setattr(importlib.metadata, "metadata", missing)
 
-    first = next(doctor.check_environment(None))
+    first = next(doctor.check_environment())
 
     assert first.state is State.NOTE
     assert "is not installed" in first.text
@@ -135,6 +135,16 @@ def data_dir(tmp_path):
     write(extracted / "images" / "1.jpg", 3_000_000)
     write(tmp_path / "mpii_pose" / "synthetic" / "1.0.0" / "dataset_info.json", 2)
     return tmp_path
+
+
+def test_images_that_are_there_are_not_downloaded(tmp_path, drawn_release, capsys):
+    for path, words in (
+        (drawn_release, "building"),
+        (tmp_path, "downloading the arch"),
+    ):
+        main(["doctor", str(path), "--data_dir", str(tmp_path / "data")])
+
+        assert f"MPII on disk: {words}" in capsys.readouterr().out
 
 
 def test_disk_is_told_of_what_is_not_built_yet(data_dir):
@@ -246,7 +256,7 @@ def test_doctor_begins_with_its_problems_and_fails_on_them(tmp_path, capsys):
 
 
 def test_a_whole_drawn_release_is_fine(drawn_release, monkeypatch, capsys):
-    monkeypatch.setattr(doctor, "check_environment", lambda _: [doctor.fine("x")])
+    monkeypatch.setattr(doctor, "check_environment", lambda *_: [doctor.fine("x")])
 
     assert main(["doctor", str(drawn_release)]) == 0
 
@@ -417,8 +427,10 @@ def test_a_dataset_as_built_is_fine(build, file_format):
     assert any("reads the images of all 4 in validation" in text for text in texts)
 
 
-def test_datasets_below_a_folder_are_found_and_told_apart(build, tmp_path):
-    folder = build()
+def test_datasets_below_a_folder_are_found_and_told_apart(built, tmp_path):
+    tmp_path /= "mpii_pose"  # As the parent of a clone, or TFDS with data_dir=".", is.
+    folder = tmp_path / "mpii_pose" / "person" / "1.0.0"
+    shutil.copytree(built("tfrecord"), folder)
     shutil.copytree(folder, folder.parent / "0.9.0")
     write(tmp_path / "mnist" / "3.0.1" / "dataset_info.json", 2)
 
