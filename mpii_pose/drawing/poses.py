@@ -189,7 +189,10 @@ def plot_pckh(
     Args:
         curves: Name -> the result of `pckh_curve` or of the metric's `curve()`.
         group: "total" or a group of scores, such as "wrist".
-        ax: Matplotlib axes to plot on and to return; by default those of a new figure.
+        ax: Matplotlib axes to plot on; by default those of a new figure.
+
+    Returns:
+        The matplotlib axes.
     """
     if ax is None:
         try:

@@ -14,12 +14,13 @@ from typing import Any
 
 from mpii_pose.checks import MpiiPoseError
 from mpii_pose.files import user_path
-from mpii_pose.tools import audit, doctor, evaluate, export, predict
+from mpii_pose.tools import audit, build, doctor, evaluate, export, predict
 
 _DESCRIPTION = """\
-Checks, scores and converts the MPII Human Pose dataset.
+Builds, checks, scores and converts the MPII Human Pose dataset.
 
 Examples:
+  python -m mpii_pose build person ~/mpii     a dataset that TFDS loads
   python -m mpii_pose doctor                  is everything installed?
   python -m mpii_pose doctor ~/mpii           is this copy of MPII whole, and MPII's?
   python -m mpii_pose audit ~/mpii            what is wrong with the annotations?
@@ -27,8 +28,7 @@ Examples:
   python -m mpii_pose predict model.keras photo.jpg  where are the keypoints?
   python -m mpii_pose export coco ~/mpii out  annotations as COCO keypoints JSON
 
-`python -m mpii_pose COMMAND --help` describes a command. TFDS builds the dataset:
-  tfds build mpii_pose/synthetic --imports mpii_pose
+`python -m mpii_pose COMMAND --help` describes a command.
 """
 
 
@@ -51,7 +51,7 @@ def make_parser() -> Parser:
     """Returns the parser of the whole command line."""
     parser = Parser(prog="python -m mpii_pose", description=_DESCRIPTION)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (doctor, audit, evaluate, predict, export):
+    for command in (build, doctor, audit, evaluate, predict, export):
         command.add_parser(commands)
     return parser
 
@@ -74,8 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = args.run(args)
         sys.stdout.flush()
         return code
-    except KeyboardInterrupt:
-        print("\nInterrupted", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print(f"\n{str(error) or 'Interrupted'}", file=sys.stderr)
         return 130  # As a shell's after the signal 2.
     except BrokenPipeError:  # By `| head`: let Python write the rest nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

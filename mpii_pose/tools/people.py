@@ -76,9 +76,8 @@ def open_dataset(folder: epath.PathLike) -> Any:
         raise _unreadable(f"{folder} cannot be opened", error) from error
     if not all(name in builder.info.features for name in ("image", "image_name")):
         raise MpiiPoseError(
-            f"{folder} holds the dataset {builder.info.name}, which is not MPII's: "
-            f"expected features image, image_name and others, found "
-            f"{', '.join(builder.info.features)}"
+            f"{folder} has {builder.info.full_name}, not mpii_pose: expected features "
+            f"image, image_name and others, found {', '.join(builder.info.features)}"
         )
     return builder
 

@@ -20,7 +20,7 @@ from mpii_pose.tools.main import main, make_parser
 @pytest.mark.parametrize(
     "command",
     [
-        *("", "doctor", "audit", "evaluate", "predict", "export"),
+        *("", "build", "doctor", "audit", "evaluate", "predict", "export"),
         *(f"export {name}" for name in ("coco", "yolo", "croissant", "submission")),
     ],
 )

@@ -70,9 +70,7 @@ class Digits(tfds.testing.DummyMnist):
 def test_a_dataset_of_somebody_else_is_called_so(tmp_path, capsys):
     builder = Digits(data_dir=tmp_path / "mpii_pose")
     builder.download_and_prepare()
-    words = (
-        f"{builder.data_path} holds the dataset digits, which is not MPII's: expected"
-    )
+    words = f"{builder.data_path} has digits/3.0.1, not mpii_pose: expected"
 
     assert main(["audit", str(builder.data_path)]) == 1
     assert f"error: {words} features image, image_name" in capsys.readouterr().err
