@@ -72,8 +72,7 @@ def draw_pose(
         image: An image as this module takes it.
         keypoints: float [16, 2], (x, y) in pixels of `image`. Those that are not
             finite, or (-1, -1), are left out.
-        visibility: [16], values of `skeleton.Visibility`, or less than 0 for missing;
-            by default all visible.
+        visibility: [16], `skeleton.Visibility` or below 0; by default all visible.
         head_box: float [4], (x1, y1, x2, y2); an empty one, such as -1s, is left out.
         crop_to_image: float [2, 3], crop pixel -> pixel of the frame, as
             `PoseTransform` gives it; outlines the crop.
@@ -124,10 +123,8 @@ def draw_heatmaps(
     """
     maps = np.asarray(heatmaps, np.float32)
     if maps.ndim != 3 or maps.shape[2] != NUM_KEYPOINTS or not maps.size:
-        raise ValueError(
-            f"heatmaps must have shape [height, width, {NUM_KEYPOINTS}], got "
-            f"{maps.shape}"
-        )
+        shape = f"[height, width, {NUM_KEYPOINTS}]"
+        raise ValueError(f"heatmaps must have shape {shape}, got {maps.shape}")
     maps = np.maximum(np.nan_to_num(maps), 0.0)
     maps = maps / max(maps.max(), np.finfo(np.float32).tiny)
     colors = np.array([_side_color(name) for name in KEYPOINTS], np.float32)
@@ -221,11 +218,7 @@ def plot_pckh(
 
 
 def as_image(image: Any) -> Image.Image:
-    """Returns `image`, of any kind that this module takes, as an RGB Pillow image.
-
-    Raises:
-        ValueError: It is of another shape or dtype, or its black and white are unknown.
-    """
+    """Returns `image`, of any kind that this module takes, as an RGB Pillow image."""
     if isinstance(image, bytes):
         image = Image.open(io.BytesIO(image))
     elif isinstance(image, str | os.PathLike):

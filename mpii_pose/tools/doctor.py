@@ -213,11 +213,8 @@ def check_leftovers(data_dir: pathlib.Path) -> Iterator[Diagnosis]:
     datasets = [folder.relative_to(data_dir) for folder in find_datasets(data_dir)]
     built = [str(folder) for folder in datasets if folder.parent.name != "synthetic"]
     used = {folder: disk.bytes_in(folder) for folder in folders if folder.exists()}
-    if (
-        built
-        and any(used.values())
-        and not (unfinished or [*folders[0].glob("*.part")])
-    ):
+    is_busy = unfinished or any(folders[0].glob("*.part"))
+    if built and any(used.values()) and not is_busy:
         yield note(
             f"{', '.join(built)} can be read without what was downloaded and extracted "
             f"for it. To free {disk.in_gb(sum(used.values()))}, unless you will build "

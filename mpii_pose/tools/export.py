@@ -10,6 +10,7 @@ Examples:
 """
 
 import argparse
+import inspect
 from typing import Any
 
 from mpii_pose.formats.coco import write_coco
@@ -34,7 +35,7 @@ def add_parser(commands: Any) -> None:
     formats = parser.add_subparsers(required=True, metavar="FORMAT")
 
     def add(name: str, run: Any, text: str) -> Any:
-        added = formats.add_parser(name, help=text, description=run.__doc__)
+        added = formats.add_parser(name, help=text, description=inspect.getdoc(run))
         added.set_defaults(run=run)
         return added
 

@@ -5,7 +5,6 @@ the parsed arguments to the exit code. The module's docstring is what `--help` p
 """
 
 import argparse
-import inspect
 import os
 import re
 import sys
@@ -35,12 +34,9 @@ Examples:
 class Parser(argparse.ArgumentParser):
     """A parser whose description is printed line by line, as it is written."""
 
-    def __init__(self, *, description: str | None = None, **options: Any) -> None:
-        super().__init__(
-            description=inspect.cleandoc(description or ""),
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            **options,
-        )
+    def __init__(self, **options: Any) -> None:
+        as_written = argparse.RawDescriptionHelpFormatter
+        super().__init__(formatter_class=as_written, **options)
 
     def add_path(self, name: str, metavar: str, text: str, **options: Any) -> None:
         """Adds an argument that is a path, in which `~` is the user's home."""

@@ -3,7 +3,7 @@
 Examples:
   python -m mpii_pose predict model.keras photo.jpg
   python -m mpii_pose predict model.keras photo.jpg --box 120,40,310,560
-  python -m mpii_pose predict model.keras photo.jpg --output pose.png --flip_test
+  python -m mpii_pose predict model.keras photo.jpg --output pose.png
 
 MODEL.keras takes crops float [-1, 1] [B, H, W, 3] to heatmaps [B, h, w, 16], as
 those of examples/networks.py do; of several outputs the last is taken. The box is
@@ -27,7 +27,7 @@ from mpii_pose.pictures import UNREADABLE, as_rgb
 from mpii_pose.shards.images import ImageError
 from mpii_pose.skeleton import KEYPOINTS, NUM_KEYPOINTS
 from mpii_pose.transforms.boxes import person_from_box
-from mpii_pose.transforms.decoding import decode_heatmaps, flip_test
+from mpii_pose.transforms.decoding import decode_heatmaps
 from mpii_pose.transforms.geometry import crop_to_frame
 from mpii_pose.transforms.pose_transform import PoseTransform
 from mpii_pose.transforms.spec import CropSpec
@@ -48,8 +48,6 @@ def add_parser(commands: Any) -> None:
         default="half_pixel",
         help="of the crops that the model was trained on (default: %(default)s)",
     )
-    text = "look at the mirror image too"
-    parser.add_argument("--flip_test", action="store_true", help=text)
     parser.set_defaults(run=run)
 
 
@@ -64,13 +62,8 @@ def run(args: argparse.Namespace) -> int:
             f"{output}: cannot be written as a picture: end the name in .png or .jpg"
         ) from error
     image = _load_image(args.image)
-    points, scores = predict(
-        _load_model(args.model),
-        np.asarray(image),
-        args.box,
-        alignment=args.alignment,
-        with_mirror=args.flip_test,
-    )
+    model, pixels = _load_model(args.model), np.asarray(image)
+    points, scores = predict(model, pixels, args.box, alignment=args.alignment)
     print(f"{'':15}{'x':>8}{'y':>8}{'score':>8}")
     for name, (x, y), score in zip(KEYPOINTS, points, scores, strict=True):
         print(f"{name:15}{x:8.1f}{y:8.1f}{score:8.3f}")
@@ -88,7 +81,6 @@ def predict(
     box: npt.ArrayLike | None = None,
     *,
     alignment: str = "half_pixel",
-    with_mirror: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the pose of the person in a box.
 
@@ -97,7 +89,6 @@ def predict(
         image: uint8 [height, width, 3].
         box: [4], (x1, y1, x2, y2); by default the whole image.
         alignment: Of the crops that the model was trained on.
-        with_mirror: Whether to take the mean with the mirror image's heatmaps.
 
     Returns:
         Keypoints float32 [16, 2], (x, y) in pixels of the image, NaN where there is
@@ -114,14 +105,8 @@ def predict(
     except ValueError as error:
         corners = ",".join(f"{corner:g}" for corner in np.ravel(box))
         raise PredictionError(f"box {corners}: {error}") from error
-    crops = np.asarray(features["image"])[np.newaxis]
-
-    def heatmaps_of(crops: Any) -> np.ndarray:
-        return np.asarray(keras.tree.flatten(model(crops))[-1], np.float32)
-
-    heatmaps = (
-        flip_test(heatmaps_of, crops, spec=spec) if with_mirror else heatmaps_of(crops)
-    )
+    outputs = keras.tree.flatten(model(np.asarray(features["image"])[np.newaxis]))
+    heatmaps = np.asarray(outputs[-1], np.float32)
     keypoints, scores = decode_heatmaps(heatmaps, spec=spec)
     points = crop_to_frame(np.asarray(keypoints)[0], features["crop_to_image"])
     return np.asarray(points), np.asarray(scores)[0]

@@ -31,15 +31,10 @@ def photo():
 
 
 @pytest.mark.parametrize("outputs", [1, 2])
-@pytest.mark.parametrize("with_mirror", [False, True])
 @pytest.mark.parametrize("alignment", ["half_pixel", "udp"])
-def test_keypoints_are_in_pixels_of_the_image(photo, outputs, with_mirror, alignment):
+def test_keypoints_are_in_pixels_of_the_image(photo, outputs, alignment):
     points, scores = predict.predict(
-        red_finder(outputs),
-        photo,
-        (110, 200, 230, 330),
-        with_mirror=with_mirror,
-        alignment=alignment,
+        red_finder(outputs), photo, (110, 200, 230, 330), alignment=alignment
     )
 
     # A cell is 5 px of the image here, and 12 px where the whole image is the box.
