@@ -222,6 +222,17 @@ def check_leftovers(data_dir: pathlib.Path) -> Iterator[Diagnosis]:
         )
 
 
+def check_path(path: epath.PathLike) -> Iterator[Diagnosis]:
+    """Checks a dataset, the datasets in a folder, or a copy of MPII."""
+    datasets = find_datasets(path)
+    if not datasets:
+        yield from check_release(path)
+    elif check_import("tensorflow_datasets").state is State.PROBLEM:
+        yield problem(f"{path} was not read, as import tensorflow_datasets fails")
+    else:
+        yield from itertools.chain.from_iterable(map(check_dataset, datasets))
+
+
 def find_datasets(path: epath.PathLike) -> list[epath.Path]:
     """Returns the folders of datasets: the path itself, or those below it.
 
@@ -244,17 +255,6 @@ def data_dir_of(path: epath.PathLike | None) -> epath.Path | None:
     folders = find_datasets(path) if path else []
     places = (f.parents[2] for f in folders if f.parents[1].name == disk.OURS)
     return next(places, None)
-
-
-def check_path(path: epath.PathLike) -> Iterator[Diagnosis]:
-    """Checks a dataset, the datasets in a folder, or a copy of MPII."""
-    datasets = find_datasets(path)
-    if not datasets:
-        yield from check_release(path)
-    elif check_import("tensorflow_datasets").state is State.PROBLEM:
-        yield problem(f"{path} was not read, as import tensorflow_datasets fails")
-    else:
-        yield from itertools.chain.from_iterable(map(check_dataset, datasets))
 
 
 def check_dataset(folder: epath.PathLike) -> Iterator[Diagnosis]:
