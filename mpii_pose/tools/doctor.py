@@ -212,12 +212,12 @@ def check_leftovers(data_dir: pathlib.Path) -> Iterator[Diagnosis]:
         )
     datasets = [folder.relative_to(data_dir) for folder in find_datasets(data_dir)]
     built = [str(folder) for folder in datasets if folder.parent.name != "synthetic"]
-    used = {folder: disk.bytes_in(folder) for folder in folders if folder.exists()}
-    is_busy = unfinished or any(folders[0].glob("*.part"))
-    if built and any(used.values()) and not is_busy:
+    sizes = {folder: disk.bytes_in(folder) for folder in folders}
+    used = [folder for folder in folders if sizes[folder]]
+    if built and used and not (unfinished or any(folders[0].glob("*.part"))):
         yield note(
             f"{', '.join(built)} can be read without what was downloaded and extracted "
-            f"for it. To free {disk.in_gb(sum(used.values()))}, unless you will build "
+            f"for it. To free {disk.in_gb(sum(sizes.values()))}, unless you will build "
             f"another config of MPII:\nrm -r {shlex.join(map(str, used))}"
         )
 
@@ -252,9 +252,10 @@ def find_datasets(path: epath.PathLike) -> list[epath.Path]:
 
 def data_dir_of(path: epath.PathLike | None) -> epath.Path | None:
     """Returns the folder in which TFDS keeps the datasets at a path, if any."""
-    folders = find_datasets(path) if path else []
-    places = (f.parents[2] for f in folders if f.parents[1].name == disk.OURS)
-    return next(places, None)
+    for folder in find_datasets(path) if path else ():
+        if folder.parents[1].name == disk.OURS:
+            return folder.parents[2]
+    return None
 
 
 def check_dataset(folder: epath.PathLike) -> Iterator[Diagnosis]:
