@@ -27,6 +27,9 @@ setuptools.setup(
     license="Apache-2.0",
     classifiers=[
         "Intended Audience :: Science/Research",
+        "Operating System :: MacOS",
+        "Operating System :: Microsoft :: Windows",
+        "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",
         "Programming Language :: Python :: 3.13",
@@ -39,6 +42,7 @@ setuptools.setup(
         "mpii_pose.release": ["*.csv"],
         "mpii_pose.tools": ["*.css", "*.jinja"],
     },
+    entry_points={"console_scripts": ["mpii-pose = mpii_pose.tools.main:main"]},
     install_requires=[
         "absl-py",
         "etils[epath,epy]",

@@ -68,3 +68,45 @@ def test_a_pipe_is_written_to_and_stays(tmp_path):
     assert os.read(reader, 99) == b"through"
     assert path.is_fifo()
     os.close(reader)
+
+
+def test_a_link_stays_and_its_file_is_replaced_with_the_same_mode(tmp_path):
+    (tmp_path / "disk").mkdir()
+    path, link = tmp_path / "disk" / "out", tmp_path / "link"
+    path.write_bytes(b"old")
+    path.chmod(0o600)
+    link.symlink_to(path.relative_to(tmp_path))
+
+    for content in (b"new", b"newer"):
+        with files.whole_file(link) as file:
+            file.write(content)
+            (partial,) = path.parent.glob(".out.*")
+            assert partial.stat().st_mode & 0o777 == 0o600
+        assert link.is_symlink()
+        assert path.read_bytes() == content
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_link_to_nothing_makes_its_file(tmp_path):
+    (tmp_path / "link").symlink_to("out")
+    (tmp_path / "lost").symlink_to(tmp_path / "none" / "out")
+
+    with files.whole_file(tmp_path / "link") as file:
+        file.write(b"new")
+
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "out").read_bytes() == b"new"
+    with (
+        pytest.raises(FileNotFoundError) as caught,
+        files.whole_file(tmp_path / "lost"),
+    ):
+        pass
+    assert caught.value.filename == str(tmp_path / "lost")
+
+
+def test_an_error_that_is_not_the_systems_keeps_its_words(tmp_path):
+    with (
+        pytest.raises(OSError, match="no such codec"),
+        files.whole_file(tmp_path / "a"),
+    ):
+        raise OSError("no such codec")

@@ -27,7 +27,7 @@ from mpii_pose.transforms.pose_transform import PoseTransform
 EXAMPLE = "image_name index keypoints visibility center scale head_size".split()
 release, folder = sys.argv[1], pathlib.Path(sys.argv[2])
 audit = audits.audit_release(people.read_people_of(release))
-pages.write(folder / "page.html", audits.render_page(audit, max_examples=1))
+pages.write(folder / "page.html", audits.render_page(audit))
 everybody = audit.release.everybody
 coco.write_coco(folder / "coco.json", everybody)
 points = np.array([person.keypoints for person in everybody])

@@ -12,16 +12,18 @@ import io
 import math
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from mpii_pose import files
-from mpii_pose.drawing.lines import Color, Stroke, dashes, draw_strokes, outline
 from mpii_pose.evaluation.pckh import PCKhScores, pckh_auc
+from mpii_pose.pictures import as_rgb
 from mpii_pose.skeleton import KEYPOINTS, MPII, NUM_KEYPOINTS, Visibility
+
+Color = tuple[int, int, int]
 
 LEFT: Color = (40, 150, 255)
 RIGHT: Color = (255, 130, 20)
@@ -30,11 +32,27 @@ SIDES = {"right": RIGHT, "left": LEFT, "middle": MIDDLE}
 HEAD_BOX: Color = (250, 220, 60)
 CROP: Color = (90, 230, 130)
 _RING_CENTER: Color = (30, 30, 30)
+_RIM = (0, 0, 0, 140)
 
 # The width of lines, as a share of the person's larger extent; then other lengths, in
 # widths of lines.
 _LINE_SHARE = 1 / 90
 _DOT_WIDTH, _RING_CENTER_WIDTH, _DASH_LENGTH = 2.6, 1.4, 2.5
+_MAX_DASHES = 200
+# Strokes are rendered enlarged and averaged down, on a layer of about this side.
+_MAX_ENLARGEMENT, _LAYER_SIDE = 4, 4096
+# Ends of lines further outside than this many images are moved to there: Pillow walks
+# every pixel of a line, and a wrong prediction may be anywhere.
+_REACH = 10
+
+
+class Stroke(NamedTuple):
+    """A line with round ends, `width` pixels wide; a dot where both ends are one."""
+
+    start: np.ndarray  # float [2], (x, y)
+    end: np.ndarray
+    width: float
+    color: Color
 
 
 def draw_pose(
@@ -48,13 +66,13 @@ def draw_pose(
     image_to_frame: npt.ArrayLike | None = None,
     line_width: float | None = None,
 ) -> Image.Image:
-    """Returns an image with one person on it; call it again on the result for the next.
+    """Returns a new RGB image with one person on it; call it again for the next one.
 
     Args:
         image: An image as this module takes it.
         keypoints: float [16, 2], (x, y) in pixels of `image`. Those that are not
             finite, or (-1, -1), are left out.
-        visibility: [16], values of `skeleton.Visibility`; by default all visible.
+        visibility: [16], `skeleton.Visibility` or below 0; by default all visible.
         head_box: float [4], (x1, y1, x2, y2); an empty one, such as -1s, is left out.
         crop_to_image: float [2, 3], crop pixel -> pixel of the frame, as
             `PoseTransform` gives it; outlines the crop.
@@ -62,16 +80,14 @@ def draw_pose(
         image_to_frame: float [2, 3], pixel of `image` -> pixel of the frame, where
             `image` is a part of one (`person_crop`); by default it is the frame.
         line_width: In pixels; by default it grows with the person.
-
-    Returns:
-        A new RGB image.
     """
     image = as_image(image)
     points = _checked("keypoints", keypoints, (NUM_KEYPOINTS, 2))
     if visibility is None:
         visibility = np.full(NUM_KEYPOINTS, Visibility.VISIBLE)
     state = _checked("visibility", visibility, (NUM_KEYPOINTS,))
-    state = np.where(np.isfinite(points).all(1) & ~(points == -1).all(1), state, 0)
+    known = np.isfinite(points).all(axis=1) & (points != -1).any(axis=1)
+    state = np.where(known & (state > Visibility.MISSING), state, Visibility.MISSING)
     if line_width is None:
         seen = np.clip(points[state != Visibility.MISSING], 0, image.size)
         extent = np.ptp(seen, axis=0).max() if seen.size else 0.0
@@ -86,11 +102,11 @@ def draw_pose(
         if image_to_frame is not None:
             matrix = _checked("image_to_frame", image_to_frame, (2, 3))
             crop = np.linalg.solve(matrix[:, :2], (crop - matrix[:, 2]).T).T
-        strokes += outline(crop, line_width, CROP)
+        strokes += _outline(crop, line_width, CROP)
     if head_box is not None:
         x1, y1, x2, y2 = _checked("head_box", head_box, (4,))
         if x1 < x2 and y1 < y2:
-            strokes += outline(_corners(x1, y1, x2, y2), line_width / 2, HEAD_BOX)
+            strokes += _outline(_corners(x1, y1, x2, y2), line_width / 2, HEAD_BOX)
     return draw_strokes(image, strokes + _figure(points, state, line_width))
 
 
@@ -100,20 +116,15 @@ def draw_heatmaps(
     """Returns a crop with its heatmaps laid over it, in the colors of the sides.
 
     Args:
-        image: An image as this module takes it.
+        image: An image as this module takes it; the result has its size.
         heatmaps: float [h, w, 16]. The highest value of all has `opacity`; 0 and less
             are not seen.
         opacity: Of the overlay, from 0 to 1.
-
-    Returns:
-        A new RGB image, of the size of `image`.
     """
     maps = np.asarray(heatmaps, np.float32)
     if maps.ndim != 3 or maps.shape[2] != NUM_KEYPOINTS or not maps.size:
-        raise ValueError(
-            f"heatmaps must have shape [height, width, {NUM_KEYPOINTS}], got "
-            f"{maps.shape}"
-        )
+        shape = f"[height, width, {NUM_KEYPOINTS}]"
+        raise ValueError(f"heatmaps must have shape {shape}, got {maps.shape}")
     maps = np.maximum(np.nan_to_num(maps), 0.0)
     maps = maps / max(maps.max(), np.finfo(np.float32).tiny)
     colors = np.array([_side_color(name) for name in KEYPOINTS], np.float32)
@@ -133,16 +144,13 @@ def contact_sheet(
     columns: int = 4,
     tile_size: tuple[int, int] = (240, 320),
 ) -> Image.Image:
-    """Returns images in rows on one white sheet.
+    """Returns images in rows on one white sheet, a new RGB image.
 
     Args:
         images: Images as this module takes them; each is scaled to fit its tile.
         captions: One for each image, printed below it and cut where too long.
         columns: Images in a row.
         tile_size: Height and width of a tile in pixels.
-
-    Returns:
-        A new RGB image.
     """
     if not len(images):
         raise ValueError("contact_sheet needs one image at least, got none")
@@ -216,7 +224,7 @@ def as_image(image: Any) -> Image.Image:
     elif isinstance(image, str | os.PathLike):
         image = Image.open(files.user_path(image))
     if isinstance(image, Image.Image):
-        return image if image.mode == "RGB" else image.convert("RGB")
+        return image if image.mode == "RGB" else as_rgb(image)
     array = np.asarray(image)
     if array.dtype.kind in "OS" and array.ndim == 0:  # a string tensor
         return as_image(array.item())
@@ -235,6 +243,40 @@ def as_image(image: Any) -> Image.Image:
     return Image.fromarray(array)
 
 
+def draw_strokes(image: Image.Image, strokes: list[Stroke]) -> Image.Image:
+    """Returns a new RGB image with strokes on it, the later above the earlier.
+
+    They have smooth edges and a dark rim, so they are seen on any background.
+    """
+    image = image.copy()
+    if not strokes:
+        return image
+    reach = _REACH * np.array(image.size)
+    ends = np.array([(stroke.start, stroke.end) for stroke in strokes])
+    ends = np.clip(ends, -reach, reach)
+    margin = 2 * max(stroke.width for stroke in strokes)
+    low = np.clip(np.floor(ends.min(axis=(0, 1)) - margin), 0, image.size)
+    high = np.clip(np.ceil(ends.max(axis=(0, 1)) + margin) + 1, 0, image.size)
+    width, height = (high - low).astype(int)
+    if width < 1 or height < 1:  # all strokes lie outside the image
+        return image
+    factor = int(np.clip(_LAYER_SIDE // max(width, height), 1, _MAX_ENLARGEMENT))
+    layer = Image.new("RGBA", (width * factor, height * factor))
+    canvas = ImageDraw.Draw(layer)
+    for rim in (True, False):
+        for (_, _, thickness, color), line_ends in zip(strokes, ends, strict=True):
+            fill = _RIM if rim else color
+            rim_width = max(0.5, thickness / 6) if rim else 0.0
+            radius = round((thickness / 2 + rim_width) * factor)
+            line = [tuple(np.rint((at + 0.5 - low) * factor - 0.5)) for at in line_ends]
+            canvas.line(line, fill, width=2 * radius + 1)
+            for x, y in line:
+                canvas.ellipse((x - radius, y - radius, x + radius, y + radius), fill)
+    layer = layer.reduce(factor)
+    image.paste(layer, tuple(low.astype(int)), layer)
+    return image
+
+
 def _figure(points: np.ndarray, state: np.ndarray, line_width: float) -> list[Stroke]:
     """Returns the bones, and the keypoints above them."""
     strokes = []
@@ -242,9 +284,13 @@ def _figure(points: np.ndarray, state: np.ndarray, line_width: float) -> list[St
         bone = list(MPII.indices(*names))
         if (state[bone] == Visibility.MISSING).any():
             continue
-        parts = [points[bone]]
-        if (state[bone] == Visibility.OCCLUDED).any():
-            parts = dashes(*points[bone], length=_DASH_LENGTH * line_width)
+        parts = points[[bone]]
+        if (state[bone] == Visibility.OCCLUDED).any():  # Gaps are as long as dashes.
+            start, end = points[bone]
+            length = float(np.linalg.norm(end - start)) / (_DASH_LENGTH * line_width)
+            count = int(min(length, _MAX_DASHES)) // 2
+            cuts = np.linspace(0.0, 1.0, 2 * count + 2)[:, np.newaxis]
+            parts = (start + cuts * (end - start)).reshape(-1, 2, 2)
         color = _side_color(*names)
         strokes += [Stroke(start, end, line_width, color) for start, end in parts]
     for name, at, seen in zip(KEYPOINTS, points, state, strict=True):
@@ -254,6 +300,12 @@ def _figure(points: np.ndarray, state: np.ndarray, line_width: float) -> list[St
             width = _RING_CENTER_WIDTH * line_width
             strokes.append(Stroke(at, at, width, _RING_CENTER))
     return strokes
+
+
+def _outline(corners: np.ndarray, width: float, color: Color) -> list[Stroke]:
+    """Returns the closed line through corners float [N, 2]."""
+    pairs = zip(corners, np.roll(corners, -1, axis=0), strict=True)
+    return [Stroke(start, end, width, color) for start, end in pairs]
 
 
 def _corners(x1: float, y1: float, x2: float, y2: float) -> np.ndarray:

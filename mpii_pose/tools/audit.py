@@ -5,7 +5,7 @@ head sizes and suspected left/right swaps.
 
 Examples:
   python -m mpii_pose audit ~/mpii
-  python -m mpii_pose audit ~/mpii --html audit.html --examples 24
+  python -m mpii_pose audit ~/mpii --html audit.html
   python -m mpii_pose audit mpii_annotations.json.gz --images ~/mpii/images
 
 PATH is a folder with a copy of MPII or a file of annotations: the official .mat,
@@ -16,26 +16,37 @@ alone. Nothing is corrected: everybody evaluates on the labels as they are.
 """
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from mpii_pose.drawing import poses
-from mpii_pose.drawing.lines import Color, Stroke, draw_strokes
-from mpii_pose.person import PersonAnnotation, person_square
+from mpii_pose.drawing.poses import Color, Stroke
+from mpii_pose.person import (
+    HEAD_SIZE_FACTOR,
+    HEAD_SIZE_PER_SCALE,
+    NECK_TO_TOP,
+    PersonAnnotation,
+    person_square,
+)
 from mpii_pose.release.release import Release
 from mpii_pose.release.split import shared_videos
-from mpii_pose.skeleton import KEYPOINTS
+from mpii_pose.skeleton import KEYPOINTS, MPII, NUM_KEYPOINTS
 from mpii_pose.tools import pages
-from mpii_pose.tools.audit_checks import CHECKS, Check, stack_poses
-from mpii_pose.tools.people import read_people_of
+from mpii_pose.tools.people import read_people_of, unknown_sizes
 
-MAX_EXAMPLES = 12
-_LEGEND = poses.SIDES | {"head box": poses.HEAD_BOX, "crop": poses.CROP}
+MAX_EXAMPLES = 12  # Pictures of each kind of defect, each of some 15 kB.
 _HALO: Color = (235, 30, 45)
 _HALO_WIDTH, _LINE_WIDTH = 20.0, 2.5
+# How far a head may be off before it is reported. Nearly all are within 0.01 and 0.02.
+_SCALE_TOLERANCE, _LENGTH_TOLERANCE = 0.01, 0.1
+# Shoulders and hips that point against each other are suspect where both are this long
+# (in head sizes; a frontal person's are 2.1 and 0.8) and the angle is this large.
+_MIN_TORSO_WIDTH, _MAX_COSINE = 0.75, -0.5
+
+Size = tuple[int, int]
 
 
 def add_parser(commands: Any) -> None:
@@ -45,13 +56,6 @@ def add_parser(commands: Any) -> None:
     parser.add_path("path", "PATH", "a copy of MPII, or a dataset's folder")
     parser.add_path("--images", "DIR", "the folder with the images")
     parser.add_path("--html", "FILE", "write a page with pictures of the worst cases")
-    parser.add_argument(
-        "--examples",
-        type=_count,
-        default=MAX_EXAMPLES,
-        metavar="N",
-        help="pictures for each kind of defect (default: %(default)s)",
-    )
     parser.set_defaults(run=run)
 
 
@@ -60,15 +64,26 @@ def run(args: argparse.Namespace) -> int:
     audit = audit_release(read_people_of(args.path, image_folder=args.images))
     print(*audit_lines(audit), sep="\n")
     if args.html:
-        pages.write(args.html, render_page(audit, max_examples=args.examples))
+        pages.write(args.html, render_page(audit))
         print(f"\nWrote {args.html}")
     return 0
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"must be 0 or more, got {text}")
-    return int(text)
+class Check(NamedTuple):
+    """A kind of defect."""
+
+    # From a person and the image's (height, width), where known, to float [16]: how far
+    # each keypoint is off, 0 where it is fine.
+    measure: Callable[[PersonAnnotation, Size | None], np.ndarray]
+    unit: str  # Of what `measure` returns, as words after a number.
+    title: str
+    explanation: str  # What is measured and why, for readers of the report.
+    shows_crop: bool = False  # Whether its pictures show the crop.
+
+    @property
+    def name(self) -> str:
+        """The name of the function."""
+        return self.measure.__name__
 
 
 class Finding(NamedTuple):
@@ -106,23 +121,18 @@ class Audit(NamedTuple):
 
 def audit_release(release: Release) -> Audit:
     """Looks for each kind of defect in the people of a release."""
-    splits = [split for split, people in release.people.items() for _ in people]
-    people = release.everybody
-    stacked = stack_poses(people, release.image_sizes)
     defects = []
     for check in CHECKS:
-        amounts = check.measure(stacked)
-        worst = amounts.max(axis=1, initial=0.0)
-        order = np.argsort(-worst, kind="stable")[: np.count_nonzero(worst)]
-        findings = [
-            Finding(
-                split=splits[i],
-                person=people[i],
-                keypoints=tuple(np.flatnonzero(amounts[i]).tolist()),
-                amount=float(worst[i]),
-            )
-            for i in order
-        ]
+        findings = []
+        for split, people in release.people.items():
+            for person in people:
+                size = release.image_sizes.get(person.image_name)
+                amounts = check.measure(person, size)
+                if amounts.any():
+                    concerned = tuple(np.flatnonzero(amounts).tolist())
+                    worst = float(amounts.max())
+                    findings.append(Finding(split, person, concerned, worst))
+        findings.sort(key=lambda finding: -finding.amount)
         defects.append(Defect(check, findings))
     return Audit(release, defects)
 
@@ -136,78 +146,51 @@ def audit_lines(audit: Audit) -> Iterator[str]:
     yield f"with {audit.num_keypoints:,} labelled keypoints."
     if (videos := shared_videos(audit.release.people)) is not None:
         yield f"{len(videos):,} videos have frames in both train and validation."
-    if unknown := len(audit.release.images_of_unknown_size):
-        yield (
-            f"{unknown:,} images are missing or cannot be read, so whether keypoints "
-            "lie outside them is not known."
-        )
+    if unknown := unknown_sizes(audit.release):
+        yield f"{unknown}, so whether keypoints lie outside them is not known."
     yield f"\n{'':34}{'keypoints':>10}{'people':>10}"
     for defect in audit.defects:
         people = len(defect.findings)
         yield f"{defect.check.title:34}{defect.num_keypoints:10,}{people:10,}"
 
 
-def render_page(audit: Audit, *, max_examples: int = MAX_EXAMPLES) -> str:
-    """Returns the findings as an HTML page.
-
-    Args:
-        audit: The findings.
-        max_examples: How many people are shown for each kind of defect, the worst ones
-            and of those with an image first. A picture takes about 15 kB.
-    """
-    if max_examples < 0:
-        raise ValueError(f"max_examples must be 0 or more, got {max_examples}")
+def render_page(audit: Audit) -> str:
+    """Returns the findings as an HTML page, with pictures of the worst ones."""
+    legend = poses.SIDES | {"crop": poses.CROP}
     # JSON copies of the annotations have none.
-    any_head_box = any(person.has_head_box for person in audit.release.everybody)
+    if any(person.has_head_box for person in audit.release.everybody):
+        legend |= {"head box": poses.HEAD_BOX}
+    examples = [list(_examples(audit.release, defect)) for defect in audit.defects]
     return pages.render(
         "audit.html.jinja",
         audit=audit,
-        legend={
-            name: color
-            for name, color in _LEGEND.items()
-            if color != poses.HEAD_BOX or any_head_box
-        },
-        defects=[
-            (defect, list(_examples(audit.release, defect, max_examples)))
-            for defect in audit.defects
-        ],
+        unknown_sizes=unknown_sizes(audit.release),
+        legend=legend,
+        defects=list(zip(audit.defects, examples, strict=True)),
     )
 
 
-def _examples(
-    release: Release, defect: Defect, max_examples: int
-) -> Iterator[tuple[str, str, Finding]]:
-    """Yields picture, names of keypoints and finding."""
+def _examples(release: Release, defect: Defect) -> Iterator[tuple[str, str, Finding]]:
+    """Yields picture, names of keypoints and finding; those with an image first."""
     folder = release.image_folder
 
     def has_no_image(finding: Finding) -> bool:
         return folder is None or not (folder / finding.person.image_name).exists()
 
-    for finding in sorted(defect.findings, key=has_no_image)[:max_examples]:
-        name = finding.person.image_name
-        picture = draw_finding(
-            finding,
-            image=pages.load_image(folder, name),
-            image_size=release.image_sizes.get(name),
-            with_crop=defect.check.shows_crop,
-        )
+    for finding in sorted(defect.findings, key=has_no_image)[:MAX_EXAMPLES]:
+        picture = draw_finding(finding, release, with_crop=defect.check.shows_crop)
         names = ", ".join(KEYPOINTS[k] for k in finding.keypoints).replace("_", " ")
         yield pages.data_uri(picture), names, finding
 
 
 def draw_finding(
-    finding: Finding,
-    *,
-    image: Image.Image | None,
-    image_size: tuple[int, int] | None,
-    with_crop: bool = False,
+    finding: Finding, release: Release, *, with_crop: bool = False
 ) -> Image.Image:
     """Returns a picture of a person, with a red halo around the keypoints concerned.
 
     Args:
         finding: The person and the keypoints concerned.
-        image: The image; None shows the pose alone.
-        image_size: Its (height, width), known or not, to show its borders.
+        release: Its image is shown; where there is none, the pose alone.
         with_crop: Whether to show all of the usual crop, and its outline.
     """
     person = finding.person
@@ -220,14 +203,17 @@ def draw_finding(
     if with_crop:
         shown.append(crop)
     picture, place = pages.close_up(
-        np.concatenate(shown), person.head_size, image, image_size
+        np.concatenate(shown),
+        person.head_size,
+        pages.load_image(release.image_folder, person.image_name),
+        release.image_sizes.get(person.image_name),
     )
     points = np.where(person.labelled[:, np.newaxis], person.keypoints, np.nan)
     concerned = [k for k in finding.keypoints if person.labelled[k]]
     halos = [Stroke(at, at, _HALO_WIDTH, _HALO) for at in place(points[concerned])]
     (left, top), (right, bottom) = place(crop)
     return poses.draw_pose(
-        draw_strokes(picture, halos),
+        poses.draw_strokes(picture, halos),
         place(points),
         person.visibility,
         head_box=place(head).ravel() if person.has_head_box else None,
@@ -235,3 +221,132 @@ def draw_finding(
         crop_size=(round(bottom - top), round(right - left)),
         line_width=_LINE_WIDTH,
     )
+
+
+def outside_image(person: PersonAnnotation, image_size: Size | None) -> np.ndarray:
+    """Returns how many px a keypoint lies beyond the centers of the outer pixels."""
+    height, width = image_size or (np.inf, np.inf)
+    points = person.keypoints
+    beyond = np.maximum(-points, points - (width - 1, height - 1)).max(axis=1)
+    return np.where(person.labelled & (beyond > 0), beyond, 0.0)
+
+
+def coincident(person: PersonAnnotation, image_size: Size | None) -> np.ndarray:
+    """Returns how many keypoints of the person are at one place, where not 1."""
+    same = (person.keypoints[:, np.newaxis] == person.keypoints).all(axis=2)
+    together = (same & person.labelled).sum(axis=1)
+    return np.where(person.labelled & (together > 1), together, 0)
+
+
+def outside_crop(person: PersonAnnotation, image_size: Size | None) -> np.ndarray:
+    """Returns how many head sizes a keypoint lies outside HRNet's crop."""
+    middle, side = person_square(person.center, np.float64(person.scale))
+    from_middle = np.abs(person.keypoints - middle).max(axis=1)
+    beyond = (from_middle - side / 2) / person.head_size
+    return np.where(person.labelled & (beyond > 0), beyond, 0.0)
+
+
+def impossible_head(person: PersonAnnotation, image_size: Size | None) -> np.ndarray:
+    """Returns by how many percent the head's size is wrong, at upper neck and head top.
+
+    MPII's scale was made from the head box, which was made from upper neck and head
+    top. So head size is 25 x scale, the box's diagonal is 5/4 of the distance of the
+    two keypoints, and no head is larger than its image.
+    """
+    ends, size = list(MPII.indices("upper_neck", "head_top")), person.head_size
+    off_scale = abs(size / (HEAD_SIZE_PER_SCALE * person.scale) - 1)
+    found = [off_scale] if off_scale > _SCALE_TOLERANCE else []
+    if person.labelled[ends].all():
+        length = np.hypot(*np.diff(person.keypoints[ends].astype(float), axis=0)[0])
+        off_length = abs(length / (NECK_TO_TOP * size / HEAD_SIZE_FACTOR) - 1)
+        found += [off_length] if off_length > _LENGTH_TOLERANCE else []
+    if image_size and size > min(image_size):
+        found.append(size / min(image_size))
+    amounts = np.zeros(NUM_KEYPOINTS)
+    amounts[ends] = 100 * max(found, default=0.0)
+    return amounts
+
+
+def suspected_swap(person: PersonAnnotation, image_size: Size | None) -> np.ndarray:
+    """Returns the distance, in head sizes, of left and right that may be exchanged.
+
+    Bodies rarely do two things:
+    * Shoulders and hips point against each other, by more than 120 degrees, and both
+      are seen wide: left and right of one of them may be exchanged.
+    * Both halves of a pair of limbs cross, thigh over thigh and shin over shin, or
+      upper arm over upper arm and forearm over forearm: knees or elbows may be.
+    Not found are a person whose left and right are exchanged throughout, and a pair of
+    wrists or ankles: without the image such a pose looks right.
+    """
+    points, amounts = person.keypoints.astype(float), np.zeros(NUM_KEYPOINTS)
+    torso = [*_pair("hip"), *_pair("shoulder")]
+    hips, shoulders = (points[torso[1::2]] - points[torso[::2]]) / person.head_size
+    widths = np.hypot(*hips), np.hypot(*shoulders)
+    opposed = hips @ shoulders < _MAX_COSINE * widths[0] * widths[1]
+    if person.labelled[torso].all() and opposed and min(widths) > _MIN_TORSO_WIDTH:
+        amounts[torso] = min(widths)
+    for parts in (("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist")):
+        limbs = np.array([_pair(part) for part in parts])
+        upper, middle, lower = points[limbs]
+        crossed = _cross(upper, middle) and _cross(middle, lower)
+        if person.labelled[limbs].all() and crossed:
+            amounts[limbs[1]] = np.hypot(*(middle[1] - middle[0])) / person.head_size
+    return amounts
+
+
+def _pair(part: str) -> tuple[int, ...]:
+    return MPII.indices(f"right_{part}", f"left_{part}")
+
+
+def _cross(starts: np.ndarray, ends: np.ndarray) -> bool:
+    """Returns whether two lines cross, given by their starts and ends, [2, 2] each."""
+
+    def side(start: np.ndarray, end: np.ndarray, point: np.ndarray) -> float:
+        (x1, y1), (x2, y2) = end - start, point - start
+        return x1 * y2 - y1 * x2
+
+    (a, c), (b, d) = starts, ends
+    return side(a, b, c) * side(a, b, d) < 0 and side(c, d, a) * side(c, d, b) < 0
+
+
+CHECKS = (
+    Check(
+        outside_image,
+        "px outside",
+        "Keypoints outside the image",
+        "Labelled keypoints beyond the centers of the outermost pixels. Most are head "
+        "tops that the image cuts off.",
+    ),
+    Check(
+        coincident,
+        "at one place",
+        "Keypoints at the same place",
+        "Two or more labelled keypoints of a person at exactly the same coordinates. "
+        "Some people are seen that way; others were clicked twice.",
+    ),
+    Check(
+        outside_crop,
+        "head sizes outside",
+        "Keypoints outside the usual crop",
+        "Nearly all code crops a square of 250 x scale px whose middle lies 15 x scale "
+        "px below the center. These labelled keypoints are cut off: no network can "
+        "find them, and they count as misses.",
+        shows_crop=True,
+    ),
+    Check(
+        impossible_head,
+        "% off",
+        "Impossible head sizes",
+        "Head size is 25 x scale and 3/4 of the distance from upper neck to head top, "
+        "as all three were made from the same head box. Here they disagree (by more "
+        "than 1 % and 10 %), or the head is larger than the image.",
+    ),
+    Check(
+        suspected_swap,
+        "head sizes apart",
+        "Suspected left/right swaps",
+        "Shoulders and hips point against each other, or both halves of a pair of "
+        "limbs cross (thigh over thigh and shin over shin). Bodies can do that, but "
+        "rarely: look before you believe it.",
+    ),
+)

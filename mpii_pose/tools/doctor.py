@@ -34,6 +34,7 @@ from etils import epath
 from packaging.requirements import Requirement
 
 from mpii_pose import workplace
+from mpii_pose.checks import MpiiPoseError
 from mpii_pose.person import AnnotationError, PersonAnnotation
 from mpii_pose.release import archives, download, find, official, split
 from mpii_pose.release.release import Sizes, check_sizes, image_names
@@ -44,11 +45,6 @@ from mpii_pose.shards.images import (
     find_image_files,
 )
 from mpii_pose.tools.people import INFO_FILE, open_dataset, read_examples
-
-# Packages that are imported, as a broken installation of them shows only then.
-_IMPORTED = ("tensorflow", "tensorflow_datasets")
-# How many images of a dataset are in memory at a time.
-_BATCH = 256
 
 
 class State(enum.Enum):
@@ -87,25 +83,27 @@ def add_parser(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints the number of problems, the problems, then everything else."""
-    diagnoses = [*check_environment(args.data_dir or data_dir_of(args.path))]
+    data_dir = args.data_dir or data_dir_of(args.path)
+    diagnoses = [*check_environment(data_dir, args.path)]
     if args.path is not None:
         print(f"Reading {args.path} ...", file=sys.stderr)
         diagnoses += check_path(args.path)
     problems = sum(diagnosis.state is State.PROBLEM for diagnosis in diagnoses)
     words = f"{problems} problem{'s' * (problems != 1)} found"
     print(words if problems else "All well")
-    for state in State:
-        for diagnosis in diagnoses:
-            if diagnosis.state is state:
-                print(diagnosis)
+    worst_first = sorted(diagnoses, key=lambda each: [*State].index(each.state))
+    print(*worst_first, sep="\n")
     return min(problems, 1)
 
 
-def check_environment(data_dir: epath.PathLike | None) -> Iterator[Diagnosis]:
+def check_environment(
+    data_dir: epath.PathLike | None = None, release: epath.Path | None = None
+) -> Iterator[Diagnosis]:
     """Checks Python, the required packages and the disk.
 
     Args:
-        data_dir: Where datasets are built; None for TFDS's default.
+        data_dir: Where datasets are built; by default TFDS's folder.
+        release: A copy of MPII, whose images need not be downloaded.
     """
     try:
         metadata = importlib.metadata.metadata("mpii_pose")
@@ -115,15 +113,16 @@ def check_environment(data_dir: epath.PathLike | None) -> Iterator[Diagnosis]:
             "supports are not known: pip install -e . there"
         )
     else:
-        yield fine(
-            f"mpii_pose {metadata['Version']}, Python {platform.python_version()}"
-        )
+        python = f"Python {platform.python_version()}"
+        yield fine(f"mpii_pose {metadata['Version']}, {python}")
         supported = f"Python{metadata['Requires-Python'] or ''}"
         requirements = metadata.get_all("Requires-Dist") or []
         yield from check_requirements([supported, *requirements])
-    yield from map(check_import, _IMPORTED)
+    # A broken installation of them shows only when they are imported.
+    yield from map(check_import, ("tensorflow", "tensorflow_datasets"))
     data_dir = data_dir or os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
-    yield check_disk(data_dir)
+    data_dir = pathlib.Path(data_dir).expanduser()
+    yield check_disk(data_dir, release)
     yield from check_leftovers(data_dir)
 
 
@@ -157,7 +156,7 @@ def _installed_version(name: str) -> str | None:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         packages = importlib.metadata.packages_distributions()
-        others = packages.get(name.replace("-", "_"), [])
+        others = packages.get(name.replace("-", "_"))
         return importlib.metadata.version(others[0]) if others else None
 
 
@@ -174,9 +173,8 @@ def check_import(name: str) -> Diagnosis:
     return fine(f"import {name} works, version {getattr(module, '__version__', '?')}")
 
 
-def check_disk(data_dir: epath.PathLike) -> Diagnosis:
+def check_disk(data_dir: pathlib.Path, release: epath.Path | None = None) -> Diagnosis:
     """Compares what all of MPII still takes on disk with what is free."""
-    data_dir = pathlib.Path(data_dir).expanduser()
     downloads = data_dir / "downloads"
     built = {folder.parent.name for folder in find_datasets(data_dir)}
     layouts = [name for name in official.DATASET_BYTES if name not in built]
@@ -184,6 +182,9 @@ def check_disk(data_dir: epath.PathLike) -> Diagnosis:
         return fine(f"All configs of MPII are built in {data_dir}")
     first, *others = (download.dataset_step(layout, data_dir) for layout in layouts)
     steps = download.release_steps(downloads, downloads / "extracted")
+    places = [release / name for name in find.IMAGE_FOLDERS] if release else []
+    if any(any(place.glob("*.jpg")) for place in places):
+        steps = []
     disks = download.by_disk([*steps, first])
     text = f"MPII on disk: {'; '.join(each.text for each in disks)}"
     if others:
@@ -193,9 +194,8 @@ def check_disk(data_dir: epath.PathLike) -> Diagnosis:
     return note(f"{text}\nThat is not enough: name a larger disk with --data_dir")
 
 
-def check_leftovers(data_dir: epath.PathLike) -> Iterator[Diagnosis]:
+def check_leftovers(data_dir: pathlib.Path) -> Iterator[Diagnosis]:
     """Names folders of stopped builds, and downloads that are not needed any more."""
-    data_dir = pathlib.Path(data_dir).expanduser()
     downloads = data_dir / "downloads"
     folders = [downloads / download.OURS, downloads / "extracted" / download.OURS]
     unfinished = [
@@ -246,7 +246,11 @@ def find_datasets(path: epath.PathLike) -> list[epath.Path]:
     path = epath.Path(path).expanduser()
     if any((path / name).exists() for name in (INFO_FILE, "features.json")):
         return [path]
-    below = ("*", "*/*", f"{download.OURS}/*/*")
+    below = ["*", "*/*"]
+    if (
+        path / download.OURS
+    ).is_dir():  # Of a folder named so too, others' are left out.
+        below = [f"{download.OURS}/*/*"]
     files = {file for place in below for file in path.glob(f"{place}/{INFO_FILE}")}
     return sorted(
         file.parent for file in files if file.parts[-4:-3] == (download.OURS,)
@@ -270,17 +274,12 @@ def check_dataset(folder: epath.PathLike) -> Iterator[Diagnosis]:
     """
     try:
         builder = open_dataset(folder)
-    except OSError as error:
-        yield problem(str(error))
+    except (OSError, MpiiPoseError) as error:  # The latter of others' datasets.
+        yield (problem if isinstance(error, OSError) else note)(str(error))
         return
     for name in builder.info.splits:
-        count, damaged = 0, []
         try:
-            for example, decodes in _decode(read_examples(builder, name)):
-                count += 1
-                if not decodes:
-                    index = f" (index {example['index']})" if "index" in example else ""
-                    damaged.append(example["image_name"].decode() + index)
+            damaged = list(_damaged_images(read_examples(builder, name)))
         except OSError as error:
             yield problem(str(error))
             continue
@@ -291,27 +290,19 @@ def check_dataset(folder: epath.PathLike) -> Iterator[Diagnosis]:
                 "again"
             )
         else:
-            yield fine(
-                f"libjpeg reads the images of all {count:,} in {name} of "
-                f"{builder.info.full_name}"
-            )
+            count = builder.info.splits[name].num_examples
+            where = f"{name} of {builder.info.full_name}"
+            yield fine(f"libjpeg reads the images of all {count:,} in {where}")
 
 
-def _decode(
-    examples: Iterator[Mapping[str, Any]],
-) -> Iterator[tuple[Mapping[str, Any], bool]]:
-    """Yields examples, and whether libjpeg reads their images without a warning."""
-
-    def decodes(example: Mapping[str, Any]) -> bool:
+def _damaged_images(examples: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yields the names of images that libjpeg reads with a warning."""
+    for example in examples:
         try:
             check_pixels(example["image"])
         except ValueError:
-            return False
-        return True
-
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        while batch := list(itertools.islice(examples, _BATCH)):
-            yield from zip(batch, pool.map(decodes, batch), strict=True)
+            index = f" (index {example['index']})" if "index" in example else ""
+            yield example["image_name"].decode() + index
 
 
 def check_release(path: epath.PathLike) -> Iterator[Diagnosis]:
@@ -394,10 +385,7 @@ def _check_images(
         )
         return
     if missing:
-        yield problem(
-            f"{len(missing):,} of {len(names):,} images with people are missing in "
-            f"{folder}: {_first(sorted(missing))}"
-        )
+        yield problem(_lacks(str(folder), missing, names))
     images = find_image_files(folder, names, check_pixels=True, with_sizes=True)
     files = images.values()
     sizes = {name: file.size for name, file in images.items() if file.size}
@@ -425,28 +413,28 @@ def _error_in(file: ImageFile) -> str:
 
 def _check_archive(archive: epath.Path, names: list[str]) -> Diagnosis:
     """Compares the archive of images with the original, or with the images needed."""
-    md5 = official.md5(archive)
+    md5, url = official.md5(archive), official.URLS[archive.name]
     if md5 == official.IMAGES_MD5:
         return fine(f"{archive} is the original (MD5 {md5}); a build extracts it")
-    url = official.URLS[archive.name]
     try:
         files = {pathlib.PurePosixPath(name) for name in archives.list_files(archive)}
     except archives.ArchiveError as error:
         return problem(f"{error}: {url}")
-    lacking = (
-        [n for n in names if pathlib.PurePosixPath(place, n) not in files]
-        for place in find.IMAGE_FOLDERS
-    )
-    missing = min(lacking, key=len)
+    places = map(pathlib.PurePosixPath, find.IMAGE_FOLDERS)
+    missing = min(({n for n in names if p / n not in files} for p in places), key=len)
     if missing:
-        return problem(
-            f"{len(missing):,} of {len(names):,} images with people are missing in "
-            f"{archive}, which is not the original: {_first(missing)}; fetch {url}"
-        )
+        where = f"{archive}, which is not the original"
+        return problem(f"{_lacks(where, missing, names)}; fetch {url}")
     return note(
         f"{archive} is not the original (MD5 {md5}), but whole, and holds all "
         f"{len(names):,} images with people; a build extracts it"
     )
+
+
+def _lacks(where: str, missing: set[str], names: list[str]) -> str:
+    counts = f"{len(missing):,} of {len(names):,}"
+    first = _first(sorted(missing))
+    return f"{counts} images with people are missing in {where}: {first}"
 
 
 def _first(names: list[str]) -> str:

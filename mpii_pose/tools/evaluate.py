@@ -26,7 +26,7 @@ from etils import epath
 from PIL import Image
 
 from mpii_pose.drawing import poses
-from mpii_pose.drawing.lines import Color, Stroke, draw_strokes
+from mpii_pose.drawing.poses import Color, Stroke, draw_strokes
 from mpii_pose.evaluation.alignment import AlignmentAudit, alignment_audit
 from mpii_pose.evaluation.comparison import PCKhComparison, compare_pckh, pckh_intervals
 from mpii_pose.evaluation.errors import (

@@ -10,6 +10,7 @@ Examples:
 """
 
 import argparse
+import inspect
 from typing import Any
 
 from mpii_pose.formats.coco import write_coco
@@ -19,7 +20,12 @@ from mpii_pose.formats.yolo import DATASET_FILE, write_yolo
 from mpii_pose.release import find, official
 from mpii_pose.release.release import read_sized_people
 from mpii_pose.release.split import VALIDATION_OTHERS
-from mpii_pose.tools.people import read_people_of
+from mpii_pose.tools.people import (
+    open_dataset,
+    read_examples,
+    read_people_of,
+    unknown_sizes,
+)
 
 
 def add_parser(commands: Any) -> None:
@@ -29,7 +35,7 @@ def add_parser(commands: Any) -> None:
     formats = parser.add_subparsers(required=True, metavar="FORMAT")
 
     def add(name: str, run: Any, text: str) -> Any:
-        added = formats.add_parser(name, help=text, description=run.__doc__)
+        added = formats.add_parser(name, help=text, description=inspect.getdoc(run))
         added.set_defaults(run=run)
         return added
 
@@ -72,11 +78,9 @@ def run_coco(args: argparse.Namespace) -> int:
         path = args.folder / f"person_keypoints_{split}.json"
         write_coco(path, people, image_sizes=release.image_sizes)
         print(f"Wrote {len(people):,} people to {path}")
-    if unknown := len(release.images_of_unknown_size):
-        print(
-            f"{unknown:,} images are missing or cannot be read: their width and height "
-            "are left out, and boxes are not cut to them."
-        )
+    if unknown := unknown_sizes(release):
+        left_out = "width and height are left out, and boxes are not cut to them"
+        print(f"{unknown}: their {left_out}.")
     return 0
 
 
@@ -122,7 +126,6 @@ def run_croissant(args: argparse.Namespace) -> int:
     hold for the copy: research only.
     """
     from mpii_pose.formats.croissant import DESCRIPTION_FILE, write_croissant
-    from mpii_pose.tools.people import open_dataset, read_examples
 
     counts = write_croissant(
         args.folder, open_dataset(args.path), read=read_examples, splits=args.splits

@@ -5,22 +5,21 @@ the parsed arguments to the exit code. The module's docstring is what `--help` p
 """
 
 import argparse
-import inspect
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from mpii_pose.checks import MpiiPoseError
 from mpii_pose.files import user_path
-from mpii_pose.tools import audit, doctor, evaluate, export, predict
-
-COMMANDS = (doctor, audit, evaluate, predict, export)
+from mpii_pose.tools import audit, build, doctor, evaluate, export, predict
 
 _DESCRIPTION = """\
-Checks, scores and converts the MPII Human Pose dataset.
+Builds, checks, scores and converts the MPII Human Pose dataset.
 
 Examples:
+  python -m mpii_pose build person ~/mpii     a dataset that TFDS loads
   python -m mpii_pose doctor                  is everything installed?
   python -m mpii_pose doctor ~/mpii           is this copy of MPII whole, and MPII's?
   python -m mpii_pose audit ~/mpii            what is wrong with the annotations?
@@ -28,24 +27,16 @@ Examples:
   python -m mpii_pose predict model.keras photo.jpg  where are the keypoints?
   python -m mpii_pose export coco ~/mpii out  annotations as COCO keypoints JSON
 
-`python -m mpii_pose COMMAND --help` describes a command. TFDS builds the dataset:
-  tfds build mpii_pose/synthetic --imports mpii_pose
+`python -m mpii_pose COMMAND --help` describes a command.
 """
-
-# Exit codes: argparse's, and a shell's after the signals 2 (Ctrl-C) and 13 (a pipe
-# whose reader is gone).
-_NO_COMMAND, _INTERRUPTED, _CLOSED_PIPE = 2, 130, 141
 
 
 class Parser(argparse.ArgumentParser):
     """A parser whose description is printed line by line, as it is written."""
 
-    def __init__(self, *, description: str | None = None, **options: Any) -> None:
-        super().__init__(
-            description=inspect.cleandoc(description or ""),
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            **options,
-        )
+    def __init__(self, **options: Any) -> None:
+        as_written = argparse.RawDescriptionHelpFormatter
+        super().__init__(formatter_class=as_written, **options)
 
     def add_path(self, name: str, metavar: str, text: str, **options: Any) -> None:
         """Adds an argument that is a path, in which `~` is the user's home."""
@@ -56,7 +47,7 @@ def make_parser() -> Parser:
     """Returns the parser of the whole command line."""
     parser = Parser(prog="python -m mpii_pose", description=_DESCRIPTION)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in COMMANDS:
+    for command in (build, doctor, audit, evaluate, predict, export):
         command.add_parser(commands)
     return parser
 
@@ -71,18 +62,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = make_parser()
     if not arguments:
         parser.print_help(sys.stderr)
-        return _NO_COMMAND
-    args = parser.parse_args(arguments)
+        return 2  # As argparse's errors.
+    # To argparse "-5,10,100,200" is an option. After a space it is a value.
+    is_box = re.compile(r"-[\d.].*,").match
+    args = parser.parse_args([f" {a}" if is_box(a) else a for a in arguments])
     try:
         code = args.run(args)
         sys.stdout.flush()
         return code
-    except KeyboardInterrupt:
-        print("\nInterrupted", file=sys.stderr)
-        return _INTERRUPTED
+    except KeyboardInterrupt as error:
+        print(f"\n{str(error) or 'Interrupted'}", file=sys.stderr)
+        return 130  # As a shell's after the signal 2.
     except BrokenPipeError:  # By `| head`: let Python write the rest nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _CLOSED_PIPE
+        return 141  # As a shell's after the signal 13.
     except (OSError, MpiiPoseError) as error:
         text = str(error)
         if isinstance(error, OSError) and error.filename:

@@ -10,8 +10,7 @@ from etils import epath, epy
 from PIL import Image
 
 from mpii_pose import files
-from mpii_pose.drawing.lines import Color
-from mpii_pose.drawing.poses import as_image
+from mpii_pose.drawing.poses import Color, as_image
 from mpii_pose.pictures import UNREADABLE, encode_jpeg
 
 with epy.lazy_imports():  # The doctor runs, and names it, where it is missing.
@@ -22,16 +21,10 @@ _OUTSIDE: Color = (70, 74, 80)  # Beyond the image's borders.
 _NO_IMAGE: Color = (205, 208, 212)  # Within them, where there is no image.
 _MARGIN = 0.12  # Of the window's side, around everything that must be seen.
 _ENLARGEMENT = 4  # Of images before they are averaged down.
-_JPEG_QUALITY = 80
 
 
 def render(template: str, **values: Any) -> str:
-    """Returns a page.
-
-    Args:
-        template: Its name in this folder; it extends `page.html.jinja`.
-        **values: What the template names.
-    """
+    """Returns a page from a template in this folder and the values that it names."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("mpii_pose.tools", ""),
         autoescape=True,
@@ -72,8 +65,7 @@ def close_up(
         image_size: Its (height, width), known or not, to show its borders.
 
     Returns:
-        An RGB image of `SIDE` x `SIDE` px, and a function from pixels of the image to
-        pixels of the window.
+        An RGB image, [SIDE, SIDE], and a function from pixels of the image to its own.
     """
     side = max(np.ptp(shown, axis=0).max(), least_side) * (1 + 2 * _MARGIN)
     # An edge: the first pixel's is at 0, and its center at 0.5.
@@ -99,5 +91,5 @@ def close_up(
 
 def data_uri(picture: Image.Image) -> str:
     """Returns a picture as a JPEG that stands in the page itself."""
-    jpeg = encode_jpeg(picture, quality=_JPEG_QUALITY)
+    jpeg = encode_jpeg(picture, quality=80)
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()

@@ -1,5 +1,6 @@
 """Opens copies of MPII and datasets that were built, and reads their people."""
 
+import dataclasses
 import io
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,9 +9,10 @@ import numpy as np
 import PIL.Image
 from etils import epath
 
+from mpii_pose.checks import MpiiPoseError
 from mpii_pose.files import user_path
 from mpii_pose.person import UNKNOWN, PersonAnnotation
-from mpii_pose.release.release import Release, read_sized_people
+from mpii_pose.release.release import Release, read_image_sizes, read_sized_people
 from mpii_pose.transforms.geometry import apply_affine, mark_missing
 
 # TFDS's file in the folder of each version of a dataset.
@@ -28,13 +30,28 @@ def read_people_of(
         path: The folder of a dataset that was built, such as
             `~/tensorflow_datasets/mpii_pose/image/1.0.0`, or what `read_sized_people`
             reads.
-        image_folder: The folder with the images of a copy of MPII, where it is not
-            beside the annotations.
+        image_folder: The folder with the release's images, where it is not beside the
+            annotations.
     """
     folder = user_path(path)
-    if (folder / INFO_FILE).exists():
-        return _read_dataset(folder)
-    return read_sized_people(path, image_folder=image_folder)
+    if not (folder / INFO_FILE).exists():
+        return read_sized_people(path, image_folder=image_folder)
+    release = _read_dataset(folder)
+    if image_folder is None:
+        return release
+    images = user_path(image_folder)
+    if not images.is_dir():
+        raise FileNotFoundError(f"{images}: no such folder of images")
+    sizes = {**release.image_sizes, **read_image_sizes(images, release.image_names)}
+    return dataclasses.replace(release, image_folder=images, image_sizes=sizes)
+
+
+def unknown_sizes(release: Release) -> str:
+    """Returns why the sizes of some images are not known; nothing if all are."""
+    unknown = len(release.images_of_unknown_size)
+    if unknown and release.image_folder is None:
+        return "No whole images were found"
+    return f"{unknown:,} images are missing or cannot be read" if unknown else ""
 
 
 def open_dataset(folder: epath.PathLike) -> Any:
@@ -43,6 +60,7 @@ def open_dataset(folder: epath.PathLike) -> Any:
     Raises:
         FileNotFoundError: There is no dataset in the folder.
         OSError: The description of the dataset is damaged.
+        MpiiPoseError: The dataset is not MPII's.
     """
     import tensorflow_datasets as tfds
 
@@ -55,10 +73,12 @@ def open_dataset(folder: epath.PathLike) -> Any:
         builder = tfds.builder_from_directory(folder)
         builder.info.splits  # noqa: B018  reads the description
     except Exception as error:  # Damage gives errors of protobuf, JSON and TFDS.
-        raise OSError(
-            f"{folder} cannot be opened ({type(error).__name__}: {error}): build the "
-            "dataset again"
-        ) from error
+        raise _unreadable(f"{folder} cannot be opened", error) from error
+    if not all(name in builder.info.features for name in ("image", "image_name")):
+        raise MpiiPoseError(
+            f"{folder} has {builder.info.full_name}, not mpii_pose: expected features "
+            f"image, image_name and others, found {', '.join(builder.info.features)}"
+        )
     return builder
 
 
@@ -72,10 +92,7 @@ def read_examples(builder: Any, split: str) -> Iterator[Mapping[str, Any]]:
     """
     import tensorflow_datasets as tfds
 
-    options: dict[str, Any] = {
-        "split": split,
-        "decoders": {"image": tfds.decode.SkipDecoding()},
-    }
+    options = {"split": split, "decoders": {"image": tfds.decode.SkipDecoding()}}
     count, expected = 0, builder.info.splits[split].num_examples
     try:
         if builder.info.file_format.value == "array_record":  # Needs no TensorFlow.
@@ -90,11 +107,17 @@ def read_examples(builder: Any, split: str) -> Iterator[Mapping[str, Any]]:
         if count != expected:
             raise EOFError("no more records")
     except Exception as error:  # Each file format has errors of its own.
-        raise OSError(
-            f"Split {split} of {builder.data_dir} has a damaged record or lacks one, "
-            f"after {count:,} of {expected:,} ({type(error).__name__}: {error}): build "
-            "the dataset again"
-        ) from error
+        where = f"Split {split} of {builder.data_dir}"
+        after = f"after {count:,} of {expected:,}"
+        what = f"{where} has a damaged record or lacks one, {after}"
+        raise _unreadable(what, error) from error
+
+
+def _unreadable(what: str, error: Exception) -> OSError:
+    """Returns the error of a dataset, with what to do."""
+    if "permission denied" in str(error).lower():
+        return PermissionError(f"{error}: ask its owner to let you read it")
+    return OSError(f"{what} ({type(error).__name__}: {error}): build the dataset again")
 
 
 def _read_dataset(folder: epath.Path) -> Release:
@@ -110,48 +133,36 @@ def _read_dataset(folder: epath.Path) -> Release:
             if "image_to_frame" not in example:
                 with PIL.Image.open(io.BytesIO(example["image"])) as image:
                     sizes[example["image_name"].decode()] = image.size[::-1]
-            for person in _people_of(example):
-                own_split = person.pop("split", split.encode()).decode()
+            several = example.get("people", {"index": [example.get("index")]})
+            for k in range(len(several["index"])):
+                own = {name: values[k] for name, values in several.items()}
+                person = {**example, **own}
+                own_split = person.get("split", split.encode()).decode()
                 people.setdefault(own_split, []).append(_person_from_example(person))
     for group in people.values():
         group.sort(key=lambda person: person.index)
-    return Release(
-        source=f"dataset {builder.info.full_name} in {folder}",
-        people=people,
-        image_folder=None,
-        image_sizes=sizes,
-    )
-
-
-def _people_of(example: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Returns the features of each person of an example of any layout."""
-    if "people" not in example:
-        return [dict(example)]
-    people = example["people"]
-    return [
-        {**example, **{name: values[k] for name, values in people.items()}}
-        for k in range(len(people["index"]))
-    ]
+    source = f"dataset {builder.info.full_name} in {folder}"
+    return Release(source=source, people=people, image_folder=None, image_sizes=sizes)
 
 
 def _person_from_example(example: Mapping[str, Any]) -> PersonAnnotation:
-    """Returns a person from the features of `person` or `person_crop`, in NumPy."""
+    """Returns a person from the features of one, in NumPy."""
     keypoints, center = example["keypoints"], example["center"]
-    head_box, head_size = example["head_box"], example["head_size"]
-    scale = example["scale"]
+    head_box, factor = example["head_box"], 1.0
     if "image_to_frame" in example:
         matrix = example["image_to_frame"]
         keypoints = apply_affine(matrix, keypoints)
         center = apply_affine(matrix, center[np.newaxis])[0]
         if (head_box != UNKNOWN).any():
             head_box = apply_affine(matrix, head_box.reshape(2, 2)).reshape(4)
-        scale, head_size = scale * matrix[0, 0], head_size * matrix[0, 0]
-    others = {name: np.asarray(example[name]).item() for name in _NUMBERS}
+        factor = matrix[0, 0]
+    numbers = {name: np.asarray(example[name]).item() for name in _NUMBERS}
+    lengths = {name: float(factor * example[name]) for name in ("scale", "head_size")}
     return PersonAnnotation(
         keypoints=mark_missing(keypoints, example["visibility"]),
         visibility=example["visibility"],
         center=center,
         head_box=head_box,
         **{name: example[name].decode() for name in _TEXTS},
-        **others | {"scale": float(scale), "head_size": float(head_size)},
+        **numbers | lengths,
     )

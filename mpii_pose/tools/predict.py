@@ -3,7 +3,7 @@
 Examples:
   python -m mpii_pose predict model.keras photo.jpg
   python -m mpii_pose predict model.keras photo.jpg --box 120,40,310,560
-  python -m mpii_pose predict model.keras photo.jpg --output pose.png --flip_test
+  python -m mpii_pose predict model.keras photo.jpg --output pose.png
 
 MODEL.keras takes crops float [-1, 1] [B, H, W, 3] to heatmaps [B, h, w, 16], as
 those of examples/networks.py do; of several outputs the last is taken. The box is
@@ -20,13 +20,13 @@ import numpy.typing as npt
 from etils import epath
 from PIL import Image, ImageOps
 
-from mpii_pose.drawing.poses import as_image, draw_pose
+from mpii_pose.drawing.poses import draw_pose
 from mpii_pose.files import whole_file
 from mpii_pose.formats.predictions import PredictionError
-from mpii_pose.pictures import UNREADABLE
+from mpii_pose.pictures import UNREADABLE, as_rgb
 from mpii_pose.shards.images import ImageError
 from mpii_pose.skeleton import KEYPOINTS, NUM_KEYPOINTS
-from mpii_pose.transforms.decoding import decode_heatmaps, flip_test
+from mpii_pose.transforms.decoding import decode_heatmaps
 from mpii_pose.transforms.geometry import crop_to_frame, person_from_box
 from mpii_pose.transforms.pose_transform import PoseTransform
 from mpii_pose.transforms.spec import CropSpec
@@ -47,8 +47,6 @@ def add_parser(commands: Any) -> None:
         default="half_pixel",
         help="of the crops that the model was trained on (default: %(default)s)",
     )
-    text = "look at the mirror image too"
-    parser.add_argument("--flip_test", action="store_true", help=text)
     parser.set_defaults(run=run)
 
 
@@ -56,22 +54,23 @@ def run(args: argparse.Namespace) -> int:
     """Prints the keypoints and writes the picture."""
     output = args.output or args.image.with_name(f"{args.image.stem}_pose.png")
     picture_format = Image.registered_extensions().get(output.suffix.lower())
-    if picture_format is None:
-        raise ImageError(f"{output}: the name must end as a picture's: .png or .jpg")
+    try:  # Some formats can only be read; this is known before the model runs.
+        Image.new("RGB", (1, 1)).save(io.BytesIO(), picture_format)
+    except (OSError, ValueError, KeyError) as error:
+        raise ImageError(
+            f"{output}: cannot be written as a picture: end the name in .png or .jpg"
+        ) from error
     image = _load_image(args.image)
-    points, scores = predict(
-        _load_model(args.model),
-        np.asarray(image),
-        args.box,
-        alignment=args.alignment,
-        with_mirror=args.flip_test,
-    )
+    model, pixels = _load_model(args.model), np.asarray(image)
+    points, scores = predict(model, pixels, args.box, alignment=args.alignment)
     print(f"{'':15}{'x':>8}{'y':>8}{'score':>8}")
     for name, (x, y), score in zip(KEYPOINTS, points, scores, strict=True):
         print(f"{name:15}{x:8.1f}{y:8.1f}{score:8.3f}")
     with whole_file(output) as file:
         draw_pose(image, points).save(file, picture_format)
     print(f"Wrote {output}")
+    if args.box is None:
+        print("The whole image was taken for one person; name another with --box")
     return 0
 
 
@@ -81,7 +80,6 @@ def predict(
     box: npt.ArrayLike | None = None,
     *,
     alignment: str = "half_pixel",
-    with_mirror: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the pose of the person in a box.
 
@@ -90,61 +88,50 @@ def predict(
         image: uint8 [height, width, 3].
         box: [4], (x1, y1, x2, y2); by default the whole image.
         alignment: Of the crops that the model was trained on.
-        with_mirror: Whether to take the mean with the mirror image's heatmaps.
 
     Returns:
         Keypoints float32 [16, 2], (x, y) in pixels of the image, NaN where there is
         none, and scores float32 [16], the highest value of each heatmap.
-
-    Raises:
-        PredictionError: The box or the model does not fit.
     """
     import keras
 
-    size = image.shape[:2]
-    image_size, heatmap_size = _sizes_of(model)
-    whole = (0, 0, size[1] - 1, size[0] - 1)
+    height, width = image.shape[:2]
+    spec = _spec_of(model, alignment)
+    box = (0, 0, width - 1, height - 1) if box is None else box
     try:
-        person = person_from_box(whole if box is None else box, image_size=size)
-        spec = CropSpec(
-            image_size=image_size, heatmap_size=heatmap_size, alignment=alignment
-        )
+        person = person_from_box(box, image_size=(height, width))
+        features = PoseTransform(spec)({"image": image, **person})
     except ValueError as error:
-        raise PredictionError(str(error)) from error
-    features = PoseTransform(spec)({"image": image, **person})
-    crops = np.asarray(features["image"])[np.newaxis]
-
-    def heatmaps_of(crops: Any) -> np.ndarray:
-        return np.asarray(keras.tree.flatten(model(crops))[-1], np.float32)
-
-    heatmaps = (
-        flip_test(heatmaps_of, crops, spec=spec) if with_mirror else heatmaps_of(crops)
-    )
+        corners = ",".join(f"{corner:g}" for corner in np.ravel(box))
+        raise PredictionError(f"box {corners}: {error}") from error
+    outputs = keras.tree.flatten(model(np.asarray(features["image"])[np.newaxis]))
+    heatmaps = np.asarray(outputs[-1], np.float32)
     keypoints, scores = decode_heatmaps(heatmaps, spec=spec)
-    crop_to_image = np.asarray(features["crop_to_image"])
-    points = crop_to_frame(np.asarray(keypoints)[0], crop_to_image)
+    points = crop_to_frame(np.asarray(keypoints)[0], features["crop_to_image"])
     return np.asarray(points), np.asarray(scores)[0]
 
 
-def _sizes_of(model: Any) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Returns (height, width) of a model's crops and of its heatmaps."""
-    images, heatmaps = model.input_shape, tuple(model.outputs[-1].shape)
-    if not _fits(images, 3):
-        raise PredictionError(
-            "the model must take images [batch, height, width, 3] of a fixed size, it "
-            f"takes {images}"
-        )
-    if not _fits(heatmaps, NUM_KEYPOINTS):
-        raise PredictionError(
-            f"the model must return heatmaps [batch, height, width, {NUM_KEYPOINTS}] "
-            f"of a fixed size, channels last, it returns {heatmaps}"
-        )
-    return tuple(images[1:3]), tuple(heatmaps[1:3])
-
-
-def _fits(shape: Any, channels: int) -> bool:
-    is_shape = isinstance(shape, tuple) and len(shape) == 4
-    return is_shape and shape[3] == channels and None not in shape[1:]
+def _spec_of(model: Any, alignment: str) -> CropSpec:
+    """Returns the sizes of a model's crops and heatmaps."""
+    # A model that was saved before it was built has neither.
+    images: Any = getattr(model, "input_shape", None)
+    heatmaps: Any = tuple(model.outputs[-1].shape) if images else None
+    sizes = []
+    for verb, shape, channels in (
+        ("take images", images, 3),
+        ("return heatmaps", heatmaps, NUM_KEYPOINTS),
+    ):
+        is_shape = isinstance(shape, tuple) and len(shape) == 4
+        if not is_shape or shape[3] != channels or None in shape[1:]:
+            raise PredictionError(
+                f"the model must {verb} [batch, height, width, {channels}] of a fixed "
+                f"size, channels last, found {shape}"
+            )
+        sizes.append(shape[1:3])
+    try:
+        return CropSpec(image_size=sizes[0], heatmap_size=sizes[1], alignment=alignment)
+    except ValueError as error:
+        raise PredictionError(f"the model: {error}") from error
 
 
 def _load_model(path: epath.Path) -> Any:
@@ -169,7 +156,8 @@ def _load_image(path: epath.Path) -> Image.Image:
         # A user's photo is turned upright by its EXIF. MPII's images are not, as in
         # all code that uses MPII.
         with Image.open(io.BytesIO(data)) as image:
-            return as_image(ImageOps.exif_transpose(image))
+            ImageOps.exif_transpose(image, in_place=True)
+            return as_rgb(image)
     except UNREADABLE as error:
         raise ImageError(f"{path}: not an image Pillow can read ({error})") from error
 

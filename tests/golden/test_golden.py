@@ -20,7 +20,7 @@ import scipy.io
 
 import mpii_pose
 from mpii_pose.person import person_square
-from mpii_pose.tools import audit_checks as checks
+from mpii_pose.tools import audit as checks
 from mpii_pose.transforms import geometry
 from tests.golden import plain
 
@@ -214,13 +214,12 @@ def test_head_boxes_give_the_head_size_that_scales_do(truth, published):
 
 def test_audit_reports_what_is_odd(people):
     sizes = {r["img_paths"]: (r["img_height"], r["img_width"]) for r in RECORDS}
-    poses = checks.stack_poses(people, sizes)
 
     for check in checks.CHECKS:
-        reported = (check.measure(poses) > 0).sum(axis=1)
+        amounts = [check.measure(person, sizes[person.image_name]) for person in people]
 
         expected = [plain.audit(*person)[check.name] for person in PLAIN]
-        assert reported.tolist() == expected, check.name
+        assert [(each > 0).sum() for each in amounts] == expected, check.name
         assert sum(expected) >= 4
 
 

@@ -23,31 +23,35 @@ def test_coco_files_hold_all_splits_with_image_sizes(drawn_release, tmp_path):
         assert all(image["width"] > 0 for image in content["images"])
 
 
-def test_a_giant_image_has_no_size_and_stops_no_command(
+def test_images_that_cannot_be_read_have_no_size_and_stop_no_command(
     drawn_release, tmp_path, capsys
 ):
-    """The head of an image says that it is 65,500 px wide and high."""
-    giant = tmp_path / "mpii"
-    shutil.copytree(drawn_release, giant)
-    image = min((giant / "images").iterdir())
-    data = image.read_bytes()
+    """One is missing, two are no images, one says that it has 65,500 x 65,500 px."""
+    copy = tmp_path / "mpii"
+    shutil.copytree(drawn_release, copy)
+    names = {person.image_name for person in mpii_pose.read_people(copy)["train"]}
+    missing, text, dds, giant, *_ = (copy / "images" / name for name in sorted(names))
+    missing.unlink()
+    text.write_text("no image")
+    dds.write_bytes(b"DDS " + bytes([124]) + bytes(200))
+    data = giant.read_bytes()
     at = data.index(b"\xff\xc0") + 5
-    image.write_bytes(data[:at] + 2 * struct.pack(">H", 65_500) + data[at + 4 :])
+    giant.write_bytes(data[:at] + 2 * struct.pack(">H", 65_500) + data[at + 4 :])
     page = str(tmp_path / "audit.html")
 
-    assert main(["audit", str(giant), "--html", page, "--examples", "99"]) == 0
-    assert main(["export", "coco", str(giant), str(tmp_path / "coco")]) == 0
+    assert main(["audit", str(copy), "--html", page]) == 0
+    assert main(["export", "coco", str(copy), str(tmp_path / "coco")]) == 0
 
     audited, exported = capsys.readouterr().out.split("Wrote " + page)
-    assert "1 images are missing or cannot be read" in audited
-    assert "1 images are missing or cannot be read" in exported
+    assert "4 images are missing or cannot be read" in audited
+    assert "4 images are missing or cannot be read" in exported
     unknown = {
         image["file_name"]
         for path in (tmp_path / "coco").iterdir()
         for image in json.loads(path.read_text())["images"]
         if "width" not in image
     }
-    assert len(unknown) == 1
+    assert unknown == {path.name for path in (missing, text, dds, giant)}
 
 
 def poses_in(path):

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -12,15 +13,17 @@ from mpii_pose.checks import MpiiPoseError
 from mpii_pose.formats.predictions import PredictionError
 from mpii_pose.release.archives import ArchiveError
 from mpii_pose.shards.images import ImageError
+from mpii_pose.tools import export
 from mpii_pose.tools.main import main, make_parser
 
-COMMANDS = (
-    *("", "doctor", "audit", "evaluate", "predict"),
-    *("export", "export coco", "export yolo", "export croissant", "export submission"),
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("", "build", "doctor", "audit", "evaluate", "predict", "export"),
+        *(f"export {name}" for name in ("coco", "yolo", "croissant", "submission")),
+    ],
 )
-
-
-@pytest.mark.parametrize("command", COMMANDS)
 def test_help_explains_each_command_with_examples_that_parse(command, capsys):
     with pytest.raises(SystemExit, match="0"):
         main([*command.split(), "--help"])
@@ -54,10 +57,7 @@ def run(monkeypatch):
     """Runs a command that raises an error."""
 
     def run(error):
-        def fail(args):
-            raise error
-
-        monkeypatch.setattr("mpii_pose.tools.export.run_coco", fail)
+        monkeypatch.setattr(export, "run_coco", mock.Mock(side_effect=error))
         return main(["export", "coco", "a", "b"])
 
     return run

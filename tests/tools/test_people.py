@@ -2,12 +2,14 @@
 
 import json
 import shutil
+from unittest import mock
 
 import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
 
 import mpii_pose
-from mpii_pose.release import release as release_lib
-from mpii_pose.tools import people
+from mpii_pose.tools import doctor, people
 from mpii_pose.tools.main import main
 from tests import builds, releases
 
@@ -32,45 +34,24 @@ def test_sizes_come_from_the_files_else_from_the_annotations(drawn_release, tmp_
         people.read_people_of(tmp_path, image_folder=tmp_path / "none")
 
 
-def test_damaged_and_missing_images_have_no_size(drawn_release, tmp_path):
-    (tmp_path / "text.jpg").write_text("no image")
-    (tmp_path / "dds.jpg").write_bytes(b"DDS " + bytes([124]) + bytes(200))
-    whole = next((drawn_release / "images").iterdir()).read_bytes()
-    (tmp_path / "whole.jpg").write_bytes(whole)
-
-    sizes = release_lib.read_image_sizes(
-        tmp_path, ["text.jpg", "dds.jpg", "none.jpg", "whole.jpg"]
-    )
-
-    assert set(sizes) == {"whole.jpg"}
-
-
 @pytest.fixture
 def dataset(drawn_release, tmp_path):
     return builds.build(tmp_path / "data", drawn_release).data_path
 
 
-def flip_a_byte(dataset):
-    path = next(dataset.glob("*-validation.tfrecord*"))
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 255
-    path.write_bytes(data)
-
-
-def cut_off_the_description(dataset):
-    path = dataset / "dataset_info.json"
-    path.write_bytes(path.read_bytes()[:200])
-
-
 @pytest.mark.parametrize(
-    ("damage", "words"),
+    ("file", "words"),
     [
-        (flip_a_byte, "Split validation of {} has a damaged record or lacks one"),
-        (cut_off_the_description, "{} cannot be opened"),
+        (
+            "*-validation.tfrecord*",
+            "Split validation of {} has a damaged record or lack",
+        ),
+        ("dataset_info.json", "{} cannot be opened"),
     ],
 )
-def test_a_damaged_dataset_is_one_line(damage, words, dataset, tmp_path, capsys):
-    damage(dataset)
+def test_a_damaged_dataset_is_one_line(file, words, dataset, tmp_path, capsys):
+    path = next(dataset.glob(file))
+    path.write_bytes(path.read_bytes()[:200])
 
     for command in (["export", "coco"], ["export", "croissant"], ["audit"]):
         out = [] if command == ["audit"] else [str(tmp_path / "out")]
@@ -80,6 +61,55 @@ def test_a_damaged_dataset_is_one_line(damage, words, dataset, tmp_path, capsys)
         assert f"error: {words.format(dataset)}" in error
         assert "build the dataset again" in error
         assert not (tmp_path / "out").exists()
+
+
+class Digits(tfds.testing.DummyMnist):
+    """Another dataset, with `image` and without `image_name`."""
+
+
+def test_a_dataset_of_somebody_else_is_called_so(tmp_path, capsys):
+    builder = Digits(data_dir=tmp_path / "mpii_pose")
+    builder.download_and_prepare()
+    words = f"{builder.data_path} has digits/3.0.1, not mpii_pose: expected"
+
+    assert main(["audit", str(builder.data_path)]) == 1
+    assert f"error: {words} features image, image_name" in capsys.readouterr().err
+    for path in (builder.data_path, tmp_path / "mpii_pose"):
+        (diagnosis,) = doctor.check_path(path)
+        assert diagnosis.state is doctor.State.NOTE
+        assert diagnosis.text.startswith(words)
+
+
+def test_a_dataset_that_may_not_be_read_is_not_called_damaged(dataset):
+    denied = tf.errors.PermissionDeniedError(
+        None, None, "x.tfrecord; Permission denied"
+    )
+    builder = people.open_dataset(dataset)
+
+    for error in (PermissionError(13, "Permission denied"), denied):
+        builder.as_dataset = mock.Mock(side_effect=error)
+        with pytest.raises(OSError, match=r"denied.*: ask its owner") as raised:
+            next(people.read_examples(builder, "train"))
+        assert "damaged" not in str(raised.value)
+
+
+@pytest.mark.parametrize("config", ["person", "person_crop"])
+def test_a_dataset_is_audited_with_the_images_of_its_release(
+    config, drawn_release, tmp_path, capsys
+):
+    path = builds.build(tmp_path / "data", drawn_release, config=config).data_path
+    images = drawn_release / "images"
+
+    assert main(["audit", str(path)]) == 0
+    text = capsys.readouterr().out
+    assert ("No whole images were found, so" in text) == (config == "person_crop")
+    assert "missing" not in text
+    release = people.read_people_of(path, image_folder=images)
+    whole = people.read_people_of(drawn_release)
+    assert release.image_folder == images
+    assert release.image_sizes == {n: whole.image_sizes[n] for n in release.image_names}
+    with pytest.raises(FileNotFoundError, match="no such folder of images"):
+        people.read_people_of(path, image_folder=tmp_path / "none")
 
 
 def test_a_record_that_nobody_wrote_is_missed(dataset):

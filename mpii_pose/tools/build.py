@@ -1,0 +1,108 @@
+"""Builds a dataset of MPII, or of drawn people, as `tfds build` does.
+
+Examples:
+  python -m mpii_pose build synthetic
+  python -m mpii_pose build person ~/mpii
+  python -m mpii_pose build person_crop ~/mpii --file_format array_record
+  python -m mpii_pose build image --download --data_dir /data/tensorflow_datasets
+
+CONFIG is person (a person, with the full image), person_crop (with a reduced crop),
+image (an image, with all its people) or synthetic (drawn people, without a release).
+RELEASE is a folder with a copy of MPII: the official archives, what is in them, or a
+JSON copy of the annotations with images/. Apache Beam is not needed, and TensorFlow
+only for tfrecord. `tfds build` has more options.
+"""
+
+import argparse
+import importlib.util
+import pathlib
+import shlex
+from typing import Any
+
+from mpii_pose.checks import MpiiPoseError
+from mpii_pose.release import official
+from mpii_pose.tools import doctor
+
+SYNTHETIC = "synthetic"
+CONFIGS = (*official.DATASET_BYTES, SYNTHETIC)
+FORMATS = ("tfrecord", "array_record", "parquet")
+
+
+def add_parser(commands: Any) -> None:
+    """Adds the command."""
+    text = "build a dataset for TFDS"
+    parser = commands.add_parser("build", help=text, description=__doc__)
+    text = f"one of {', '.join(CONFIGS)} (default: %(default)s)"
+    options = {"default": SYNTHETIC, "choices": CONFIGS, "metavar": "CONFIG"}
+    parser.add_argument("config", nargs="?", help=text, **options)
+    parser.add_path("release", "RELEASE", "a copy of MPII", nargs="?")
+    text = "download the official archives, 12.9 GB, unless there is a RELEASE"
+    parser.add_argument("--download", action="store_true", help=text)
+    parser.add_path("--data_dir", "DIR", "where to build (default: TFDS's folder)")
+    text = "tfrecord (the default, where TensorFlow is), array_record or parquet"
+    options = {"choices": FORMATS, "metavar": "FORMAT"}
+    parser.add_argument("--file_format", help=text, **options)
+    text = "build again what is there"
+    parser.add_argument("--overwrite", action="store_true", help=text)
+    text = "build the first N examples of each split"
+    parser.add_argument("--max_examples_per_split", type=int, metavar="N", help=text)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Builds the dataset unless it is there, and prints where and what it is."""
+    from mpii_pose.mpii_pose_dataset_builder import Builder
+
+    options = {"config": args.config, "data_dir": args.data_dir}
+    builder = Builder(**options)
+    is_built = builder.is_prepared()
+    if is_built:
+        file_format = builder.info.file_format.value
+    else:
+        file_format = FORMATS[importlib.util.find_spec("tensorflow") is None]
+    wanted = args.file_format or file_format
+    if is_built and wanted != file_format:
+        raise MpiiPoseError(
+            f"{builder.data_path} is there as {file_format}; to build it as {wanted}, "
+            f"remove it first: rm -r {shlex.quote(str(builder.data_path))}"
+        )
+    if args.overwrite or not is_built:
+        builder = Builder(**options, file_format=wanted)
+        _build(builder, args)
+        print(f"Built: {builder.data_path}")
+    else:
+        print(f"Already there: {builder.data_path}")
+    for name, split in builder.info.splits.items():
+        print(f"{name}: {split.num_examples:,} examples")
+    return 0
+
+
+def _build(builder: Any, args: argparse.Namespace) -> None:
+    import tensorflow_datasets as tfds
+
+    count, drawn = args.max_examples_per_split, args.config == SYNTHETIC
+    if count is not None and count < 1:
+        raise MpiiPoseError(f"--max_examples_per_split must be 1 or more, got {count}")
+    if drawn and args.release:
+        raise MpiiPoseError(
+            f"{SYNTHETIC} is drawn, and takes no release: {args.release}"
+        )
+    if not (drawn or args.release or args.download):
+        raise MpiiPoseError(
+            f"{args.config} is built from a copy of MPII. Name its folder: python -m "
+            f"mpii_pose build {args.config} RELEASE\nor let it be downloaded, 12.9 GB, "
+            f"with --download. {SYNTHETIC} needs no copy."
+        )
+    if args.download and not args.release:
+        print(doctor.check_disk(pathlib.Path(builder.data_dir_root)).text)
+    config = tfds.download.DownloadConfig(
+        manual_dir=args.release, max_examples_per_split=count
+    )
+    if args.overwrite:
+        config.download_mode = tfds.download.GenerateMode.REUSE_CACHE_IF_EXISTS
+    try:
+        builder.download_and_prepare(download_config=config)
+    except ModuleNotFoundError as error:
+        advice = f"install it, or choose another --file_format: {', '.join(FORMATS)}"
+        file_format = builder.info.file_format.value
+        raise MpiiPoseError(f"{file_format} needs {error.name}: {advice}") from error

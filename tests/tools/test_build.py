@@ -1,0 +1,118 @@
+"""The command builds what `tfds build` does, asks before a download, and is brief."""
+
+from unittest import mock
+
+import pytest
+
+import mpii_pose
+from mpii_pose.release import download
+from mpii_pose.tools import build
+from mpii_pose.tools.main import main
+from mpii_pose.tools.people import open_dataset, read_examples
+from tests import builds
+
+
+@pytest.fixture
+def run(drawn_release, tmp_path, capsys):
+    """Runs the command; returns exit code, lines of output and of errors."""
+
+    def run(*options, config="person", release=drawn_release):
+        words = ["build", config, *([str(release)] if release else []), *options]
+        code = main([*words, "--data_dir", str(tmp_path / "data")])
+        printed = capsys.readouterr()
+        return code, printed.out.splitlines(), printed.err.splitlines()
+
+    return run
+
+
+def test_every_config_can_be_named():
+    assert set(build.CONFIGS) == set(mpii_pose.Builder.builder_configs)
+
+
+@pytest.mark.parametrize("file_format", build.FORMATS)
+def test_command_builds_the_dataset_and_prints_what_is_in_it(
+    file_format, run, drawn_release, tmp_path
+):
+    code, lines, _ = run("--file_format", file_format)
+
+    folder = tmp_path / "data" / "mpii_pose" / "person" / "1.0.0"
+    people = mpii_pose.read_people(drawn_release)
+    counts = [f"{name}: {len(group)} examples" for name, group in people.items()]
+    assert code == 0
+    assert lines[-5:] == [f"Built: {folder}", *counts]
+    other = builds.build(tmp_path / "other", drawn_release)
+    found = list(read_examples(open_dataset(folder), "validation"))
+    builds.assert_same_examples(found, list(read_examples(other, "validation")))
+
+
+def test_what_is_there_is_built_again_only_when_asked(run):
+    assert run("--max_examples_per_split", "3")[1][-4] == "train: 3 examples"
+
+    code, lines, _ = run(release=None)
+    assert code == 0
+    assert lines[0].startswith("Already there: ")
+    assert lines[1] == "train: 3 examples"
+    assert run("--overwrite")[1][-4] == "train: 34 examples"
+    code, _, (error,) = run("--file_format", "parquet", "--overwrite")
+    assert code == 1
+    assert "is there as tfrecord; to build it as parquet, remove it first" in error
+
+
+def test_nothing_is_downloaded_unasked(run, monkeypatch):
+    asked = mock.Mock(side_effect=ConnectionError("no network"))
+    monkeypatch.setattr(download, "download_release", asked)
+
+    for config in ("person", "person_crop", "image"):
+        code, _, errors = run(config=config, release=None)
+        assert code == 1
+        assert f"python -m mpii_pose build {config} RELEASE" in errors[0]
+        assert "--download" in errors[1]
+    asked.assert_not_called()
+
+    code, lines, errors = run("--download", release=None)
+    assert lines[0].startswith("MPII on disk: downloading the archives 12.9 GB")
+    assert (code, errors[-1]) == (1, "error: no network")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"release": "/none"}, "No annotations of MPII Human Pose in /none"),
+        ({"config": "synthetic"}, "synthetic is drawn, and takes no release"),
+    ],
+)
+def test_errors_take_a_few_lines(options, words, run):
+    code, _, errors = run(**options)
+
+    assert code == 1
+    assert words in errors[0]
+    assert len(errors) < 12
+    assert run("--max_examples_per_split", "0")[2] == [
+        "error: --max_examples_per_split must be 1 or more, got 0"
+    ]
+
+
+def test_an_unknown_config_is_answered_with_the_known_ones(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["build", "persons"])
+
+    error = capsys.readouterr().err
+    assert all(repr(name) in error for name in build.CONFIGS)
+
+
+def test_neither_beam_nor_tensorflow_is_needed(drawn_release, tmp_path):
+    for name in ("tensorflow", "apache_beam"):
+        text = f"raise ModuleNotFoundError('No module named {name}', name='{name}')"
+        (tmp_path / f"{name}.py").write_text(text)
+    words = "python", "-m", "mpii_pose", "build", "person", str(drawn_release)
+    path = f"{tmp_path}:{builds.ROOT}"
+
+    for file_format in ("array_record", "tfrecord"):
+        data_dir = str(tmp_path / file_format)
+        options = "--data_dir", data_dir, "--file_format", file_format
+        process = builds.run(*words, *options, PYTHONPATH=path)
+
+        built = "train: 34 examples" in process.stdout
+        assert built == (file_format == "array_record"), process.stderr
+        assert "Traceback" not in process.stderr
+    assert "error: tfrecord needs tensorflow: install it, or ch" in process.stderr
