@@ -15,6 +15,13 @@ ROOT = pathlib.Path(__file__).parents[1]
 SPLITS = ["train", "validation", "validation_others", "test"]
 # Leaves images as they are stored.
 ENCODED = {"image": tfds.decode.SkipDecoding()}
+# Takes away what Python has on Linux alone, or not on Windows.
+ELSEWHERE = """
+import os, sys
+for name in ("sched_getaffinity", "register_at_fork", "fork"):
+    vars(os).pop(name, None)
+sys.modules["fcntl"] = None
+"""
 
 
 def build(

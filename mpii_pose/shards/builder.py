@@ -9,6 +9,7 @@ from absl import logging
 from etils import epath
 
 from mpii_pose import progress, tfds_private, workplace
+from mpii_pose.files import user_path
 from mpii_pose.shards.plan import ExampleEncoder, Shard, plan_split
 
 
@@ -22,6 +23,11 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
 
     # The user's options, for `_split_generators`.
     _asked = tfds.download.DownloadConfig()
+
+    def __init__(self, *, data_dir: epath.PathLike | None = None, **kwargs: Any):
+        # TFDS expands the `~` of all other folders.
+        data_dir = user_path(data_dir) if data_dir else None
+        super().__init__(data_dir=data_dir, **kwargs)
 
     def is_prepared(self) -> bool:
         """Returns whether the dataset is there; TFDS warns of a missing folder."""

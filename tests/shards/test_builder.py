@@ -387,6 +387,41 @@ def test_command_line_builds_from_anywhere_by_import(drawn_release, tmp_path):
     assert builder.info.splits["train"].shard_lengths == [4, 3]
 
 
+def test_package_builds_on_systems_without_forks_and_file_locks(
+    drawn_release, tmp_path
+):
+    code = (
+        f"{builds.ELSEWHERE}\nfrom tests import builds\n"
+        "builder = builds.build(*sys.argv[1:], file_format='array_record')\n"
+        "print(builder.info.splits['train'].num_examples)\n"
+    )
+
+    result = builds.run("python", "-c", code, str(tmp_path), str(drawn_release))
+
+    count = len(mpii_pose.read_people(drawn_release)["train"])
+    assert result.stdout.splitlines()[-1] == str(count), result.stderr
+
+
+@pytest.mark.parametrize("options", [{}, {"download_dir": "~/downloads"}])
+def test_tilde_is_the_home_in_every_folder(release, tmp_path, monkeypatch, options):
+    home = tmp_path / "home"
+    shutil.move(release, home / "mpii")
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))  # Windows.
+    config = tfds.download.DownloadConfig(manual_dir="~/mpii")
+
+    builder = mpii_pose.Builder(data_dir="~/data", config="person")
+    builder.download_and_prepare(download_config=config, **options)
+
+    assert builder.data_path == home / "data/mpii_pose/person/1.0.0"
+    again = tfds.builder("mpii_pose/person", data_dir="~/data")
+    assert builds.read(again, "train")
+    assert not list((tmp_path / "work").iterdir())
+    assert (home / "downloads").exists() == bool(options)
+
+
 def test_importing_the_package_registers_the_builder_and_stays_light():
     code = (
         "import sys, tensorflow_datasets as tfds, mpii_pose\n"
