@@ -9,6 +9,7 @@ from absl import logging
 from etils import epath
 
 from mpii_pose import progress, tfds_private, workplace
+from mpii_pose.checks import MpiiPoseError
 from mpii_pose.files import user_path
 from mpii_pose.shards.plan import ExampleEncoder, Shard, plan_split
 
@@ -53,10 +54,12 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
             folder.mkdir(parents=True, exist_ok=True)
             with workplace.lock(folder):
                 super().download_and_prepare(**kwargs)
-        except OSError as error:
+        except (MpiiPoseError, OSError) as error:
+            taken = isinstance(error, OSError) and workplace.is_there_already(error)
             # Another host, whose locks are not seen here, may have built it meanwhile.
-            if not (workplace.is_there_already(error) and self.is_prepared()):
-                raise
+            if not (taken and self.is_prepared()):
+                # The message has all that the steps up to here would say.
+                raise error.with_traceback(None) from None
             logging.warning("Another process has built %s: taking it", self.data_dir)
             self.info.read_from_directory(self.data_dir)
         except KeyboardInterrupt as error:

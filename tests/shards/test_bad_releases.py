@@ -1,6 +1,7 @@
 """A build that cannot be right stops, says why, and leaves nothing that looks built."""
 
 import shutil
+import traceback
 
 import pytest
 import tensorflow_datasets as tfds
@@ -24,6 +25,10 @@ def assert_refused(tmp_path, manual_dir, error, message, **options):
     with pytest.raises(error, match=message) as caught:
         builds.build(data_dir, manual_dir, **options)
     assert not builds.prepared(data_dir)
+    if not options.get("beam_runner"):  # Beam's traceback is long.
+        assert "".join(traceback.format_exception(caught.value)).count("Trace") == 1
+        last = traceback.extract_tb(caught.value.__traceback__)[-1]
+        assert last.name == "download_and_prepare"
     with pytest.raises(AssertionError, match="could not find data"):
         tfds.load("mpii_pose/person", data_dir=data_dir, download=False)
     return str(caught.value)
