@@ -3,7 +3,6 @@
 import dataclasses
 import io
 import shutil
-import tarfile
 import zipfile
 
 import apache_beam
@@ -94,31 +93,13 @@ def test_beam_pipeline_result_is_processed(drawn_release, tmp_path, monkeypatch)
     assert result.state == apache_beam.runners.runner.PipelineState.DONE
 
 
-def pack(release, folder):
-    """Writes a release as the two official archives."""
-    folder.mkdir()
-    with tarfile.open(folder / "mpii_human_pose_v1.tar.gz", "w:gz") as archive:
-        archive.add(release / "images", "images")
-    annotations = release / "mpii_human_pose_v1_u12_2"
-    with zipfile.ZipFile(folder / "mpii_human_pose_v1_u12_2.zip", "w") as archive:
-        for path in annotations.iterdir():
-            archive.write(path, f"{annotations.name}/{path.name}")
+def test_release_is_built_from_its_archives(frames, drawn_release, tmp_path):
+    images, annotations = "mpii_human_pose_v1", "mpii_human_pose_v1_u12_2"
+    manual = tmp_path / "manual"
+    shutil.make_archive(manual / images, "gztar", drawn_release, "images")
+    shutil.make_archive(manual / annotations, "zip", drawn_release, annotations)
 
-
-def link(release, folder):
-    """Names the parts of a release by symbolic links."""
-    folder.mkdir()
-    for path in release.iterdir():
-        (folder / path.name).symlink_to(path)
-
-
-@pytest.mark.parametrize("arrange", [pack, link])
-def test_release_is_built_from_archives_and_links(
-    frames, drawn_release, tmp_path, arrange
-):
-    arrange(drawn_release, tmp_path / "manual")
-
-    builder = builds.build(tmp_path / "data", tmp_path / "manual")
+    builder = builds.build(tmp_path / "data", manual)
 
     for split in SPLITS:
         builds.assert_same_examples(
@@ -126,30 +107,11 @@ def test_release_is_built_from_archives_and_links(
         )
 
 
-def test_tutorials_layout_just_works(drawn_release, tmp_path):
-    people = mpii_pose.read_people(drawn_release)
-    names = {"train": "train.json", "validation": "validation.json"}
-    releases.write_hrnet(tmp_path / "mpii_human_pose_v1_u12_2", people, names)
-    (tmp_path / "images").symlink_to(drawn_release / "images")
+def test_richest_of_two_sources_wins_and_is_named(release, tmp_path, log):
+    people = mpii_pose.read_people(release)
+    releases.write_cpm(release / "mpii_annotations.json", people)
 
-    builder = builds.build(tmp_path / "data", tmp_path)
-
-    assert list(builder.info.splits) == ["train", "validation"]
-    assert builder.info.metadata["source"] == "HRNet / MMPose JSON"
-    assert builder.info.metadata["tells_occluded_from_visible"] is False
-    for split in names:
-        examples = sorted(builds.read(builder, split), key=lambda e: e["index"])
-        for example, person in zip(examples, people[split], strict=True):
-            np.testing.assert_array_equal(example["keypoints"], person.keypoints)
-            assert Visibility.OCCLUDED not in example["visibility"]
-
-
-def test_richest_of_two_sources_wins_and_is_named(drawn_release, tmp_path, log):
-    people = mpii_pose.read_people(drawn_release)
-    link(drawn_release, tmp_path / "manual")
-    releases.write_cpm(tmp_path / "manual" / "mpii_annotations.json", people)
-
-    builder = builds.build(tmp_path / "data", tmp_path / "manual")
+    builder = builds.build(tmp_path / "data", release)
 
     assert builder.info.metadata["source"] == "official .mat"
     assert "Reading people from the official .mat" in log.text
@@ -211,18 +173,24 @@ def test_images_of_people_who_are_not_asked_for_may_be_missing(release, tmp_path
     assert [split.num_examples for split in builder.info.splits.values()] == [1] * 4
 
 
-def test_build_says_once_what_is_missing_of_mpii(
-    drawn_release, tmp_path, log, monkeypatch
+def test_tutorials_layout_just_works_and_what_is_missing_of_mpii_is_said(
+    drawn_release, tmp_path, log
 ):
     people = mpii_pose.read_people(drawn_release)
-    names = {"train": "train.json", "validation": "valid.json"}
-    releases.write_hrnet(tmp_path / "hrnet" / "annot", people, names)
-    releases.write_cpm(tmp_path / "mpii_annotations.json", people)
-    for folder in (tmp_path, tmp_path / "hrnet"):
-        (folder / "images").symlink_to(drawn_release / "images")
+    names = {"train": "train.json", "validation": "validation.json"}
+    releases.write_hrnet(tmp_path / "mpii_human_pose_v1_u12_2", people, names)
+    (tmp_path / "images").symlink_to(drawn_release / "images")
 
-    builds.build(tmp_path / "data", tmp_path / "hrnet")
+    builder = builds.build(tmp_path / "data", tmp_path)
 
+    assert list(builder.info.splits) == ["train", "validation"]
+    assert builder.info.metadata["source"] == "HRNet / MMPose JSON"
+    assert builder.info.metadata["tells_occluded_from_visible"] is False
+    for split in names:
+        examples = sorted(builds.read(builder, split), key=lambda e: e["index"])
+        for example, person in zip(examples, people[split], strict=True):
+            np.testing.assert_array_equal(example["keypoints"], person.keypoints)
+            assert Visibility.OCCLUDED not in example["visibility"]
     (line,) = (r.getMessage() for r in log.records if "not all of MPII" in r.message)
     assert f"{len(people['train'])} people in train (MPII: 22,246)" in line
     assert f"{len(people['validation'])} people in validation (MPII: 2,958)" in line
@@ -230,12 +198,18 @@ def test_build_says_once_what_is_missing_of_mpii(
     assert "0 people in test (MPII: 11,731)" in line
     assert "occluded" in line
 
-    # Of all of MPII there is nothing to say.
-    log.clear()
-    monkeypatch.setattr(
-        official, "PEOPLE", {split: len(people[split]) for split in names}
-    )
-    builds.build(tmp_path / "other", tmp_path)
+
+def test_of_all_of_mpii_nothing_is_said_to_be_missing(
+    drawn_release, tmp_path, log, monkeypatch
+):
+    people = mpii_pose.read_people(drawn_release)
+    counts = {split: len(people[split]) for split in ("train", "validation")}
+    monkeypatch.setattr(official, "PEOPLE", counts)
+    releases.write_cpm(tmp_path / "mpii_annotations.json", people)
+    (tmp_path / "images").symlink_to(drawn_release / "images")
+
+    builds.build(tmp_path / "data", tmp_path)
+
     assert "Reading people" in log.text
     assert "not all of MPII" not in log.text
 

@@ -22,14 +22,13 @@ from apache_beam.runners.direct.direct_runner import (
 
 import mpii_pose
 from mpii_pose import workplace
-from mpii_pose.shards.images import ImageError
 from mpii_pose.shards.plan import Shard
 from tests import builds
 
 BUILD = (
     "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    "from tests import builds; builds.build(*sys.argv[1:3], file_format='array_record',"
-    " num_shards=int(sys.argv[3]))"
+    "from tests import builds; builds.build(*sys.argv[1:], file_format='array_record',"
+    " num_shards=4)"
 )
 
 
@@ -38,10 +37,9 @@ def start_build(tmp_path):
     """Starts builds into `tmp_path` in other processes, which end with the test."""
     processes = []
 
-    def start(release, num_shards=4) -> subprocess.Popen:
-        arguments = [tmp_path, release, str(num_shards)]
+    def start(release) -> subprocess.Popen:
         process = subprocess.Popen(
-            [sys.executable, "-c", BUILD, *arguments],
+            [sys.executable, "-c", BUILD, tmp_path, release],
             cwd=builds.ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -131,6 +129,7 @@ def test_killed_build_leaves_no_trace_in_the_next(
     builds.build(tmp_path, drawn_release, num_shards=4, file_format="array_record")
 
     assert str(left) in log.text
+    assert left.exists()  # It could be another host's, at work.
     assert files(tmp_path) == expected
 
 
@@ -175,17 +174,6 @@ def test_second_build_waits_for_the_first_and_takes_its_dataset(
     assert len(builder.as_data_source(split="train")) > 0
 
 
-def test_two_builds_started_together_both_succeed(
-    start_build, drawn_release, tmp_path, expected
-):
-    processes = [start_build(drawn_release) for _ in range(2)]
-
-    outputs = [process.communicate(timeout=120)[0] for process in processes]
-
-    assert [process.returncode for process in processes] == [0, 0], outputs
-    assert files(tmp_path) == expected
-
-
 @pytest.mark.parametrize("shared", [False, True], ids=["two_builders", "one_builder"])
 def test_two_threads_build_once(drawn_release, tmp_path, log, shared):
     config = tfds.download.DownloadConfig(manual_dir=drawn_release)
@@ -204,20 +192,6 @@ def test_two_threads_build_once(drawn_release, tmp_path, log, shared):
     assert log.text.count("Reading people") == 1
     for builder in builders:
         assert builds.read(builder, "train")
-
-
-def test_what_another_build_left_is_named_and_never_deleted(
-    drawn_release, tmp_path, log
-):
-    theirs = dataset(tmp_path).with_name("incomplete.ABC123_1.0.0")
-    theirs.mkdir(parents=True)
-    (theirs / "file").touch()
-
-    builder = builds.build(tmp_path, drawn_release)
-
-    assert builds.read(builder, "train")
-    assert (theirs / "file").exists()
-    assert str(theirs) in log.text
 
 
 def test_of_two_hosts_without_locks_the_slower_takes_what_the_faster_built(
@@ -331,26 +305,3 @@ def test_data_dir_that_cannot_be_written_is_named(drawn_release, tmp_path):
         builds.build(tmp_path / "file", drawn_release)
 
     assert str(tmp_path / "file") in str(caught.value)
-
-
-@pytest.mark.parametrize("change", ["removed", "changed"])
-def test_image_that_changes_after_planning_stops_the_build(
-    change, release, tmp_path, monkeypatch
-):
-    write = Shard.write
-
-    def change_then_write(self, *args):
-        for path in (release / "images").iterdir():
-            path.unlink()
-            if change == "changed":
-                path.write_bytes(b"another")
-        write(self, *args)
-
-    monkeypatch.setattr(Shard, "write", change_then_write)
-
-    message = "No such file" if change == "removed" else "changed during the build"
-    with pytest.raises(ImageError, match=rf"Person .*/\d: .*{message}"):
-        builds.build(tmp_path / "data", release)
-
-    assert not builds.prepared(tmp_path / "data")
-    assert not unfinished(tmp_path / "data")

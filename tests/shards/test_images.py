@@ -284,6 +284,13 @@ def test_crop_of_a_grey_or_cmyk_frame_is_rgb(tmp_path, mode):
     assert pixels_of(crop.read()).shape == (crop.box.height, crop.box.width, 3)
 
 
+def test_file_of_another_size_in_bytes_than_planned_is_refused(tmp_path, picture):
+    file = stored(tmp_path, encode(picture, "JPEG"))
+
+    with pytest.raises(ImageError, match=r"1\.jpg changed .* bytes were 7 when"):
+        dataclasses.replace(file, num_bytes=7).read()
+
+
 def test_crop_of_a_frame_of_another_size_than_planned_is_refused(tmp_path):
     crop, _ = cut_out(tmp_path, noise((90, 120)), (50, 43), 45, 1)
     wrong = dataclasses.replace(crop.file, size=(91, 120))
