@@ -106,10 +106,8 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
     def _write_in_process(self, shards: Sequence[Shard]) -> None:
         encoder = ExampleEncoder(self.info.features)
         writer = tfds_private.example_writer(self)
-        total, text = (
-            sum(len(s.examples) for s in shards),
-            f"Writing {len(shards)} shards",
-        )
+        total = sum(len(shard.examples) for shard in shards)
+        text = f"Writing {len(shards)} shards"
         with progress.bar(total=total, desc=text, unit=" images") as bar:
             for shard in shards:
                 shard.write(encoder, writer, bar.update, _num_threads())

@@ -111,10 +111,12 @@ class ImageFile(StoredImage):
             return encode_jpeg(as_rgb(image), quality=JPEG_QUALITY)
 
     def decode(self, *, reduction: float) -> tuple[PIL.Image.Image, int]:
-        """Returns the pixels in RGB, and how many times smaller each side is.
+        """Returns the pixels in RGB, and how many times smaller each side is: 1 to 8.
 
-        A JPEG is decoded at 1/2, 1/4 or 1/8 of its size (rounded up) if, of what will
-        be reduced by `reduction`, `DRAFT_MARGIN` times the needed pixels remain.
+        Args:
+            reduction: How much smaller a side will be made. A JPEG is decoded at 1/2,
+                1/4 or 1/8 of its size (rounded up) if `DRAFT_MARGIN` times as many
+                pixels as will be needed remain.
 
         Raises:
             ImageError: As for `read`.
@@ -143,7 +145,7 @@ class ImageFile(StoredImage):
             data = epath.Path(self.path).read_bytes()
         except OSError as error:
             raise ImageError(f"Cannot read image {self.path}: {error}") from None
-        self._check_unchanged("bytes", len(data), self.num_bytes)
+        self._check_unchanged(len(data), self.num_bytes, "bytes")
         try:
             with (
                 refusing_truncated_images(),
@@ -152,7 +154,7 @@ class ImageFile(StoredImage):
                 width, height = image.size
                 if width * height > MAX_PIXELS:
                     raise ValueError(f"{width} x {height} pixels, over {MAX_PIXELS:,}")
-                self._check_unchanged("(height, width)", (height, width), self.size)
+                self._check_unchanged((height, width), self.size, "(height, width)")
                 if image.format == "JPEG" and self.check_pixels:
                     check_pixels(data, image.mode)
                 yield data, image
@@ -164,11 +166,11 @@ class ImageFile(StoredImage):
                 "take its people out of the annotations"
             ) from None
 
-    def _check_unchanged(self, what: str, found: Any, planned: Any) -> None:
+    def _check_unchanged(self, found: Any, planned: Any, unit: str) -> None:
         if planned is not None and found != planned:
             raise ImageError(
-                f"Image {self.path} changed during the build: its {what} were {planned}"
-                f" when the shards were planned and are {found} now"
+                f"Image {self.path} changed during the build: it had {planned} {unit} "
+                f"when the shards were planned and has {found} now"
             )
 
 
