@@ -7,7 +7,6 @@ import concurrent.futures
 import contextlib
 import os
 import pathlib
-import resource
 import signal
 import subprocess
 import sys
@@ -24,6 +23,9 @@ import mpii_pose
 from mpii_pose import workplace
 from mpii_pose.shards.plan import Shard
 from tests import builds
+
+# Windows has neither such limits, nor pipes in folders, nor SIGSTOP.
+resource = pytest.importorskip("resource")
 
 BUILD = (
     "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
