@@ -147,18 +147,14 @@ def _synthetic_release(
 def _image_files(release: Release, config: PoseConfig) -> Mapping[str, ImageFile]:
     """Finds the images of all people; raises ImageError if one is missing."""
     names = release.image_names
-    files = find_image_files(
-        release.image_folder,
-        names,
-        check_pixels=config.check_pixels,
-        with_sizes=config.layout.needs_image_sizes,
-    )
+    folder, check = release.image_folder, config.check_pixels
+    files = find_image_files(folder, names, check_pixels=check)
     lost = [person for person in release.everybody if person.image_name not in files]
     if lost:
         first = ", ".join(FullFrame().key(person) for person in lost[:5])
         raise ImageError(
             f"{len(names) - len(files)} of {len(names)} images are missing in "
-            f"{release.image_folder}, where the annotations have people in them, the "
+            f"{folder}, where the annotations have people in them, the "
             f"first of {len(lost)} being {first} (image/person). Extract "
             f"{official.IMAGES_ARCHIVE} again, or take the people out of the "
             "annotations"

@@ -11,7 +11,7 @@ import dataclasses
 import io
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -318,19 +318,11 @@ def check_pixels(data: bytes, mode: str = "RGB") -> None:
 
 
 def find_image_files(
-    folder: epath.PathLike,
-    image_names: Iterable[str],
-    *,
-    check_pixels: bool = False,
-    with_sizes: bool = False,
+    folder: epath.PathLike, names: Collection[str], *, check_pixels: bool = False
 ) -> Mapping[str, ImageFile]:
-    """Returns the image files that are in a folder, by name.
-
-    `with_sizes` reads their (height, width); `check_pixels` is that of `ImageFile`.
-    """
+    """Returns the image files that are in a folder, by name, with their sizes."""
     folder = epath.Path(folder)
-    names = list(dict.fromkeys(image_names))
-    sizes = read_image_sizes(folder, names) if with_sizes else {}
+    sizes = read_image_sizes(folder, names)
     files: dict[str, ImageFile] = {}
 
     def find(name: str) -> None:

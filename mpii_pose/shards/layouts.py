@@ -34,7 +34,6 @@ class Layout(abc.ABC):
     """Base of the layouts: an example is made of an item, here of one person."""
 
     name = ""  # Also that of its config.
-    needs_image_sizes = False  # Whether examples depend on the sizes of images.
     supervised_keys = ("image", "keypoints")  # Input and target of `as_supervised`.
 
     @abc.abstractmethod
@@ -121,7 +120,6 @@ class PersonCrop(Layout):
     subsampling: str = "4:4:4"
 
     name = "person_crop"
-    needs_image_sizes = True
 
     def __post_init__(self) -> None:
         for name, high in (("pixels", 10_000), ("reach", 100), ("quality", 100)):

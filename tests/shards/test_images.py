@@ -189,9 +189,7 @@ def test_files_are_found_with_their_sizes(tmp_path, picture):
     picture.save(tmp_path / "1.jpg")
     (tmp_path / "2.jpg").write_bytes(b"123")
 
-    found = find_image_files(
-        tmp_path, ["2.jpg", "1.jpg", "3.jpg", "1.jpg"], with_sizes=True
-    )
+    found = find_image_files(tmp_path, ["2.jpg", "1.jpg", "3.jpg"])
 
     assert {name: (file.num_bytes, file.size) for name, file in found.items()} == {
         "1.jpg": ((tmp_path / "1.jpg").stat().st_size, (48, 64)),
@@ -204,7 +202,7 @@ def test_files_are_found_with_their_sizes(tmp_path, picture):
 def cut_out(tmp_path, image, middle, side, reduction, quality=95):
     """Returns the crop of a picture, and the picture's pixels as decoded."""
     image.save(tmp_path / "1.jpg", quality=100)
-    (file,) = find_image_files(tmp_path, ["1.jpg"], with_sizes=True).values()
+    (file,) = find_image_files(tmp_path, ["1.jpg"]).values()
     box = fit_crop_box(middle, side, file.size, reduction=reduction)
     return Crop(file, box, quality, "4:4:4"), pixels_of(file.read())
 
