@@ -98,10 +98,13 @@ def block(release) -> pathlib.Path:
     return path
 
 
-def opened(pipe):
-    """Opens a pipe if somebody waits at its other end."""
+def half_done(data_dir, pipe):
+    """Opens the pipe if a build waits at its other end and has written train."""
     with contextlib.suppress(OSError):
-        return os.fdopen(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK), "w")
+        end = os.fdopen(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK), "w")
+        if list((data_dir / "mpii_pose").rglob("*train*")):
+            return end
+        end.close()  # It plans, and asks for the size of the image.
 
 
 def kill(process):
@@ -118,7 +121,7 @@ def test_killed_build_leaves_no_trace_in_the_next(
     process = start_build(release)
     with contextlib.ExitStack() as stack:
         if between_shards:
-            stack.enter_context(wait_for(lambda: opened(pipe)))
+            stack.enter_context(wait_for(lambda: half_done(tmp_path, pipe)))
         else:
             wait_for(lambda: temporary_folders(tmp_path))
         kill(process)
@@ -267,7 +270,7 @@ def test_interrupt_cancels_the_job_on_beam_or_says_that_it_may_go_on(
 def test_build_stopped_by_ctrl_c_is_tidy_and_brief(start_build, release, tmp_path):
     pipe = block(release)
     process = start_build(release)
-    with wait_for(lambda: opened(pipe)):
+    with wait_for(lambda: half_done(tmp_path, pipe)):
         process.send_signal(signal.SIGINT)
         time.sleep(1)  # A thread reads on until the pipe is closed.
 
