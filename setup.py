@@ -36,6 +36,9 @@ setuptools.setup(
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
     ],
     python_requires=">=3.11",
+    # With it, an editable installation is a path, which comes before a folder named
+    # mpii_pose in the working directory.
+    package_dir={"": "."},
     packages=setuptools.find_packages(include=["mpii_pose", "mpii_pose.*"]),
     package_data={
         "mpii_pose": ["*.bib", "*.md", "*.tsv", "*.txt", "py.typed"],

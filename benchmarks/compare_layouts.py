@@ -139,7 +139,7 @@ def read_people(
     there = {image.name for image in images.iterdir()}
     people = [p for p in people if p.image_name in there][: options.count]
     names = [person.image_name for person in people]
-    return people, find_image_files(images, names, with_sizes=True)
+    return people, find_image_files(images, names)
 
 
 def build(

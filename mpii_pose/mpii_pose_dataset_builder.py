@@ -13,13 +13,7 @@ from mpii_pose.release import download, find, official
 from mpii_pose.release.release import Release, check_sizes, read_release
 from mpii_pose.shards.builder import PlannedShardsBuilder
 from mpii_pose.shards.images import ImageError, ImageFile, find_image_files
-from mpii_pose.shards.layouts import (
-    FullFrame,
-    Layout,
-    PersonCrop,
-    WholeImage,
-    layout_from,
-)
+from mpii_pose.shards.layouts import FullFrame, layout_from
 from mpii_pose.shards.plan import KeyExample
 
 LICENSE = (
@@ -40,30 +34,19 @@ class PoseConfig(tfds.core.BuilderConfig):
         num_people: Number of labelled people in a synthetic release; None to read
             MPII's.
         seed: Seed of the synthetic release.
-        layout: The features, the examples and their keys: a layout such as
-            `PersonCrop(pixels=256)`, its name, or {"name": "person_crop", "pixels":
-            256}.
-        check_pixels: Whether each JPEG is decoded to find damage in its middle, as the
-            doctor does; a build takes about three times as long then.
-        num_threads: Number of threads that read, crop and encode images in this
-            process; None for one per core. Workers elsewhere use one each.
-        mirror: Address of a folder with the official archives that is not the
-            authors'; None for that of MPII_POSE_MIRROR, if there is one.
+        layout: The features, the examples and their keys: a `Layout`, its name, or
+            {"name": "person_crop", "pixels": 256}.
+        check_pixels: Whether each JPEG is decoded to find damage in its middle; a build
+            takes about three times as long then.
     """
 
     num_people: int | None = None
     seed: int = 0
-    layout: Layout = dataclasses.field(default_factory=FullFrame)
+    layout: Any = "person"
     check_pixels: bool = False
-    num_threads: int | None = None
-    mirror: str | None = None
 
     def __post_init__(self) -> None:
         self.layout = layout_from(self.layout)
-        if self.num_threads is not None and self.num_threads < 1:
-            raise ValueError(
-                f"num_threads must be None, or 1 or more, got {self.num_threads}"
-            )
 
 
 # `tfds build mpii_pose` without a --config builds each of `BUILDER_CONFIGS`, not these.
@@ -72,12 +55,12 @@ BY_NAME_ONLY = [
         name="person_crop",
         description="Each person of MPII Human Pose, with a reduced crop around them: "
         "a seventh of the disk, and about a third of the time to load.",
-        layout=PersonCrop(),
+        layout="person_crop",
     ),
     PoseConfig(
         name="image",
         description="Each image of MPII Human Pose once, with all of its people.",
-        layout=WholeImage(),
+        layout="image",
     ),
 ]
 
@@ -114,37 +97,29 @@ class Builder(PlannedShardsBuilder):
         self, dl_manager: tfds.download.DownloadManager
     ) -> dict[str, Iterable[KeyExample]]:
         config, layout = self.builder_config, self.builder_config.layout
-        max_examples = self._asked.max_examples_per_split
+        most = self._asked.max_examples_per_split
         if config.num_people:
-            folder = _synthetic_release(
-                dl_manager.download_dir, num_people=config.num_people, seed=config.seed
-            )
+            downloads = dl_manager.download_dir
+            folder = _synthetic_release(downloads, config.num_people, config.seed)
             release = read_release(find.find(folder))
         else:
+            place = self.data_dir_root
+            step = download.dataset_step(layout.name, place, max_examples=most)
             release = download.obtain_release(
-                dl_manager,
-                manual_dir=self._asked.manual_dir,
-                mirror=config.mirror,
-                dataset=download.dataset_step(
-                    layout.name, self.data_dir_root, max_examples=max_examples
-                ),
+                dl_manager, manual_dir=self._asked.manual_dir, dataset=step
             )
         _log_differences(release)
-        # From here on, only what is written.
-        splits = {
-            split: items[:max_examples]
-            for split, items in layout.splits(release.people).items()
-        }
+        splits = {s: items[:most] for s, items in layout.splits(release.people).items()}
         people = {
             split: [person for item in items for person in layout.people(item)]
             for split, items in splits.items()
         }
-        release = dataclasses.replace(release, people=people)
-        images = _image_files(release, config)
+        written = dataclasses.replace(release, people=people)
+        images = _image_files(written, config)
         sizes = {name: file.size for name, file in images.items() if file.size}
         for text in check_sizes(people, release.stated_sizes, sizes):
             logging.warning("%s", text)
-        self.info.metadata.update(_metadata(release) | layout.metadata())
+        self.info.metadata.update(_metadata(written), layout=layout.metadata())
         return {
             split: self._generate_examples(items, images)
             for split, items in splits.items()
@@ -155,12 +130,9 @@ class Builder(PlannedShardsBuilder):
     ) -> Iterable[KeyExample]:
         return self.builder_config.layout.examples(items, images)
 
-    def _num_threads(self) -> int:
-        return self.builder_config.num_threads or super()._num_threads()
-
 
 def _synthetic_release(
-    download_dir: epath.PathLike, *, num_people: int, seed: int
+    download_dir: epath.PathLike, num_people: int, seed: int
 ) -> epath.Path:
     """Returns the folder of a synthetic release, which is kept like a download."""
 
@@ -178,22 +150,15 @@ def _synthetic_release(
 def _image_files(release: Release, config: PoseConfig) -> Mapping[str, ImageFile]:
     """Finds the images of all people; raises ImageError if one is missing."""
     names = release.image_names
-    files = find_image_files(
-        release.image_folder,
-        names,
-        check_pixels=config.check_pixels,
-        with_sizes=True,
-    )
-    keys = [
-        FullFrame().key(person)
-        for person in release.everybody
-        if person.image_name not in files
-    ]
-    if keys:
+    folder, check = release.image_folder, config.check_pixels
+    files = find_image_files(folder, names, check_pixels=check)
+    lost = [person for person in release.everybody if person.image_name not in files]
+    if lost:
+        first = ", ".join(FullFrame().key(person) for person in lost[:5])
         raise ImageError(
             f"{len(names) - len(files)} of {len(names)} images are missing in "
-            f"{release.image_folder}, where the annotations have people in them, the "
-            f"first of {len(keys)} being {', '.join(keys[:5])} (image/person). Extract "
+            f"{folder}, where the annotations have people in them, the "
+            f"first of {len(lost)} being {first} (image/person). Extract "
             f"{official.IMAGES_ARCHIVE} again, or take the people out of the "
             "annotations"
         )
@@ -205,10 +170,11 @@ def _log_differences(release: Release) -> None:
     if release.source.is_drawn:
         logging.info("The people are drawn: none of them is MPII's")
         return
+    found = {split: len(release.people.get(split, ())) for split in official.PEOPLE}
     differences = [
-        f"{len(release.people.get(split, ())):,} people in {split} (MPII: {count:,})"
+        f"{found[split]:,} people in {split} (MPII: {count:,})"
         for split, count in official.PEOPLE.items()
-        if len(release.people.get(split, ())) != count
+        if found[split] != count
     ]
     if not release.source.kind.has_occlusion:
         differences.append("no word on which keypoints are occluded (MPII: has it)")

@@ -1,14 +1,14 @@
 """MPII's keypoints: names, order, mirrored pairs, bones, score groups.
 
-The skeletons of other datasets and models, from which `convert_keypoints` converts,
-have keypoints only. A name means the same keypoint in every skeleton: one that only
-resembles MPII's has another name. "Left" and "right" are the person's own, not the
-viewer's.
+The other skeletons, from which `convert_keypoints` converts, have keypoints only. A
+name means the same keypoint in every skeleton: one that only resembles MPII's has
+another name. "Left" and "right" are the person's own, not the viewer's.
 """
 
 import dataclasses
 import enum
 import functools
+import itertools
 from collections.abc import Mapping
 
 from mpii_pose.checks import check_choice
@@ -72,19 +72,19 @@ class Skeleton:
 
         A keypoint without a partner on the other side is its own.
         """
-        partners = {name: _other_side(name) for name in self.keypoints}
-        return self.indices(
-            *(other if other in partners else name for name, other in partners.items())
-        )
+        sides, indices = {"left": "right", "right": "left"}, []
+        for name in self.keypoints:
+            side, _, part = name.partition("_")
+            other = f"{sides.get(side, side)}_{part}"
+            partner = other if other in self.keypoints else name
+            indices.append(self.keypoints.index(partner))
+        return tuple(indices)
 
     @functools.cached_property
     def mirrored_pairs(self) -> tuple[tuple[int, int], ...]:
         """(right, left) indices of the keypoints that a horizontal flip exchanges."""
-        return tuple(
-            (right, left)
-            for right, left in enumerate(self.mirrored)
-            if self.keypoints[right].startswith("right_") and right != left
-        )
+        pairs = ((k, other) for k, other in enumerate(self.mirrored) if k != other)
+        return tuple(p for p in pairs if self.keypoints[p[0]].startswith("right_"))
 
     @functools.cached_property
     def bone_indices(self) -> tuple[tuple[int, ...], ...]:
@@ -100,13 +100,6 @@ class Skeleton:
     def counted(self) -> tuple[int, ...]:
         """Indices of the keypoints that a total counts: those in a group."""
         return tuple(sorted(set().union(*self.group_indices.values())))
-
-
-def _other_side(name: str) -> str:
-    for side, other in (("right_", "left_"), ("left_", "right_")):
-        if name.startswith(side):
-            return other + name.removeprefix(side)
-    return name
 
 
 def _both(part: str) -> tuple[str, str]:
@@ -128,21 +121,11 @@ MPII = Skeleton(
         *("left_shoulder", "left_elbow", "left_wrist"),
     ),
     bones=(
-        ("right_ankle", "right_knee"),
-        ("right_knee", "right_hip"),
-        ("right_hip", "pelvis"),
-        ("left_hip", "pelvis"),
-        ("left_knee", "left_hip"),
-        ("left_ankle", "left_knee"),
-        ("pelvis", "thorax"),
-        ("thorax", "upper_neck"),
-        ("upper_neck", "head_top"),
-        ("right_shoulder", "thorax"),
-        ("right_elbow", "right_shoulder"),
-        ("right_wrist", "right_elbow"),
-        ("left_shoulder", "thorax"),
-        ("left_elbow", "left_shoulder"),
-        ("left_wrist", "left_elbow"),
+        *itertools.pairwise(("right_ankle", "right_knee", "right_hip", "pelvis")),
+        *itertools.pairwise(("left_ankle", "left_knee", "left_hip", "pelvis")),
+        *itertools.pairwise(("pelvis", "thorax", "upper_neck", "head_top")),
+        *itertools.pairwise(("right_wrist", "right_elbow", "right_shoulder", "thorax")),
+        *itertools.pairwise(("left_wrist", "left_elbow", "left_shoulder", "thorax")),
     ),
     groups={
         "head": ("upper_neck", "head_top"),
@@ -204,10 +187,7 @@ SKELETONS = {each.name: each for each in (MPII, COCO17, HALPE26, H36M17, BLAZEPO
 
 
 def named(name: str | Skeleton) -> Skeleton:
-    """Returns the skeleton of that name; a `Skeleton` is returned as it is.
-
-    Args:
-        name: Key of `SKELETONS`.
+    """Returns the skeleton of a name in `SKELETONS`, or the `Skeleton` that is given.
 
     Raises:
         ValueError: There is no such skeleton; the message lists the known ones.

@@ -12,6 +12,16 @@ import tensorflow_datasets as tfds
 import mpii_pose
 
 ROOT = pathlib.Path(__file__).parents[1]
+SPLITS = ["train", "validation", "validation_others", "test"]
+# Leaves images as they are stored.
+ENCODED = {"image": tfds.decode.SkipDecoding()}
+# Takes away what Python has on Linux alone, or not on Windows.
+ELSEWHERE = """
+import os, sys
+for name in ("sched_getaffinity", "register_at_fork", "fork"):
+    vars(os).pop(name, None)
+sys.modules["fcntl"] = None
+"""
 
 
 def build(
@@ -32,10 +42,11 @@ def build(
     return builder
 
 
-def read(builder: Any, split: str) -> list[dict[str, Any]]:
+def read(builder: Any, split: str, **options: Any) -> list[dict[str, Any]]:
     """Returns the examples of a split in the order they are stored, as NumPy."""
     config = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)
-    return list(tfds.as_numpy(builder.as_dataset(split=split, read_config=config)))
+    dataset = builder.as_dataset(split=split, read_config=config, **options)
+    return list(tfds.as_numpy(dataset))
 
 
 def assert_same_examples(

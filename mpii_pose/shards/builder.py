@@ -1,9 +1,7 @@
 """A TFDS builder that plans its shards and then writes each in one go."""
 
-import contextlib
 import os
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow_datasets as tfds
@@ -11,6 +9,8 @@ from absl import logging
 from etils import epath
 
 from mpii_pose import progress, tfds_private, workplace
+from mpii_pose.checks import MpiiPoseError
+from mpii_pose.files import user_path
 from mpii_pose.shards.plan import ExampleEncoder, Shard, plan_split
 
 
@@ -19,13 +19,16 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
 
     `_generate_examples` is a generator, as in any builder, or returns
     `plan.Examples`; their images are `StoredImage`s. Shards are written by Beam workers
-    if the user chose a runner or pipeline options, and by this process otherwise. If
-    TFDS stopped calling `_generate_splits`, its own writers would build the same
-    dataset.
+    if the user chose a runner or pipeline options, and by this process otherwise.
     """
 
     # The user's options, for `_split_generators`.
     _asked = tfds.download.DownloadConfig()
+
+    def __init__(self, *, data_dir: epath.PathLike | None = None, **kwargs: Any):
+        # TFDS expands the `~` of all other folders.
+        data_dir = user_path(data_dir) if data_dir else None
+        super().__init__(data_dir=data_dir, **kwargs)
 
     def is_prepared(self) -> bool:
         """Returns whether the dataset is there; TFDS warns of a missing folder."""
@@ -51,10 +54,12 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
             folder.mkdir(parents=True, exist_ok=True)
             with workplace.lock(folder):
                 super().download_and_prepare(**kwargs)
-        except OSError as error:
+        except (MpiiPoseError, OSError) as error:
+            taken = isinstance(error, OSError) and workplace.is_there_already(error)
             # Another host, whose locks are not seen here, may have built it meanwhile.
-            if not (workplace.is_there_already(error) and self.is_prepared()):
-                raise
+            if not (taken and self.is_prepared()):
+                # The message has all that the steps up to here would say.
+                raise error.with_traceback(None) from None
             logging.warning("Another process has built %s: taking it", self.data_dir)
             self.info.read_from_directory(self.data_dir)
         except KeyboardInterrupt as error:
@@ -71,59 +76,41 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
         dl_manager: tfds.download.DownloadManager,
         download_config: tfds.download.DownloadConfig,
     ) -> Sequence[tfds.core.SplitInfo]:
-        self._check_order(download_config)
-        splits: list[tfds.core.SplitInfo] = []
-        shards: list[Shard] = []
-        self._asked = download_config
-        for name, examples in self._split_generators(dl_manager).items():
-            split, split_shards = plan_split(
-                name,
-                examples,
-                tfds_private.filename_template(self, name),
-                download_config,
-            )
-            splits.append(split)
-            shards += split_shards
-        self._check_disk_space(sum(split.num_bytes for split in splits))
-        if download_config.beam_runner or download_config.beam_options:
-            self._write_on_beam(shards, download_config)
-        else:
-            self._write_in_process(shards)
-        return [split.replace(num_bytes=_num_bytes(split)) for split in splits]
-
-    def _check_order(self, config: tfds.download.DownloadConfig) -> None:
-        if config.nondeterministic_order:
+        if download_config.nondeterministic_order:
             raise ValueError(
                 f"{self.name} is always built in the same order, which costs nothing: "
                 "leave --nondeterministic_order out"
             )
-        if self.info.disable_shuffling:
-            raise ValueError(
-                f"{self.name} cannot be built with disable_shuffling: its shards are "
-                "planned in TFDS's shuffled order. Sort by `index` when reading"
-            )
-
-    def _check_disk_space(self, num_bytes: int) -> None:
+        splits: list[tfds.core.SplitInfo] = []
+        shards: list[Shard] = []
+        self._asked = download_config
+        for name, examples in self._split_generators(dl_manager).items():
+            template = tfds_private.filename_template(self, name)
+            split, its_shards = plan_split(name, examples, template, download_config)
+            splits.append(split)
+            shards += its_shards
+        num_bytes = sum(split.num_bytes for split in splits)
         if not tfds_private.has_sufficient_disk_space(num_bytes, self.data_dir):
-            size = tfds_private.Size(num_bytes)
             raise OSError(
-                f"Not enough disk space for {self.name}: it needs {size} below "
-                f"{self.data_dir_root}. Nothing was written; free some space or choose "
-                "another --data_dir"
+                f"Not enough disk space for {self.name}: it needs "
+                f"{tfds_private.Size(num_bytes)} below {self.data_dir_root}. Nothing "
+                "was written; free some space or choose another --data_dir"
             )
+        if download_config.beam_runner or download_config.beam_options:
+            self._write_on_beam(shards, download_config)
+        else:
+            self._write_in_process(shards)
+        sizes = [sum(path.stat().length for path in s.filepaths) for s in splits]
+        return [s.replace(num_bytes=n) for s, n in zip(splits, sizes, strict=True)]
 
     def _write_in_process(self, shards: Sequence[Shard]) -> None:
         encoder = ExampleEncoder(self.info.features)
         writer = tfds_private.example_writer(self)
-        with _progress(shards) as on_written:
+        total = sum(len(shard.examples) for shard in shards)
+        text = f"Writing {len(shards)} shards"
+        with progress.bar(total=total, desc=text, unit=" images") as bar:
             for shard in shards:
-                shard.write(encoder, writer, on_written, self._num_threads())
-
-    def _num_threads(self) -> int:
-        """Returns the number of threads that read images here: one for each core."""
-        if hasattr(os, "sched_getaffinity"):  # Linux: the cores of this process.
-            return max(2, len(os.sched_getaffinity(0)))
-        return max(2, os.cpu_count() or 1)
+                shard.write(encoder, writer, bar.update, _num_threads())
 
     def _write_on_beam(
         self, shards: Sequence[Shard], config: tfds.download.DownloadConfig
@@ -149,28 +136,8 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
         tfds_private.process_pipeline_result(self, result)
 
 
-@contextlib.contextmanager
-def _progress(shards: Sequence[Shard]) -> Iterator[Callable[[int], None]]:
-    """Shows images/s, MB/s and the time left.
-
-    Yields a function to call with the size of each record.
-    """
-    total, written = sum(len(shard.examples) for shard in shards), 0
-    start = time.monotonic()
-    with progress.bar(
-        total=total, desc=f"Writing {len(shards)} shards", unit=" images"
-    ) as bar:
-
-        def on_written(num_bytes: int) -> None:
-            nonlocal written
-            written += num_bytes
-            rate = written / (time.monotonic() - start + 1e-9) / 1e6
-            bar.set_postfix_str(f"{rate:.0f} MB/s", refresh=False)
-            bar.update()
-
-        yield on_written
-
-
-def _num_bytes(split: tfds.core.SplitInfo) -> int:
-    paths = (epath.Path(os.fspath(path)) for path in split.filepaths)
-    return sum(path.stat().length for path in paths)
+def _num_threads() -> int:
+    """Returns the number of threads that read images here: one for each core."""
+    if hasattr(os, "sched_getaffinity"):  # Linux: the cores of this process.
+        return max(2, len(os.sched_getaffinity(0)))
+    return max(2, os.cpu_count() or 1)

@@ -11,7 +11,7 @@ import dataclasses
 import io
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -37,10 +37,6 @@ DRAFT_MARGIN = 2
 JPEG_QUALITY = 95
 # MPII's largest images have 2 million; decoding this many takes some 700 MB.
 MAX_PIXELS = 80_000_000
-# Pillow's mode of a JPEG -> the color space in which libjpeg checks its pixels.
-_CHECKED_COLORS = {"RGB": "RGB", "L": "GRAY"}
-# Decoding at an eighth of the size takes two fifths of the time and reads all bits.
-_CHECK_FACTOR = 8
 # Asking a remote file system for sizes is all waiting.
 _STAT_THREADS = 16
 # A guess: MPII's crops take 0.1 to 0.5. Only the number of shards depends on it.
@@ -61,14 +57,11 @@ def naming_person(key: str) -> Iterator[None]:
     try:
         yield
     except ImageError as error:
-        raise ImageError(f"Person {key}: {error}") from error
+        raise ImageError(f"Person {key}: {error}") from None
 
 
 class StoredImage(abc.ABC):
-    """An image that is read when its example is encoded.
-
-    It is small and can be pickled: a build is planned and handed to workers before an
-    image is read.
+    """An image that is read when its example is encoded; small, and can be pickled.
 
     Attributes:
         num_bytes: Its size in bytes, or a good guess.
@@ -89,9 +82,8 @@ class ImageFile(StoredImage):
     Attributes:
         path: Path of the file.
         num_bytes: Its size when the build was planned.
-        check_pixels: Whether JPEGs that are kept are decoded, to find damage. An image
-            of MPII's size takes 3 to 4 ms, in which no other thread runs: simplejpeg
-            keeps Python's lock.
+        check_pixels: Whether JPEGs are decoded to find damage. One of MPII's size takes
+            3 to 4 ms, in which no other thread runs: simplejpeg keeps Python's lock.
         size: (height, width) in px; None where it was not read or cannot be.
     """
 
@@ -110,7 +102,7 @@ class ImageFile(StoredImage):
 
         Raises:
             ImageError: The file is missing, damaged, no image, of a pixel type whose
-                levels are unknown, or too large to decode.
+                levels are unknown, too large to decode, or not the planned one.
         """
         with self._opened() as (data, image):
             is_rgb_jpeg = image.format == "JPEG" and image.mode == "RGB"
@@ -118,13 +110,13 @@ class ImageFile(StoredImage):
                 return data
             return encode_jpeg(as_rgb(image), quality=JPEG_QUALITY)
 
-    def decode(self, *, reduction: float = 1.0) -> PIL.Image.Image:
-        """Returns the pixels, in RGB.
+    def decode(self, *, reduction: float) -> tuple[PIL.Image.Image, int]:
+        """Returns the pixels in RGB, and how many times smaller each side is: 1 to 8.
 
         Args:
-            reduction: How much smaller the image will be made, a side. A JPEG is
-                decoded at 1/2, 1/4 or 1/8 of its size (rounded up) if `DRAFT_MARGIN`
-                times as many pixels as will be needed remain.
+            reduction: How much smaller a side will be made. A JPEG is decoded at 1/2,
+                1/4 or 1/8 of its size (rounded up) if `DRAFT_MARGIN` times as many
+                pixels as will be needed remain.
 
         Raises:
             ImageError: As for `read`.
@@ -133,17 +125,14 @@ class ImageFile(StoredImage):
             factor = 1
             while factor < 8 and reduction >= 2 * DRAFT_MARGIN * factor:
                 factor *= 2
-            if factor > 1 and image.format == "JPEG":
-                width, height = image.size
-                image.draft(None, (width // factor, height // factor))
-            return as_rgb(image)
+            if image.format != "JPEG":
+                factor = 1
+            elif factor > 1:
+                image.draft(None, (image.width // factor, image.height // factor))
+            return as_rgb(image), factor
 
     def known_size(self) -> tuple[int, int]:
-        """Returns `size`.
-
-        Raises:
-            ImageError: It is unknown, as the image cannot be read.
-        """
+        """Returns `size`; raises ImageError where the image could not be read."""
         if self.size is None:
             self.read()
             raise ImageError(f"Image {self.path} changed during the build")
@@ -155,30 +144,34 @@ class ImageFile(StoredImage):
         try:
             data = epath.Path(self.path).read_bytes()
         except OSError as error:
-            raise ImageError(f"Cannot read image {self.path}: {error}") from error
-        if len(data) != self.num_bytes:
-            raise ImageError(
-                f"Image {self.path} changed during the build: it had {self.num_bytes} "
-                f"bytes when the shards were planned and has {len(data)} now"
-            )
+            raise ImageError(f"Cannot read image {self.path}: {error}") from None
+        self._check_unchanged(len(data), self.num_bytes, "bytes")
         try:
             with (
                 refusing_truncated_images(),
                 PIL.Image.open(io.BytesIO(data)) as image,
             ):
-                if image.width * image.height > MAX_PIXELS:
-                    raise ValueError(
-                        f"{image.width} x {image.height} pixels, more than "
-                        f"{MAX_PIXELS:,}"
-                    )
+                width, height = image.size
+                if width * height > MAX_PIXELS:
+                    raise ValueError(f"{width} x {height} pixels, over {MAX_PIXELS:,}")
+                self._check_unchanged((height, width), self.size, "(height, width)")
                 if image.format == "JPEG" and self.check_pixels:
                     check_pixels(data, image.mode)
                 yield data, image
+        except ImageError:
+            raise
         except UNREADABLE as error:
             raise ImageError(
                 f"Image {self.path} cannot be decoded ({error}); fetch it again or "
                 "take its people out of the annotations"
-            ) from error
+            ) from None
+
+    def _check_unchanged(self, found: Any, planned: Any, unit: str) -> None:
+        if planned is not None and found != planned:
+            raise ImageError(
+                f"Image {self.path} changed during the build: it had {planned} {unit} "
+                f"when the shards were planned and has {found} now"
+            )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -220,10 +213,10 @@ def fit_crop_box(
 ) -> CropBox:
     """Returns the part of a square that lies in the frame, as whole stored pixels.
 
-    The reduction is the same in x and y, and the box is chosen to suit it: a ratio
-    rounded to whole pixels in each axis would move keypoints by 0.3 px. The box grows
-    by less than a stored pixel, or ends at the frame's borders. Of a square outside of
-    the frame, the nearest row or column of pixels is stored.
+    The reduction is the same in x and y, and the box suits it: a ratio rounded to whole
+    pixels in each axis would move keypoints by 0.3 px. The box grows by less than a
+    stored pixel, or ends at the frame's borders. Of a square outside of the frame, the
+    nearest row or column of pixels is stored.
 
     Args:
         middle: [2], (x, y) of the square's middle.
@@ -289,38 +282,25 @@ class Crop(StoredImage):
         return 700 + int(_CROP_BYTES_PER_PIXEL * self.box.height * self.box.width)
 
     def read(self) -> bytes:
-        """Returns the part as an RGB JPEG, the same bytes with the same Pillow.
-
-        Raises:
-            ImageError: As `ImageFile.read`, or the file is not of the planned size.
-        """
+        """Returns the part as an RGB JPEG; raises ImageError as `ImageFile.read`."""
         box = self.box
-        image: Any = self.file.decode(reduction=box.reduction)
-        factor = self._factor(image)
+        image, factor = self.file.decode(reduction=box.reduction)
         edges = [edge / factor for edge in (*box.start, *box.end)]
+        # Sums of floats may lie beyond the image by their rounding.
+        left, top, right, bottom = map(min, edges, (*image.size, *image.size))
         if box.reduction == factor and all(edge.is_integer() for edge in edges):
-            image = image.crop(tuple(map(int, edges)))
+            image = image.crop((int(left), int(top), int(right), int(bottom)))
         else:
-            # Sums of floats may lie beyond the image by their rounding.
-            edges = [*map(min, edges, (*image.size, *image.size))]
-            size = box.width, box.height
-            image = image.resize(size, PIL.Image.Resampling.LANCZOS, box=edges)
+            image = image.resize(
+                (box.width, box.height),
+                PIL.Image.Resampling.LANCZOS,
+                box=(left, top, right, bottom),
+            )
         return encode_jpeg(image, quality=self.quality, subsampling=self.subsampling)
-
-    def _factor(self, image: PIL.Image.Image) -> int:
-        """Returns how much smaller than the file `image` was decoded: 1, 2, 4 or 8."""
-        planned, found = self.file.known_size(), (image.height, image.width)
-        for factor in (1, 2, 4, 8):
-            if found == tuple(-(-length // factor) for length in planned):
-                return factor
-        raise ImageError(
-            f"Image {self.file.path} changed during the build: it had {planned} "
-            f"(height, width) when the shards were planned and has {found} now"
-        )
 
 
 def check_pixels(data: bytes, mode: str = "RGB") -> None:
-    """Reads all pixels of a JPEG; warnings of libjpeg are errors.
+    """Reads all pixels of a JPEG; raises ValueError where libjpeg warns.
 
     Pillow and TensorFlow ignore the warnings and return wrong pixels. libjpeg warns of
     nearly every cut or gap of some hundred bytes, and of about half of the changed
@@ -329,44 +309,28 @@ def check_pixels(data: bytes, mode: str = "RGB") -> None:
     Args:
         data: The file.
         mode: Pillow's name for its colors; only "RGB" and "L" are checked.
-
-    Raises:
-        ValueError: libjpeg warns.
     """
-    if mode in _CHECKED_COLORS:
-        simplejpeg.decode_jpeg(
-            data,
-            colorspace=_CHECKED_COLORS[mode],
-            min_height=1,
-            min_width=1,
-            min_factor=_CHECK_FACTOR,
-        )
+    colors = {"RGB": "RGB", "L": "GRAY"}  # libjpeg's name for Pillow's.
+    if mode in colors:
+        # At an eighth of the size: two fifths of the time, and all bits are read.
+        size = {"min_height": 1, "min_width": 1, "min_factor": 8}
+        simplejpeg.decode_jpeg(data, colorspace=colors[mode], **size)
 
 
 def find_image_files(
-    folder: epath.PathLike,
-    image_names: Iterable[str],
-    *,
-    check_pixels: bool = False,
-    with_sizes: bool = False,
+    folder: epath.PathLike, names: Collection[str], *, check_pixels: bool = False
 ) -> Mapping[str, ImageFile]:
-    """Returns image files by name, without those that are missing in a folder.
-
-    `check_pixels` is that of `ImageFile`; `with_sizes` reads (height, width) from the
-    heads of the files.
-    """
+    """Returns the image files that are in a folder, by name, with their sizes."""
     folder = epath.Path(folder)
-    names = list(dict.fromkeys(image_names))
-    sizes = read_image_sizes(folder, names) if with_sizes else {}
+    sizes = read_image_sizes(folder, names)
+    files: dict[str, ImageFile] = {}
 
-    def find(name: str) -> ImageFile | None:
-        path = folder / name
-        try:
+    def find(name: str) -> None:
+        path, size = folder / name, sizes.get(name)
+        with contextlib.suppress(FileNotFoundError):
             num_bytes = path.stat().length
-        except FileNotFoundError:
-            return None
-        return ImageFile(os.fspath(path), num_bytes, check_pixels, sizes.get(name))
+            files[name] = ImageFile(os.fspath(path), num_bytes, check_pixels, size)
 
     with concurrent.futures.ThreadPoolExecutor(_STAT_THREADS) as pool:
-        files = zip(names, pool.map(find, names), strict=True)
-        return {name: file for name, file in files if file is not None}
+        list(pool.map(find, names))
+    return files

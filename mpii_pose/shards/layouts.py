@@ -1,7 +1,6 @@
 """What is stored of a release: the features, the examples and their keys.
 
-A layout is a subclass of `Layout`; as images it stores `ImageFile`s or other
-`StoredImage`s.
+A layout is a subclass of `Layout`; its images are `StoredImage`s.
 """
 
 import abc
@@ -32,17 +31,10 @@ OF_PERSON = (
 
 @dataclasses.dataclass(frozen=True)
 class Layout(abc.ABC):
-    """Base of the layouts: an example is made of an item, here of one person.
+    """Base of the layouts: an example is made of an item, here of one person."""
 
-    Attributes:
-        name: Name of the layout and of its config.
-        needs_image_sizes: Whether examples depend on the sizes of images.
-        supervised_keys: Input and target, for `as_supervised`.
-    """
-
-    name = ""
-    needs_image_sizes = False
-    supervised_keys = ("image", "keypoints")
+    name = ""  # Also that of its config.
+    supervised_keys = ("image", "keypoints")  # Input and target of `as_supervised`.
 
     @abc.abstractmethod
     def features(self) -> dict[str, tfds.features.FeatureConnector]:
@@ -57,8 +49,8 @@ class Layout(abc.ABC):
         """
 
     def metadata(self) -> dict[str, Any]:
-        """Returns metadata of the layout, to be stored with the dataset."""
-        return {}
+        """Returns the layout's name and options, to be stored with the dataset."""
+        return {"name": self.name, **dataclasses.asdict(self)}
 
     def splits(
         self, people: Mapping[str, Sequence[PersonAnnotation]]
@@ -110,8 +102,8 @@ class PersonCrop(Layout):
 
     That part is a square, cut at the borders of the frame, reduced and encoded as a
     JPEG. Points and sizes are in its pixels; `image_to_frame` leads back to the
-    frame's. For crops larger than about 1.5 times `pixels`, and for augmentation that
-    shows more than `reach` person squares, use the full frames.
+    frame's. Use the full frames for crops larger than about 1.5 times `pixels`, and for
+    augmentation that shows more than `reach` person squares.
 
     Attributes:
         pixels: The largest side of the person's square in stored pixels, 1 to 10,000.
@@ -128,17 +120,13 @@ class PersonCrop(Layout):
     subsampling: str = "4:4:4"
 
     name = "person_crop"
-    needs_image_sizes = True
 
     def __post_init__(self) -> None:
         for name, high in (("pixels", 10_000), ("reach", 100), ("quality", 100)):
             value = getattr(self, name)
-            is_valid = isinstance(value, int | float) and 1 <= value <= high
-            kind = "a number"
-            if name != "reach":
-                kind = "a whole number"
-                is_valid = is_valid and value == int(value)
-            if not is_valid:
+            kind = "a number" if name == "reach" else "a whole number"
+            is_within = isinstance(value, int | float) and 1 <= value <= high
+            if not is_within or (name != "reach" and value % 1):
                 raise ValueError(f"{name} must be {kind}, 1 to {high}, got {value!r}")
         check_choice("subsampling", self.subsampling, SUBSAMPLINGS)
 
@@ -159,25 +147,23 @@ class PersonCrop(Layout):
         return {**features, "image": image, "image_to_frame": to_frame}
 
     def metadata(self) -> dict[str, Any]:
-        """Returns the options, and the version of Pillow, which decides the bytes."""
-        options = dataclasses.asdict(self)
-        return {"layout": {"name": self.name, **options, "pillow": PIL.__version__}}
+        """Adds the version of Pillow, which decides the bytes."""
+        return {**super().metadata(), "pillow": PIL.__version__}
 
     def example(self, item: Any, image: ImageFile) -> dict[str, Any]:
         """Returns an example in pixels of the crop."""
         middle, side = person_square(item.center, np.float64(item.scale))
         size, reduction = image.known_size(), side / self.pixels
         box = fit_crop_box(middle, self.reach * side, size, reduction=reduction)
-        keypoints, head_box = item.keypoints, item.head_box
+        keypoints, head_box = item.keypoints.copy(), item.head_box
+        keypoints[item.labelled] = box.from_frame(keypoints[item.labelled])
         if item.has_head_box:
             head_box = box.from_frame(head_box.reshape(2, 2)).reshape(4)
         return {
             **_values(item, PERSON_FEATURES),
             "image": Crop(image, box, self.quality, self.subsampling),
             "image_to_frame": box.image_to_frame(),
-            "keypoints": np.where(
-                item.labelled[:, np.newaxis], box.from_frame(keypoints), keypoints
-            ),
+            "keypoints": keypoints,
             "center": box.from_frame(item.center),
             "scale": item.scale / box.reduction,
             "head_box": head_box,
@@ -189,8 +175,7 @@ class WholeImage(Layout):
     """One example for each image, with all of its people.
 
     The splits are `train`, images without a validation person, `validation`, images
-    with one, and `test`. The feature `split` of a person is that of `person`. An item
-    is a tuple of (split, person) pairs.
+    with one, and `test`. An item is a tuple of (split, person) pairs.
     """
 
     name = "image"
@@ -204,15 +189,8 @@ class WholeImage(Layout):
             doc="The split of the person in `person`: train, validation, "
             "validation_others (on nobody's validation list) or test."
         )
-        return features | {
-            "people": tfds.features.Sequence(
-                people, doc="Everybody in the image of whom the release tells."
-            )
-        }
-
-    def metadata(self) -> dict[str, Any]:
-        """Returns the layout's name."""
-        return {"layout": {"name": self.name}}
+        doc = "Everybody in the image of whom the release tells."
+        return {**features, "people": tfds.features.Sequence(people, doc=doc)}
 
     def splits(
         self, people: Mapping[str, Sequence[PersonAnnotation]]
@@ -243,9 +221,7 @@ class WholeImage(Layout):
     def example(self, item: Any, image: ImageFile) -> dict[str, Any]:
         """Returns the example of an image."""
         of_image = [name for name in PERSON_FEATURES if name not in OF_PERSON]
-        people = [
-            {**_values(person, OF_PERSON), "split": split} for split, person in item
-        ]
+        people = [{**_values(p, OF_PERSON), "split": split} for split, p in item]
         return {"image": image, **_values(item[0][1], of_image), "people": people}
 
 

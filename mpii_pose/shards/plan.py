@@ -38,14 +38,10 @@ _AHEAD = 4
 
 
 class Examples(Iterable[KeyExample]):
-    """The (key, example) pairs of a split, made anew each time they are read.
+    """The (key, example) pairs of a split, made of its items each time they are read.
 
-    A plan of 40,000 people refers to items. Workers elsewhere are sent the examples of
-    their shard.
-
-    Args:
-        make: Makes the pair of an item.
-        items: One for each example.
+    A plan of 40,000 people holds their items only. Workers elsewhere are sent the
+    examples of their shard, packed.
     """
 
     def __init__(self, make: Callable[[Any], KeyExample], items: Sequence[Any]):
@@ -63,41 +59,29 @@ class Examples(Iterable[KeyExample]):
         return Examples(self._make, [self._items[i] for i in positions])
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _unpack, (zlib.compress(pickle.dumps(list(self)), level=1),)
+        return _unpacked, (zlib.compress(pickle.dumps(list(self)), level=1),)
 
 
-def _unpack(data: bytes) -> list[KeyExample]:
+def _unpacked(data: bytes) -> list[KeyExample]:
     return pickle.loads(zlib.decompress(data))
 
 
 class ExampleEncoder:
-    """Encodes examples as `FeaturesDict.serialize_example` does, with fewer copies.
+    """Encodes examples as `FeaturesDict.serialize_example` does.
 
-    TFDS passes every value through NumPy and copies the finished protos into the
-    example, five copies of an image in all. Here images join the proto last. Keys are
-    sorted, so that two runs give the same bytes.
+    Keys are sorted, so that two runs give the same bytes.
     """
 
     def __init__(self, features: tfds.features.FeaturesDict):
-        self._images = {
-            name: feature
-            for name, feature in features.items()
-            if isinstance(feature, tfds.features.Image)
-        }
-        self._others = tfds.features.FeaturesDict(
-            {name: f for name, f in features.items() if name not in self._images}
-        )
+        self._features = features
         self._serializer = tfds_private.ExampleSerializer(
-            self._others.get_serialized_info()
+            features.get_serialized_info()
         )
 
-    def __call__(self, example: Mapping[str, Any]) -> bytes:
+    def __call__(self, example: Example) -> bytes:
         """Returns the serialized `tf.train.Example`."""
-        others = {name: example[name] for name in self._others}
-        proto = self._serializer.get_tf_example(self._others.encode_example(others))
-        for name, feature in self._images.items():
-            data = feature.encode_example(example[name])
-            proto.features.feature[name].bytes_list.value.append(data)
+        encoded = self._features.encode_example(example)
+        proto = self._serializer.get_tf_example(encoded)
         return proto.SerializeToString(deterministic=True)
 
 
@@ -117,7 +101,7 @@ class Shard:
         self,
         encoder: ExampleEncoder,
         writer: Any,
-        on_written: Callable[[int], None] = lambda num_bytes: None,
+        on_written: Callable[[], object] = lambda: None,
         threads: int = 1,
     ) -> None:
         """Writes the shard; the file appears once it is whole.
@@ -125,16 +109,17 @@ class Shard:
         Args:
             encoder: Makes records of examples.
             writer: The builder's `tfds.core.writer.ExampleWriter`.
-            on_written: Called with the size of each record.
+            on_written: Called after each example.
             threads: Number of threads that read and crop images. They do not encode
                 examples: they would wait for each other.
 
         Raises:
             ImageError: An image cannot be read; the message names the example.
-            FileNotFoundError: The folder is missing. TFDS would make it again.
+            FileNotFoundError: The folder is missing.
         """
-        folder = epath.Path(self.path).parent
-        # Folders of `gs://` are missing before their first file.
+        path = epath.Path(self.path)
+        folder = path.parent
+        # TFDS would make it anew. `gs://` has no folders before their first file.
         if "://" not in self.path and not folder.exists():
             raise FileNotFoundError(
                 f"{folder} is not there: its build has ended, or this host does not "
@@ -143,9 +128,8 @@ class Shard:
 
         def encoded() -> Iterator[tuple[str, bytes]]:
             for key, example in _map_ahead(_read_images, self.examples, threads):
-                record = encoder(example)
-                on_written(len(record))
-                yield key, record
+                yield key, encoder(example)
+                on_written()
 
         records: Iterable[tuple[str, bytes]] = encoded()
         if writer.file_format is tfds.core.FileFormat.PARQUET:
@@ -153,12 +137,12 @@ class Shard:
             # an iterator's and none of a list's.
             records = list(records)
         # TFDS removes files of this name, if a lost worker leaves one behind.
-        with tfds_private.incomplete_file(epath.Path(self.path)) as partial:
+        with tfds_private.incomplete_file(path) as partial:
             writer.write(partial, records)
 
 
 def _read_images(keyed: KeyExample) -> KeyExample:
-    """Returns an example with the bytes of its images in the place of their files."""
+    """Returns an example with the bytes of its images."""
     key, example = keyed
     with naming_person(key):
         images = {name: image.read() for name, image in _images_of(example).items()}
@@ -174,17 +158,16 @@ def _map_ahead(
 ) -> Iterator[Any]:
     """Works as `map` does, while threads make the next few results."""
     pending: collections.deque[concurrent.futures.Future[Any]] = collections.deque()
-    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
-        try:
-            for item in items:
-                pending.append(pool.submit(function, item))
-                if len(pending) > _AHEAD * threads:
-                    yield pending.popleft().result()
-            while pending:
+    pool = concurrent.futures.ThreadPoolExecutor(threads)
+    try:
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) > _AHEAD * threads:
                 yield pending.popleft().result()
-        finally:
-            for future in pending:
-                future.cancel()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def plan_split(
@@ -193,17 +176,14 @@ def plan_split(
     filename_template: Any,
     config: tfds.download.DownloadConfig,
 ) -> tuple[tfds.core.SplitInfo, list[Shard]]:
-    """Puts the examples of a split in order and cuts them into shards.
+    """Returns a split, whose `num_bytes` is an estimate, and its shards in order.
 
     Args:
         name: Name of the split.
         examples: `Examples`, or other (key, example) pairs, which are kept in memory.
         filename_template: The builder's `tfds.core.ShardedFileTemplate` for the split.
-        config: The user's options; `num_shards`, `min_shard_size`, `max_shard_size`,
-            `max_examples_per_split` and `ignore_duplicates` count.
-
-    Returns:
-        The split, whose `num_bytes` is an estimate, and its shards.
+        config: The user's options on shards, `max_examples_per_split` and
+            `ignore_duplicates`.
 
     Raises:
         ValueError: There are no examples, two have the same key, or `num_shards` is
@@ -238,12 +218,9 @@ def plan_split(
 def in_tfds_order(
     split: str, keys: Sequence[str], *, ignore_duplicates: bool = False
 ) -> list[int]:
-    """Sorts examples as TFDS does, by the hash of the key salted with the split.
+    """Returns positions in `keys`, sorted as by TFDS: by hashes salted with the split.
 
-    Returns positions in `keys`; with `ignore_duplicates`, only the first of equal keys.
-
-    Raises:
-        ValueError: Two examples have the same key.
+    Of equal keys there is only the first with `ignore_duplicates`, else a ValueError.
     """
     hasher = tfds_private.Hasher(split)
     hashes = [hasher.hash_key(key) for key in keys]
@@ -264,11 +241,7 @@ def shard_ends(
     """Returns 0 and the end of each shard, none larger than the user allows.
 
     TFDS's own rule (`ShardConfig.calculate_number_shards`) ignores the sizes that the
-    user asks for, and those of the examples.
-
-    Args:
-        sizes: int [N], bytes of the examples, in their order.
-        config: The user's options.
+    user asks for, and those of the examples: `sizes` [N], in bytes.
     """
     if config.num_shards is not None and config.num_shards < 1:
         raise ValueError(f"num_shards must be 1 or more, got {config.num_shards}")

@@ -1,10 +1,9 @@
 """Writes images and people as the official annotation file.
 
 Here points are (x, y) in pixels of the full image, 0-based, integers at pixel centers;
-a missing keypoint is (-1, -1). In the file everything follows MPII: points 1-based,
-what is unknown is left out. The official file has several forms for one thing: a field
-is absent or empty, flags are numbers or characters, points come in any order. All those
-forms are used, in turn or by chance.
+a missing keypoint is (-1, -1). In the file they are 1-based. It has several forms for
+one thing, which are used in turn or by chance: a field is absent or empty, flags are
+numbers or characters, points come in any order.
 """
 
 import dataclasses
@@ -24,10 +23,8 @@ _HEAD_KEYPOINTS = MPII.indices("upper_neck", "head_top")
 _HEADER = b"MATLAB 5.0 MAT-file, a release of drawn people".ljust(116)
 # Fields of `annorect` that are there together or not at all.
 _FIELD_GROUPS: tuple[tuple[str, ...], ...] = (
-    ("x1", "y1", "x2", "y2"),
-    ("annopoints",),
-    ("scale",),
-    ("objpos",),
+    *(("x1", "y1", "x2", "y2"), ("annopoints",)),
+    *(("scale",), ("objpos",)),
 )
 
 
@@ -68,8 +65,6 @@ def encode_release(images: Sequence[ReleaseImage], *, seed: int = 0) -> bytes:
 
     The same arguments give the same bytes; `seed` decides on forms and orders.
     """
-    if not images:
-        raise ValueError("a release needs at least one image, got none")
     rng = np.random.default_rng(seed)
     keeps_empty = {group: itertools.cycle((False, True)) for group in _FIELD_GROUPS}
     video_ids = dict.fromkeys(image.video_id for image in images if image.video_id)
@@ -95,7 +90,7 @@ def encode_release(images: Sequence[ReleaseImage], *, seed: int = 0) -> bytes:
         "annolist": struct_array(entries),
         "img_train": np.array([[image.is_train for image in images]], np.uint8),
         "version": _text("12"),
-        "single_person": _cells([_separated(image) for image in images]).T,
+        "single_person": _cells([_rows_of_separated(image) for image in images]).T,
         "act": struct_array(activities).T,
         "video_list": _cells([_text(video_id) for video_id in video_ids]),
     }
@@ -104,8 +99,7 @@ def encode_release(images: Sequence[ReleaseImage], *, seed: int = 0) -> bytes:
     return _HEADER + file.getvalue()[len(_HEADER) :]
 
 
-def _separated(image: ReleaseImage) -> np.ndarray:
-    """Returns the 1-based positions of separated people, one a row."""
+def _rows_of_separated(image: ReleaseImage) -> np.ndarray:
     rows = [i for i, person in enumerate(image.people, start=1) if person.separated]
     return np.array(rows, np.uint8).reshape(-1, 1) if rows else EMPTY
 
@@ -115,10 +109,7 @@ def _annorect(
     keeps_empty: Mapping[tuple[str, ...], Iterator[bool]],
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Returns all people of one image: MATLAB gives them the same fields.
-
-    Fields that nobody in the image has are absent and empty in turn.
-    """
+    """Returns the people of an image; fields that nobody has are absent or empty."""
     if not people:
         return EMPTY
     rows = [_fields(person, rng) for person in people]
@@ -148,10 +139,7 @@ def _fields(person: ReleasePerson, rng: np.random.Generator) -> dict[str, np.nda
 
 
 def _points(person: ReleasePerson, rng: np.random.Generator) -> np.ndarray:
-    """Returns the labelled points in any order.
-
-    The points of half of the people who are all visible have no flags.
-    """
+    """Returns the labelled points; half of those who are all visible have no flags."""
     labelled = np.flatnonzero(person.visibility != Visibility.MISSING)
     coordinates = np.asarray(person.keypoints, np.float64) + 1
     visible = person.visibility == Visibility.VISIBLE

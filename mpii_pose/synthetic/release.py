@@ -30,11 +30,9 @@ ANNOTATION_FILE = "mpii_human_pose_v1_u12_1.mat"
 SMALL_SIZES = ((240, 320), (272, 480), (360, 480), (360, 640), (480, 640), (400, 300))
 # The most frequent sizes of the real release in their rough proportions.
 MPII_SIZES = (
-    *((720, 1280),) * 10,
-    *((1080, 1920),) * 6,
-    *((480, 640),) * 2,
-    (480, 854),
-    (480, 720),
+    *[(720, 1280)] * 10,
+    *[(1080, 1920)] * 6,
+    *[(480, 640), (480, 640), (480, 854), (480, 720)],
 )
 # Mean size of the real images' files: 516 KB at 1.12 megapixels.
 MPII_BYTES_PER_PIXEL = 0.46
@@ -99,9 +97,8 @@ def write_release(
         seed: 0 or more.
         image_sizes: (height, width) in px, of which each image gets one by chance;
             `MPII_SIZES` for the real ones.
-        bytes_per_pixel: Mean size of the files in bytes divided by their pixels;
-            `MPII_BYTES_PER_PIXEL` (0.46) makes them as heavy as the real ones.
-            None leaves them as they come, about 0.15.
+        bytes_per_pixel: Mean size of a file divided by its pixels, such as
+            `MPII_BYTES_PER_PIXEL`; None leaves it as it comes, about 0.15.
 
     Raises:
         ValueError: An option is out of range.
@@ -120,14 +117,15 @@ def write_release(
             f"either way, got {image_sizes}"
         )
     root = pathlib.Path(directory)
-    for name in (IMAGE_FOLDER, ANNOTATION_FOLDER):
-        if (root / name).exists() and any((root / name).iterdir()):
+    folders = root / IMAGE_FOLDER, root / ANNOTATION_FOLDER
+    for folder in folders:
+        if folder.exists() and any(folder.iterdir()):
             raise FileExistsError(
-                f"{root / name} is not empty: a synthetic release is never mixed with "
-                "other files; remove the folder or choose another directory"
+                f"{folder} is not empty: a synthetic release is never mixed with other "
+                "files; remove the folder or choose another directory"
             )
-    for name in (IMAGE_FOLDER, ANNOTATION_FOLDER):
-        (root / name).mkdir(parents=True, exist_ok=True)
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng([seed, 0])
     plans = _plan_images(num_people, rng)
     # MPII's names begin with 0: no image of ours is taken for one of its.
@@ -138,14 +136,14 @@ def write_release(
         rng = np.random.default_rng([seed, 2, number])
         size = image_sizes[int(rng.integers(len(image_sizes)))]
         encoded, image = _render_image(rng, name, plan, size, bytes_per_pixel)
-        (root / IMAGE_FOLDER / name).write_bytes(encoded)
+        (folders[0] / name).write_bytes(encoded)
         images.append(image)
         if plan.listed is not None:
             rows.append(f"{name},{plan.listed}")
-    table = "\n".join(rows) + "\n"
-    (root / ANNOTATION_FOLDER / VALIDATION_PEOPLE_FILE).write_bytes(table.encode())
+    table = "".join(f"{row}\n" for row in rows)
+    (folders[1] / VALIDATION_PEOPLE_FILE).write_bytes(table.encode())
     encoded = matlab.encode_release(images, seed=seed)
-    (root / ANNOTATION_FOLDER / ANNOTATION_FILE).write_bytes(encoded)
+    (folders[1] / ANNOTATION_FILE).write_bytes(encoded)
 
 
 def _plan_images(num_people: int, rng: np.random.Generator) -> list[_Plan]:
@@ -217,17 +215,13 @@ def _render_image(
         quality = _QUALITIES[max(0, at_most - 1)]
     about: dict[str, Any] = {"is_train": False, "activity_id": -1}
     if plan.is_train:
-        about = {
-            "video_id": f"drawn_{rng.integers(_NUM_VIDEOS):05d}",
-            "frame_sec": int(rng.integers(600)),
-        }
+        video, second = rng.integers(_NUM_VIDEOS), int(rng.integers(600))
+        about = {"video_id": f"drawn_{video:05d}", "frame_sec": second}
         if rng.random() < 0.9:  # What the people do is known.
+            number = 1 + list(pose.ACTIONS).index(action)
+            about |= {"activity": action, "activity_id": number}
             about["category"] = pose.ACTIONS[action].category
-            about["activity"] = action
-            about["activity_id"] = 1 + list(pose.ACTIONS).index(action)
-    people = [
-        dataclasses.replace(person, **changes)
-        for person, changes in zip(people, plan.people, strict=True)
-    ]
+    changed = zip(people, plan.people, strict=True)
+    people = [dataclasses.replace(person, **changes) for person, changes in changed]
     encoded = encode_jpeg(picture, quality=quality)
     return encoded, ReleaseImage(name=name, people=people, **about)

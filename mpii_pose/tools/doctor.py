@@ -386,7 +386,7 @@ def _check_images(
         return
     if missing:
         yield problem(_lacks(str(folder), missing, names))
-    images = find_image_files(folder, names, check_pixels=True, with_sizes=True)
+    images = find_image_files(folder, names, check_pixels=True)
     files = images.values()
     sizes = {name: file.size for name, file in images.items() if file.size}
     wrong_sizes = check_sizes(people, stated, sizes)

@@ -7,8 +7,6 @@ import concurrent.futures
 import contextlib
 import os
 import pathlib
-import resource
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,14 +21,16 @@ from apache_beam.runners.direct.direct_runner import (
 
 import mpii_pose
 from mpii_pose import workplace
-from mpii_pose.shards.images import ImageError
 from mpii_pose.shards.plan import Shard
 from tests import builds
 
+# Windows has neither such limits, nor pipes in folders, nor SIGSTOP.
+resource = pytest.importorskip("resource")
+
 BUILD = (
     "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    "from tests import builds; builds.build(*sys.argv[1:3], file_format='array_record',"
-    " num_shards=int(sys.argv[3]))"
+    "from tests import builds; builds.build(*sys.argv[1:], file_format='array_record',"
+    " num_shards=4)"
 )
 
 
@@ -39,10 +39,9 @@ def start_build(tmp_path):
     """Starts builds into `tmp_path` in other processes, which end with the test."""
     processes = []
 
-    def start(release, num_shards=4) -> subprocess.Popen:
-        arguments = [tmp_path, release, str(num_shards)]
+    def start(release) -> subprocess.Popen:
         process = subprocess.Popen(
-            [sys.executable, "-c", BUILD, *arguments],
+            [sys.executable, "-c", BUILD, tmp_path, release],
             cwd=builds.ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -55,12 +54,6 @@ def start_build(tmp_path):
     for process in processes:
         process.kill()
         process.communicate()
-
-
-@pytest.fixture
-def release(drawn_release, tmp_path):
-    """A copy of the drawn release that a test may damage."""
-    return pathlib.Path(shutil.copytree(drawn_release, tmp_path / "release"))
 
 
 @pytest.fixture(scope="module")
@@ -105,10 +98,13 @@ def block(release) -> pathlib.Path:
     return path
 
 
-def opened(pipe):
-    """Opens a pipe if somebody waits at its other end."""
+def half_done(data_dir, pipe):
+    """Opens the pipe if a build waits at its other end and has written train."""
     with contextlib.suppress(OSError):
-        return os.fdopen(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK), "w")
+        end = os.fdopen(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK), "w")
+        if list((data_dir / "mpii_pose").rglob("*train*")):
+            return end
+        end.close()  # It plans, and asks for the size of the image.
 
 
 def kill(process):
@@ -117,39 +113,29 @@ def kill(process):
     assert process.returncode == -signal.SIGKILL
 
 
-def assert_next_build_is_undisturbed(data_dir, release, expected, log, left):
-    with pytest.raises(AssertionError, match="could not find data"):
-        tfds.load("mpii_pose/person", data_dir=data_dir, download=False)
-    assert not dataset(data_dir).exists()
-
-    builds.build(data_dir, release, num_shards=4, file_format="array_record")
-
-    assert str(left) in log.text
-    assert files(data_dir) == expected
-
-
-def test_build_killed_at_its_start_leaves_no_trace_in_the_next(
-    start_build, drawn_release, tmp_path, expected, log
-):
-    process = start_build(drawn_release)
-    wait_for(lambda: temporary_folders(tmp_path))
-    kill(process)
-    (left,) = temporary_folders(tmp_path)
-
-    assert_next_build_is_undisturbed(tmp_path, drawn_release, expected, log, left)
-
-
-def test_build_killed_between_shards_leaves_no_trace_in_the_next(
-    start_build, release, drawn_release, tmp_path, expected, log
+@pytest.mark.parametrize("between_shards", [False, True])
+def test_killed_build_leaves_no_trace_in_the_next(
+    start_build, release, drawn_release, tmp_path, expected, log, between_shards
 ):
     pipe = block(release)
     process = start_build(release)
-    with wait_for(lambda: opened(pipe)):
+    with contextlib.ExitStack() as stack:
+        if between_shards:
+            stack.enter_context(wait_for(lambda: half_done(tmp_path, pipe)))
+        else:
+            wait_for(lambda: temporary_folders(tmp_path))
         kill(process)
     (left,) = temporary_folders(tmp_path)
-    assert list(left.glob("*train*")), "half of it was written"
+    assert bool(list(left.glob("*train*"))) >= between_shards, "half was written"
+    with pytest.raises(AssertionError, match="could not find data"):
+        tfds.load("mpii_pose/person", data_dir=tmp_path, download=False)
+    assert not dataset(tmp_path).exists()
 
-    assert_next_build_is_undisturbed(tmp_path, drawn_release, expected, log, left)
+    builds.build(tmp_path, drawn_release, num_shards=4, file_format="array_record")
+
+    assert str(left) in log.text
+    assert left.exists()  # It could be another host's, at work.
+    assert files(tmp_path) == expected
 
 
 def test_build_killed_at_its_end_leaves_all_or_nothing(
@@ -174,13 +160,9 @@ def test_second_build_waits_for_the_first_and_takes_its_dataset(
     first.send_signal(signal.SIGSTOP)
     folders = temporary_folders(tmp_path)
 
+    options = {"num_shards": 1, "file_format": "array_record"}
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        second = pool.submit(
-            builds.build,
-            *(tmp_path, drawn_release),
-            num_shards=1,
-            file_format="array_record",
-        )
+        second = pool.submit(builds.build, tmp_path, drawn_release, **options)
         try:
             with pytest.raises(concurrent.futures.TimeoutError):
                 second.result(timeout=2)
@@ -195,17 +177,6 @@ def test_second_build_waits_for_the_first_and_takes_its_dataset(
     assert builder.info.splits["train"].num_shards == 4
     assert builder.info.metadata["people"]["train"] > 0
     assert len(builder.as_data_source(split="train")) > 0
-
-
-def test_two_builds_started_together_both_succeed(
-    start_build, drawn_release, tmp_path, expected
-):
-    processes = [start_build(drawn_release) for _ in range(2)]
-
-    outputs = [process.communicate(timeout=120)[0] for process in processes]
-
-    assert [process.returncode for process in processes] == [0, 0], outputs
-    assert files(tmp_path) == expected
 
 
 @pytest.mark.parametrize("shared", [False, True], ids=["two_builders", "one_builder"])
@@ -226,20 +197,6 @@ def test_two_threads_build_once(drawn_release, tmp_path, log, shared):
     assert log.text.count("Reading people") == 1
     for builder in builders:
         assert builds.read(builder, "train")
-
-
-def test_what_another_build_left_is_named_and_never_deleted(
-    drawn_release, tmp_path, log
-):
-    theirs = dataset(tmp_path).with_name("incomplete.ABC123_1.0.0")
-    theirs.mkdir(parents=True)
-    (theirs / "file").touch()
-
-    builder = builds.build(tmp_path, drawn_release)
-
-    assert builds.read(builder, "train")
-    assert (theirs / "file").exists()
-    assert str(theirs) in log.text
 
 
 def test_of_two_hosts_without_locks_the_slower_takes_what_the_faster_built(
@@ -270,16 +227,25 @@ def interrupt(*args):
     raise KeyboardInterrupt
 
 
-def test_interrupted_call_raises_what_it_was_sent_and_is_tidy(
-    drawn_release, tmp_path, monkeypatch
+@pytest.mark.parametrize(
+    ("owner", "name", "end"),
+    [
+        (Shard, "write", "what was written of it is removed"),
+        # TFDS calls this hook last.
+        (mpii_pose.Builder, "_post_download_and_prepare_hook", r"/1\.0\.0 is whole"),
+    ],
+)
+def test_interrupted_build_says_whether_its_dataset_is_whole(
+    owner, name, end, drawn_release, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(Shard, "write", interrupt)
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, interrupt)
+        with pytest.raises(KeyboardInterrupt, match=f"Stopped building mpii.*{end}"):
+            builds.build(tmp_path, drawn_release)
 
-    with pytest.raises(KeyboardInterrupt, match="Stopped building mpii_pose"):
-        builds.build(tmp_path, drawn_release)
-
-    assert not builds.prepared(tmp_path)
+    assert bool(builds.prepared(tmp_path)) == ("whole" in end)
     assert not unfinished(tmp_path)
+    assert builds.read(builds.build(tmp_path, drawn_release), "train")
 
 
 @pytest.mark.parametrize("cancels", [True, False])
@@ -301,23 +267,10 @@ def test_interrupt_cancels_the_job_on_beam_or_says_that_it_may_go_on(
     assert not builds.prepared(tmp_path)
 
 
-def test_interrupt_after_the_dataset_appeared_does_not_call_it_removed(
-    drawn_release, tmp_path, monkeypatch
-):
-    # TFDS calls this hook last.
-    monkeypatch.setattr(mpii_pose.Builder, "_post_download_and_prepare_hook", interrupt)
-
-    with pytest.raises(KeyboardInterrupt, match=r"in .*/1\.0\.0 is whole"):
-        builds.build(tmp_path, drawn_release)
-
-    assert builds.read(builds.build(tmp_path, drawn_release), "train")
-    assert not unfinished(tmp_path)
-
-
 def test_build_stopped_by_ctrl_c_is_tidy_and_brief(start_build, release, tmp_path):
     pipe = block(release)
     process = start_build(release)
-    with wait_for(lambda: opened(pipe)):
+    with wait_for(lambda: half_done(tmp_path, pipe)):
         process.send_signal(signal.SIGINT)
         time.sleep(1)  # A thread reads on until the pipe is closed.
 
@@ -357,26 +310,3 @@ def test_data_dir_that_cannot_be_written_is_named(drawn_release, tmp_path):
         builds.build(tmp_path / "file", drawn_release)
 
     assert str(tmp_path / "file") in str(caught.value)
-
-
-@pytest.mark.parametrize("change", ["removed", "changed"])
-def test_image_that_changes_after_planning_stops_the_build(
-    change, release, tmp_path, monkeypatch
-):
-    write = Shard.write
-
-    def change_then_write(self, *args):
-        for path in (release / "images").iterdir():
-            path.unlink()
-            if change == "changed":
-                path.write_bytes(b"another")
-        write(self, *args)
-
-    monkeypatch.setattr(Shard, "write", change_then_write)
-
-    message = "No such file" if change == "removed" else "changed during the build"
-    with pytest.raises(ImageError, match=rf"Person .*/\d: .*{message}"):
-        builds.build(tmp_path / "data", release)
-
-    assert not builds.prepared(tmp_path / "data")
-    assert not unfinished(tmp_path / "data")

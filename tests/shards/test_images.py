@@ -1,14 +1,22 @@
-"""Images reach the dataset untouched, converted faithfully, or not at all."""
+"""Images reach the dataset untouched, converted faithfully, cut out, or not at all."""
 
+import dataclasses
 import io
+import pickle
 
 import numpy as np
 import PIL.Image
 import PIL.ImageFile
 import pytest
 
-from mpii_pose.files import JPEG_END
-from mpii_pose.shards.images import ImageError, ImageFile, find_image_files
+from mpii_pose.files import JPEG_END, JPEG_START
+from mpii_pose.shards.images import (
+    Crop,
+    ImageError,
+    ImageFile,
+    find_image_files,
+    fit_crop_box,
+)
 
 
 @pytest.fixture
@@ -25,10 +33,14 @@ def encode(image, image_format, **options):
     return output.getvalue()
 
 
-def read(tmp_path, data):
+def stored(tmp_path, data, **options):
     path = tmp_path / "1.jpg"
     path.write_bytes(data)
-    return ImageFile(str(path), len(data)).read()
+    return ImageFile(str(path), len(data), **options)
+
+
+def read(tmp_path, data, **options):
+    return stored(tmp_path, data, **options).read()
 
 
 def pixels_of(data):
@@ -95,18 +107,21 @@ def test_rotation_in_exif_is_ignored(tmp_path, picture):
 
 
 @pytest.mark.parametrize("pillow_accepts", [False, True])
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-def test_truncated_jpeg_is_refused_by_name(
-    tmp_path, picture, share, pillow_accepts, monkeypatch
+def test_what_is_no_whole_image_is_refused_by_name(
+    tmp_path, picture, pillow_accepts, monkeypatch
 ):
     # TFDS changes this for good when it makes the first thumbnail.
     monkeypatch.setattr(PIL.ImageFile, "LOAD_TRUNCATED_IMAGES", pillow_accepts)
-    data = encode(picture, "JPEG", quality=95)
+    jpeg = encode(picture, "JPEG", quality=95)
+    dds = bytearray(encode(picture, "DDS"))
+    dds[80:88] = b"\4\0\0\0????"  # Pixels are of the format named next.
+    cut = [jpeg[: int(share * len(jpeg))] for share in (0.1, 0.5, 0.9)]
 
-    with pytest.raises(ImageError, match=r"1\.jpg cannot be decoded"):
-        read(tmp_path, data[: int(share * len(data))])
+    for data in (*cut, dds, b"", b"<html>", JPEG_START + JPEG_END, bytes(5000)):
+        with pytest.raises(ImageError, match=r"1\.jpg cannot be decoded"):
+            read(tmp_path, data)
 
-    assert PIL.ImageFile.LOAD_TRUNCATED_IMAGES is pillow_accepts
+        assert PIL.ImageFile.LOAD_TRUNCATED_IMAGES is pillow_accepts
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])
@@ -121,24 +136,22 @@ def test_jpeg_damaged_between_its_ends_is_refused_where_pixels_are_checked(
         "zeroed": data[:third] + bytes(third) + data[2 * third :],
         "cut": data[: 2 * third] + JPEG_END,
     }[damage]
-    path = tmp_path / "1.jpg"
-    path.write_bytes(damaged)
 
     with pytest.raises(ImageError, match=r"1\.jpg cannot be decoded \(Corrupt JPEG"):
-        ImageFile(str(path), len(damaged), check_pixels=True).read()
+        read(tmp_path, damaged, check_pixels=True)
 
 
-@pytest.mark.parametrize(
-    ("reduction", "width"), [(1, 64), (3.9, 64), (4, 32), (8, 16), (16, 8), (99, 8)]
-)
 def test_jpeg_is_decoded_at_a_part_of_its_size_if_twice_the_pixels_remain(
-    tmp_path, picture, reduction, width
+    tmp_path, picture
 ):
-    data = encode(picture, "JPEG")
-    (tmp_path / "1.jpg").write_bytes(data)
-    file = ImageFile(str(tmp_path / "1.jpg"), len(data))
+    jpeg = stored(tmp_path, encode(picture, "JPEG"))
+    for reduction, factor in ((1, 1), (3.9, 1), (4, 2), (8, 4), (16, 8), (99, 8)):
+        image, found = jpeg.decode(reduction=reduction)
 
-    assert file.decode(reduction=reduction).width == width
+        assert (found, image.size) == (factor, (64 // factor, 48 // factor))
+
+    image, found = stored(tmp_path, encode(picture, "PNG")).decode(reduction=99)
+    assert (found, image.size) == (1, (64, 48))
 
 
 @pytest.mark.parametrize(("mode", "dtype"), [("F", np.float32), ("I", np.int32)])
@@ -149,15 +162,6 @@ def test_image_whose_white_is_not_known_is_refused(tmp_path, mode, dtype):
         read(tmp_path, data)
 
 
-def test_damaged_dds_file_is_refused_by_name(tmp_path):
-    data = bytearray(encode(PIL.Image.new("RGB", (8, 8)), "DDS"))
-    data[80:84] = (4).to_bytes(4, "little")  # Pixels are of the format named next.
-    data[84:88] = b"????"
-
-    with pytest.raises(ImageError, match=r"1\.jpg cannot be decoded"):
-        read(tmp_path, bytes(data))
-
-
 def test_jpeg_with_something_behind_its_end_is_encoded_anew(tmp_path, picture):
     data = encode(picture, "JPEG", quality=95)
 
@@ -165,12 +169,6 @@ def test_jpeg_with_something_behind_its_end_is_encoded_anew(tmp_path, picture):
 
     assert found.endswith(b"\xff\xd9")
     assert np.abs(pixels_of(found) - pixels_of(data)).mean() < 1
-
-
-@pytest.mark.parametrize("data", [b"", b"<html>", b"\xff\xd8\xff\xd9", bytes(5000)])
-def test_file_that_is_no_image_is_refused_by_name(tmp_path, data):
-    with pytest.raises(ImageError, match=r"1\.jpg cannot be decoded"):
-        read(tmp_path, data)
 
 
 @pytest.mark.parametrize(
@@ -187,13 +185,101 @@ def test_giant_image_is_refused_without_decoding_it(tmp_path, picture, side, mes
         read(tmp_path, bytes(data))
 
 
-def test_files_are_found_with_their_sizes(tmp_path):
-    (tmp_path / "1.jpg").write_bytes(b"123")
-    (tmp_path / "2.jpg").write_bytes(b"")
+def test_files_are_found_with_their_sizes(tmp_path, picture):
+    picture.save(tmp_path / "1.jpg")
+    (tmp_path / "2.jpg").write_bytes(b"123")
 
-    found = find_image_files(tmp_path, ["2.jpg", "1.jpg", "3.jpg", "1.jpg"])
+    found = find_image_files(tmp_path, ["2.jpg", "1.jpg", "3.jpg"])
 
-    assert {name: file.num_bytes for name, file in found.items()} == {
-        "1.jpg": 3,
-        "2.jpg": 0,
+    assert {name: (file.num_bytes, file.size) for name, file in found.items()} == {
+        "1.jpg": ((tmp_path / "1.jpg").stat().st_size, (48, 64)),
+        "2.jpg": (3, None),
     }
+    with pytest.raises(ImageError, match=r"2\.jpg cannot be decoded"):
+        found["2.jpg"].known_size()
+
+
+def cut_out(tmp_path, image, middle, side, reduction, quality=95):
+    """Returns the crop of a picture, and the picture's pixels as decoded."""
+    image.save(tmp_path / "1.jpg", quality=100)
+    (file,) = find_image_files(tmp_path, ["1.jpg"]).values()
+    box = fit_crop_box(middle, side, file.size, reduction=reduction)
+    return Crop(file, box, quality, "4:4:4"), pixels_of(file.read())
+
+
+def noise(size):
+    pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    return PIL.Image.fromarray(pixels)
+
+
+@pytest.mark.parametrize(
+    ("size", "middle", "side"),
+    [
+        pytest.param((90, 120), (-400, 37), 225, id="left of the frame"),
+        pytest.param((90, 120), (50, 4007), 225, id="below the frame"),
+        pytest.param((1, 1), (0, 4), 135, id="1 px frame"),
+        pytest.param((1, 300), (70, 30), 900, id="1 px high"),
+        pytest.param((90, 120), (40, 50), 3, id="3 px crop"),
+        pytest.param((90, 120), (40, 1550), 45_000, id="frame many times over"),
+    ],
+)
+@pytest.mark.parametrize("pixels", [320, 16])
+def test_odd_squares_give_whole_crops_of_the_right_place(
+    tmp_path, size, middle, side, pixels
+):
+    crop, frame = cut_out(tmp_path, noise(size), middle, side, side / 1.8 / pixels)
+
+    found = pixels_of(pickle.loads(pickle.dumps(crop)).read())
+
+    assert found.shape == (crop.box.height, crop.box.width, 3)
+    left, top = np.floor(crop.box.start).astype(int)
+    right, bottom = np.maximum(np.round(crop.box.end), (left + 1, top + 1)).astype(int)
+    assert found.mean() == pytest.approx(frame[top:bottom, left:right].mean(), abs=12)
+
+
+def test_part_that_is_not_reduced_keeps_its_pixels(tmp_path):
+    crop, frame = cut_out(tmp_path, noise((90, 120)), (50, 43), 45, 0.3, quality=100)
+
+    found = pixels_of(crop.read())
+
+    left, top = map(int, crop.box.start)
+    part = frame[top : top + crop.box.height, left : left + crop.box.width]
+    assert np.abs(found - part).mean() < 1.5
+
+
+def test_large_frame_decoded_at_a_part_of_its_size_gives_the_same_place(tmp_path):
+    y, x = np.mgrid[:801, :1203]
+    ramps = np.stack([x / 6, y / 4, 0 * x], axis=-1).astype(np.uint8)
+    crop, _ = cut_out(tmp_path, PIL.Image.fromarray(ramps), (600, 430), 900, 12.5)
+
+    found = pixels_of(crop.read())
+
+    y, x = np.mgrid[: crop.box.height, : crop.box.width]
+    matrix = crop.box.image_to_frame()
+    places = np.stack([x, y], axis=-1) @ matrix[:, :2].T + matrix[:, 2]
+    error = (found[..., :2] - places / (6, 4))[2:-2, 2:-2]
+    # Half a stored pixel would be one level and more.
+    assert (np.abs(error.mean(axis=(0, 1))) < 0.5).all()
+    assert (np.abs(error).mean(axis=(0, 1)) < 1.5).all()
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_crop_of_a_grey_or_cmyk_frame_is_rgb(tmp_path, mode):
+    crop, _ = cut_out(tmp_path, noise((90, 120)).convert(mode), (50, 43), 45, 2.3)
+
+    assert pixels_of(crop.read()).shape == (crop.box.height, crop.box.width, 3)
+
+
+def test_file_of_another_size_in_bytes_than_planned_is_refused(tmp_path, picture):
+    file = stored(tmp_path, encode(picture, "JPEG"))
+
+    with pytest.raises(ImageError, match=r"1\.jpg changed .* it had 7 bytes when"):
+        dataclasses.replace(file, num_bytes=7).read()
+
+
+def test_crop_of_a_frame_of_another_size_than_planned_is_refused(tmp_path):
+    crop, _ = cut_out(tmp_path, noise((90, 120)), (50, 43), 45, 1)
+    wrong = dataclasses.replace(crop.file, size=(91, 120))
+
+    with pytest.raises(ImageError, match=r"had \(91, 120\) .* has \(90, 120\)"):
+        dataclasses.replace(crop, file=wrong).read()

@@ -1,7 +1,6 @@
 import io
 
 import numpy as np
-import pytest
 import scipy.io
 
 from mpii_pose.skeleton import Visibility
@@ -85,8 +84,3 @@ def test_images_are_described_where_mpii_does_it():
     assert {name for name, shape in shapes.items() if shape == (1, 4)} == columns
     assert shapes["video_list"] == (1, 2)
     assert arrays["annolist"][0, 1]["annorect"].shape == (0, 0)
-
-
-def test_a_release_without_images_is_refused():
-    with pytest.raises(ValueError, match="at least one image"):
-        matlab.encode_release([])

@@ -3,8 +3,8 @@ import pytest
 from PIL import Image
 
 from mpii_pose.skeleton import KEYPOINTS, MPII, Visibility
-from mpii_pose.synthetic import figure, pose, scene
-from mpii_pose.synthetic.figure import Canvas, Figure
+from mpii_pose.synthetic import pose, scene
+from mpii_pose.synthetic.scene import Canvas, Figure
 
 HEAD = list(MPII.indices("upper_neck", "head_top"))
 BODY = [index for index in range(16) if index not in HEAD]
@@ -37,7 +37,7 @@ def rendered(body):
     person = Figure(
         points=180 * np.array(list(body.values())) + np.array((150, 150, 0)),
         height=180.0,
-        colors={kind: figure.sample_color(rng, kind) for kind in figure.COLORS},
+        colors={kind: scene.sample_color(rng, kind) for kind in scene.COLORS},
     )
     canvas = Canvas(Image.new("RGB", (300, 300), GREY))
     person.render(canvas)
@@ -100,9 +100,7 @@ def test_only_the_parts_that_end_at_a_keypoint_show_it():
         "pelvis": {"shirt_front"},
         "thorax": {"shirt_front", "skin_neck"},
     }.items():
-        found = {
-            part for part in figure.PARTS if person.shows(keypoint, (person, part))
-        }
+        found = {part for part in scene.PARTS if person.shows(keypoint, (person, part))}
 
         assert found == parts
         for thing in (None, "thing", *((other, part) for part in parts)):
