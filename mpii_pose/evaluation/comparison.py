@@ -84,14 +84,14 @@ def compare_pckh(
     Raises:
         ValueError: As `pckh`; or if `images` is not one per person, or fewer than two.
     """
-    (a, rows_a), (b, rows_b) = _resampled(
-        [a, b], (truth, visibility, head_size), images, seed, options
-    )
+    labels = truth, visibility, head_size
+    resampled = _resampled([a, b], labels, images, seed, options)
+    (scores_a, rows_a), (scores_b, rows_b) = resampled
     return PCKhComparison(
-        difference=a.total - b.total,
+        difference=scores_a.total - scores_b.total,
         interval=_interval(rows_a["total"] - rows_b["total"]),
-        a=a,
-        b=b,
+        a=scores_a,
+        b=scores_b,
     )
 
 

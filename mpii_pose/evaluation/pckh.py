@@ -290,7 +290,9 @@ def rates_from_counts(
         groups = groups | {"head": MPII.indices("head_top")}
     with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN of "nobody labelled"
         per_keypoint = 100.0 * np.asarray(correct, np.float64) / labelled
-        found, count = (each[..., _COUNTED].sum(axis=-1) for each in (correct, labelled))
+        found, count = (
+            each[..., _COUNTED].sum(axis=-1) for each in (correct, labelled)
+        )
         pooled = 100.0 * found / count
     rows = {
         name: mean_of_known(per_keypoint[..., list(indices)])
