@@ -61,7 +61,7 @@ def write_croissant(
     splits: Sequence[str] | None = None,
     table_bytes: int = TABLE_BYTES,
 ) -> dict[str, int]:
-    """Writes tables and their description into a folder, which appears once whole.
+    """Writes a folder of tables and their description, which appears once it is whole.
 
     Args:
         folder: Where to write. It must not exist.
@@ -88,33 +88,34 @@ def write_croissant(
             f"{builder.data_dir} has no split {', '.join(unknown)}; it has "
             f"{', '.join(info.splits)}"
         )
-    if folder.exists():
-        raise FileExistsError(
-            f"{folder} exists; name a folder that is not there yet, or remove this one"
-        )
     chosen = list(dict.fromkeys(splits or info.splits))
-    total = sum(info.splits[split].num_examples for split in chosen)
     counts: dict[str, int] = {}
 
     def write(unfinished: epath.Path) -> None:
         for split in chosen:
             (unfinished / split).mkdir()
             counts[split] = 0
-            tables = _tables(read(builder, split), info.features, table_bytes)
+            examples = progress.bar(
+                iterable=read(builder, split),
+                total=info.splits[split].num_examples,
+                desc=f"Writing {split}",
+                unit=" examples",
+            )
+            tables = _tables(examples, info.features, table_bytes)
             for number, table in enumerate(tables):
                 with (unfinished / split / f"{number:05d}.parquet").open("wb") as file:
                     # Small groups and no dictionaries of JPEGs halve a reader's memory.
                     pq.write_table(table, file, row_group_size=64, use_dictionary=False)
                 counts[split] += len(table)
-                bar.update(len(table))
         description = _metadata(unfinished, chosen, builder).to_json()
         text = json.dumps(description, indent=2, ensure_ascii=False)
         (unfinished / DESCRIPTION_FILE).write_text(text + "\n")
 
-    with progress.bar(total=total, desc=f"Writing {folder}", unit=" examples") as bar:
-        workplace.make_once(folder, write)
+    workplace.make_once(folder, write)
     if not counts:
-        raise FileExistsError(f"{folder} was made by somebody else meanwhile")
+        raise FileExistsError(
+            f"{folder} exists; name a folder that is not there yet, or remove this one"
+        )
     return counts
 
 
@@ -126,7 +127,7 @@ def _tables(
     rows: list[dict[str, Any]] = []
     size = 0
     for example in examples:
-        rows.append({name: _value(example[name], features[name]) for name in features})
+        rows.append({name: _value(example[name]) for name in features})
         size += len(example["image"])
         if size >= num_bytes:
             yield pa.Table.from_pylist(rows, schema)
@@ -135,13 +136,12 @@ def _tables(
         yield pa.Table.from_pylist(rows, schema)
 
 
-def _value(value: Any, feature: Any) -> Any:
+def _value(value: Any) -> Any:
     """Returns a value as Arrow takes it: bytes, numbers, lists, and dicts of them."""
-    if isinstance(feature, tfds.features.Sequence):
-        columns = [np.asarray(value[name]).tolist() for name in feature.feature]
+    if isinstance(value, Mapping):
+        columns = [np.asarray(column).tolist() for column in value.values()]
         return [
-            dict(zip(feature.feature, of_one, strict=True))
-            for of_one in zip(*columns, strict=True)
+            dict(zip(value, one, strict=True)) for one in zip(*columns, strict=True)
         ]
     return value if isinstance(value, bytes) else np.asarray(value).tolist()
 

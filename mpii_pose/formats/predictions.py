@@ -38,7 +38,6 @@ BASES: Mapping[str, int] = {
 _NAMES = ("preds", "predictions", "keypoints")
 # Those of a million people.
 _MOST_NUMBERS = 48_000_000
-_HDF5_START = b"\x89HDF"
 # A pose further from a person than half of the person's square is of somebody else.
 _REACH = 0.5
 
@@ -152,9 +151,7 @@ def read_prediction_file(
 
 def _array(path: epath.Path, kind: str) -> Any:
     """Loads the array of a file that holds one."""
-    with path.open("rb") as file:
-        start = file.read(len(_HDF5_START))
-    if kind == ".mat" and start != _HDF5_START:  # MATLAB's `save -v7.3` writes HDF5.
+    if kind == ".mat" and not h5py.is_hdf5(path):  # `save -v7.3` writes HDF5.
         return matlab.load_variable(path, "preds", squeeze=False)
     try:
         if kind in (".npy", ".npz"):

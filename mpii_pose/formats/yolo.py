@@ -19,6 +19,7 @@ no labels and are left out. MPII leaves people in the background unlabelled: the
 **negatives to YOLO**, and detections of them count as wrong.
 """
 
+import itertools
 import json
 import os
 import shutil
@@ -95,13 +96,9 @@ def write_yolo(
         FileNotFoundError: An image is missing or cannot be read, or nobody is labelled.
     """
     folder, image_folder = files.user_path(folder), files.user_path(image_folder)
-    if folder.exists():
-        raise FileExistsError(
-            f"{folder} exists; name a folder that is not there yet, or remove this one"
-        )
     images: dict[str, dict[str, list[PersonAnnotation]]] = {}
     for name, ours in SPLITS.items():
-        for person in (person for each in ours for person in people.get(each, ())):
+        for person in itertools.chain(*(people.get(each, ()) for each in ours)):
             group = images.setdefault(name, {})
             group.setdefault(person.image_name, []).append(person)
     if not images:
@@ -136,7 +133,9 @@ def write_yolo(
 
     workplace.make_once(folder, write)
     if not counts:
-        raise FileExistsError(f"{folder} was made by somebody else meanwhile")
+        raise FileExistsError(
+            f"{folder} exists; name a folder that is not there yet, or remove this one"
+        )
     return counts
 
 
