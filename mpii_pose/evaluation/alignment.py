@@ -32,11 +32,14 @@ class Offset:
         mirrored: float64 [2], (x, y) by which left keypoints are moved besides, and
             right keypoints against.
         corrected: Scores with both taken off the predictions.
+        spread: Mean distance of errors from this offset, in head sizes, each at most
+            `REACH`: the kind of pixel with the smaller one fits better.
     """
 
     constant: np.ndarray
     mirrored: np.ndarray
     corrected: PCKhScores
+    spread: float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -81,14 +84,18 @@ def alignment_audit(
     """Returns the constant offset of predictions, and their scores without it.
 
     The offset is the place where most errors lie: the mean of those within half a head
-    size of it. The scores show which kind of pixels fits better, of crop or frame. The
-    arrays and `where` are as in `pckh`.
+    size of it. The scores show which kind of pixels fits better, of crop or frame.
 
     Args:
+        predicted: See `pckh`.
+        truth: See `pckh`.
+        visibility: See `pckh`.
+        head_size: See `pckh`.
         image_size: Height and width of the crops that the network saw. Their sides in
             the image follow from the head sizes, as in HRNet's crop.
         heatmap_size: Height and width of its heatmaps.
         threshold: Of the scores; offsets show at small ones.
+        where: See `pckh`.
 
     Raises:
         ValueError: As `pckh`, or if no labelled keypoint is predicted.
@@ -108,13 +115,14 @@ def alignment_audit(
         mirrored = np.nan_to_num((left - right) / 2)
         apart = _SIDES[:, np.newaxis] * mirrored
         constant = _densest(own - apart, reach)
-        corrected = pckh(
-            points - (constant + apart) * unit,
-            *labels,
-            threshold=threshold,
-            where=where,
+        moved = (constant + apart) * unit
+        away = np.linalg.norm(error - moved, axis=2) / size[:, np.newaxis]
+        return Offset(
+            constant=constant,
+            mirrored=mirrored,
+            corrected=pckh(points - moved, *labels, threshold=threshold, where=where),
+            spread=float(np.nanmean(np.minimum(away, REACH))),
         )
-        return Offset(constant=constant, mirrored=mirrored, corrected=corrected)
 
     crop = offset(SQUARE_PER_SCALE / HEAD_SIZE_PER_SCALE * size / min(image_size))
     return AlignmentAudit(

@@ -50,6 +50,8 @@ class PCKhComparison:
     b: PCKhScores
 
     def __str__(self) -> str:
+        if np.isnan(self.difference):
+            return f"{self.a.title}: no labelled keypoint, so nothing is compared."
         low, high = self.interval
         verdict = "may be" if low <= 0 <= high else "is more than"
         return (
@@ -72,11 +74,12 @@ def compare_pckh(
 ) -> PCKhComparison:
     """Returns the difference of two predictions, scored on the same samples of images.
 
-    The labels are as in `pckh`.
-
     Args:
         a: float [N, 16, 2], (x, y) in pixels of the full image; NaN is a miss.
         b: float [N, 16, 2], another prediction of the same people.
+        truth: See `pckh`.
+        visibility: See `pckh`.
+        head_size: See `pckh`.
         images: [N], the image of each person: its name, or any number.
         seed: Of the 2,000 samples; the same seed gives the same intervals.
         **options: `threshold`, `dialect` and `where` of `pckh`.

@@ -11,7 +11,7 @@ arrays, lists or eager tensors, are never modified, and need no TensorFlow.
 
 import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -160,7 +160,7 @@ def pckh_curve(
     visibility: npt.ArrayLike,
     head_size: npt.ArrayLike,
     *,
-    thresholds: Sequence[float] = AUC_THRESHOLDS,
+    thresholds: Iterable[float] = AUC_THRESHOLDS,
     **options: Any,
 ) -> list[PCKhScores]:
     """Returns scores at `thresholds`; all else, and `options`, is as in `pckh`."""
@@ -200,6 +200,9 @@ def pckh_slices(
     about 1 : 2 : 1. All else, `options` included, is as in `pckh`. `pckh_table` prints
     the result.
     """
+    edges = (0.0, *head_size_edges)
+    if not np.all(np.diff(edges) > 0):
+        raise ValueError(f"head_size_edges must rise from 0, got {edges[1:]}")
     state, size = np.asarray(visibility), np.asarray(head_size)
     chosen = np.ones(state.shape, bool)
     if where is not None:
@@ -209,7 +212,7 @@ def pckh_slices(
         "visible": chosen & (state == Visibility.VISIBLE),
         "occluded": chosen & (state == Visibility.OCCLUDED),
     }
-    for low, high in itertools.pairwise((0.0, *head_size_edges, np.inf)):
+    for low, high in itertools.pairwise((*edges, np.inf)):
         name = f"head {low:g} to {high:g} px" if high < np.inf else f"head {low:g}+ px"
         slices[name] = chosen & ((low <= size) & (size < high))[:, np.newaxis]
     return {

@@ -18,6 +18,7 @@ import numpy as np
 from etils import epath
 
 from mpii_pose import files
+from mpii_pose.formats.predictions import HEIGHT_PER_SCALE
 from mpii_pose.person import PersonAnnotation
 from mpii_pose.skeleton import MPII, NUM_KEYPOINTS
 
@@ -44,7 +45,6 @@ _CATEGORY = {
 # Attributes of `PersonAnnotation` that people of one image share, and the others.
 _OF_IMAGE = ("activity", "category", "video_id", "frame_sec")
 _OF_PERSON = ("scale", "head_size", "index", "person_index", "separated")
-_HEIGHT_PER_SCALE = 200.0
 
 
 def people_to_coco(
@@ -129,7 +129,7 @@ def _size(size: tuple[int, int] | None) -> dict[str, int]:
 
 def _box(person: PersonAnnotation, size: tuple[int, int] | None) -> list[float]:
     """Returns `bbox` of a person in an image of (height, width)."""
-    half = person.scale * _HEIGHT_PER_SCALE / 2
+    half = person.scale * HEIGHT_PER_SCALE / 2
     corners = [person.center - half, person.center + half]
     if person.labelled.any():
         head = person.head_box.reshape(2, 2) if person.has_head_box else ()

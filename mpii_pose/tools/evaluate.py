@@ -19,6 +19,7 @@ are needed only for the pictures on the page.
 import argparse
 import itertools
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -44,6 +45,7 @@ MAX_EXAMPLES = 24
 # Larger errors of a keypoint, in head sizes, count as this much in a person's mean: a
 # keypoint far away counts as much as one that is at another person.
 _MOST_ERROR = 2.0
+_WITHHELD = "its labels are withheld: MPII scores test predictions itself"
 _ERROR: Color = (235, 30, 45)
 _LEGEND = poses.SIDES | {"error": _ERROR}
 _LINE_WIDTH, _ERROR_WIDTH = 2.5, 1.5
@@ -109,6 +111,7 @@ class Evaluation(NamedTuple):
     path: epath.Path
     base: int  # From which pixel it was taken to count.
     points: np.ndarray  # float64 [N, 16, 2], 0-based
+    notes: Sequence[str]  # Of reading the file.
     problems: Sequence[str]  # What `check_predictions` found.
     scores: Mapping[str, pckh.PCKhScores]  # By name of the row, some with intervals.
     curve: Sequence[pckh.PCKhScores]  # Official PCKh from 0 to 0.5.
@@ -152,12 +155,14 @@ def read_truth(
     people = release.people.get(split, [])
     if not any(person.visibility.any() for person in people):
         labelled = [name for name in release.people if name != TEST]
+        withheld = f", as {_WITHHELD}" if split == TEST else ""
         raise PredictionError(
-            f"{path}: no labelled people of {split!r}; predictions can be scored "
-            f"on {', '.join(labelled) or 'none of the splits there'}"
+            f"{path}: no labelled people of {split!r}{withheld}; predictions can be "
+            f"scored on {', '.join(labelled) or 'none of the splits there'}"
         )
     # In validation images there are people of two splits.
-    near = release.people.get(VALIDATION_OTHERS, []) if split == VALIDATION else []
+    other = {VALIDATION: VALIDATION_OTHERS, VALIDATION_OTHERS: VALIDATION}.get(split)
+    near = release.people.get(other or "", [])
     keypoints, visibility, images = (
         np.array([getattr(person, name) for person in [*people, *near]])
         for name in ("keypoints", "visibility", "image_name")
@@ -220,14 +225,18 @@ def _evaluate(
     where: np.ndarray | None,
 ) -> Evaluation:
     """Scores one file, on the keypoints `where`, bool [N, 16]; None for all."""
-    points = predictions.read_prediction_file(
-        path, truth.people, base=base, skeleton=skeleton
-    )
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter("always", UserWarning)
+        points = predictions.read_prediction_file(
+            path, truth.people, base=base, skeleton=skeleton
+        )
     if len(points) != len(truth.people):
         counts = truth.release.people
         fitting = [name for name in counts if len(counts[name]) == len(points)]
         advice = "send one for each, in index order"
-        if fitting:
+        if fitting == [TEST]:
+            advice = f"test has as many, and {_WITHHELD} (export submission)"
+        elif fitting:
             advice = f"{fitting[0]} has as many: say --split {fitting[0]}"
         raise PredictionError(
             f"{path}: predictions for {len(points):,} people, and {truth.split} has "
@@ -254,6 +263,7 @@ def _evaluate(
         path=path,
         base=predictions.BASES[path.suffix.lower()] if base is None else base,
         points=points,
+        notes=[str(note.message) for note in notes],
         problems=predictions.check_predictions(points, truth.people, where=one_where),
         scores=scores,
         curve=curve,
@@ -276,6 +286,7 @@ def report_lines(report: Report) -> Iterator[str]:
         yield report.coverage
     for each in report.evaluations:
         yield f"\n{each.path}, read as counting pixels from {each.base} (--base)"
+        yield from (f"NOTE  {note}" for note in each.notes)
         yield from (f"PROBLEM  {problem}" for problem in each.problems)
         yield f"\n{pckh.pckh_table(each.scores)}"
         yield f"AUC from 0 to 0.5 (official): {each.auc:.2f}"

@@ -100,7 +100,7 @@ def test_problems_are_refused_unless_they_are_forced(
     assert list(tmp_path.iterdir()) == []
 
     (problem,) = write_submission(path, predicted, matlab_file=matlab_file, force=True)
-    assert "16 keypoints of 1 people are not finite" in problem
+    assert "16 keypoints of 1 people are not predicted" in problem
     assert len(read_back(path, matlab_file)) == len(people) - 1
 
 
