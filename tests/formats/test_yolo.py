@@ -184,6 +184,16 @@ def test_nothing_is_written_unless_all_is(release, tmp_path, monkeypatch):
         write_yolo(release, tmp_path / "out", sizes)
     with pytest.raises(FileNotFoundError, match="nobody is labelled"):
         write_yolo(release, tmp_path / "out", people={"test": release.people["test"]})
+    others = [
+        dataclasses.replace(person, image_name=name)
+        for person, name in zip(
+            release.people["train"], ("a.jpg", "a.png"), strict=False
+        )
+    ]
+    with pytest.raises(
+        ValueError, match=r"a\.jpg and a\.png have one .* a\.txt; rename"
+    ):
+        write_yolo(release, tmp_path / "out", people={"train": others})
     with pytest.raises(FileExistsError, match=f"{tmp_path} exists; name a folder"):
         write_yolo(release, tmp_path)
     monkeypatch.setattr("shutil.copyfile", lambda *paths: 1 / 0)
