@@ -1,6 +1,7 @@
 """A dataset as Parquet tables, described in Croissant's JSON-LD, version 1.1.
 
     croissant.json       what the dataset is, its files, and what each column means
+    README.md            splits and types, for `load_dataset` of Hugging Face
     train/00000.parquet  one row for each example, in the dataset's order
 
 The bytes of JPEGs stand in the tables. A table has some 64 MB: writing or reading a
@@ -110,6 +111,7 @@ def write_croissant(
         description = _metadata(unfinished, chosen, builder).to_json()
         text = json.dumps(description, indent=2, ensure_ascii=False)
         (unfinished / DESCRIPTION_FILE).write_text(text + "\n")
+        (unfinished / "README.md").write_text(_readme(chosen, builder))
 
     workplace.make_once(folder, write)
     if not counts:
@@ -152,18 +154,27 @@ def _columns(features: Features) -> list[tuple[str, Any]]:
     return [(name, _types(feature)[0]) for name, feature in sorted(features.items())]
 
 
-def _types(feature: Any) -> tuple[Any, Any]:
-    """Returns the type of a feature in Arrow, and that of its values in Croissant."""
+def _types(feature: Any) -> tuple[Any, Any, Any]:
+    """Returns a feature's types: Arrow's, Croissant's of its values, Hugging Face's."""
     if isinstance(feature, tfds.features.Sequence):
-        return pa.list_(pa.struct(_columns(feature.feature))), None
+        kind = pa.list_(pa.struct(_columns(feature.feature)))
+        return kind, None, {"list": _described(feature.feature)}
     if isinstance(feature, tfds.features.Image):
-        return pa.binary(), mlc.DataType.IMAGE_OBJECT
+        return pa.binary(), mlc.DataType.IMAGE_OBJECT, {"dtype": "image"}
     if isinstance(feature, tfds.features.Text):
-        return pa.string(), mlc.DataType.TEXT
-    kind = pa.from_numpy_dtype(feature.np_dtype)
+        return pa.string(), mlc.DataType.TEXT, {"dtype": "string"}
+    name = np.dtype(feature.np_dtype).name
+    kind, described = pa.from_numpy_dtype(name), {"dtype": name}
     for size in reversed(feature.shape):
         kind = pa.list_(kind, size)
-    return kind, getattr(mlc.DataType, np.dtype(feature.np_dtype).name.upper())
+        inner = described.get("dtype", described)
+        described = {"sequence": inner, "length": size}
+    return kind, getattr(mlc.DataType, name.upper()), described
+
+
+def _described(features: Features) -> list[dict[str, Any]]:
+    """Returns columns as `dataset_info` of Hugging Face has them."""
+    return [{"name": name} | _types(f)[2] for name, f in sorted(features.items())]
 
 
 def _metadata(folder: epath.Path, splits: Sequence[str], builder: Any) -> Any:
@@ -248,6 +259,18 @@ def _about(builder: Any) -> dict[str, Any]:
         "date_published": _PUBLISHED,
         "creators": [mlc.Organization(name=_CREATOR, url=info.homepage)],
     }
+
+
+def _readme(splits: Sequence[str], builder: Any) -> str:
+    """Returns a text whose head, which is YAML, names splits and types."""
+    files = [{"split": split, "path": f"{split}/*.parquet"} for split in splits]
+    configs = json.dumps([{"config_name": "default", "data_files": files}])
+    info = json.dumps({"features": _described(builder.info.features)})
+    about = _about(builder)
+    return (
+        f"---\nconfigs: {configs}\ndataset_info: {info}\n---\n"
+        f"# {about['name']}\n\n{about['description']}\n"
+    )
 
 
 def _file(node: Callable[..., Any], folder: epath.Path, path: epath.Path) -> Any:

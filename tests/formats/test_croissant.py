@@ -200,8 +200,26 @@ def test_only_the_splits_that_are_named_are_written(datasets, tmp_path, capsys):
 
     assert code == 0
     assert {path.name for path in folder.iterdir()} == {
-        *("croissant.json", "train", "validation")
+        *("croissant.json", "README.md", "train", "validation")
     }
+    # `datasets` of Hugging Face 5.2.0 and 3.6.0 read these splits and images.
+    _, head, text = (folder / "README.md").read_text().split("---\n")
+    configs, info = (json.loads(line.split(" ", 1)[1]) for line in head.splitlines())
+    assert head.startswith('configs: [{"config_name": "default", "data_files": [{')
+    assert configs[0]["data_files"] == [
+        {"split": split, "path": f"{split}/*.parquet"}
+        for split in ("validation", "train")
+    ]
+    columns = {feature.pop("name"): feature for feature in info["features"]}
+    assert columns["image"] == {"dtype": "image"}
+    parts = {feature.pop("name"): feature for feature in columns["people"]["list"]}
+    assert parts["visibility"] == {"sequence": "int8", "length": 16}
+    inner = {"sequence": "float32", "length": 2}
+    assert parts["keypoints"] == {"sequence": inner, "length": 16}
+    table = pyarrow.parquet.read_table(folder / "train")
+    assert table.column_names == list(columns)
+    assert [f.name for f in table.schema.field("people").type.value_type] == list(parts)
+    assert text.startswith("# Synthetic people, image\n")
     printed = capsys.readouterr().out
     assert "validation: 4 examples\ntrain: 27 examples\nWrote" in printed
     assert len(records_of(folder, "images")) == 31
