@@ -153,7 +153,9 @@ def read_prediction_file(
         points = _points_of(path, _array(path, kind), skeleton.num_keypoints)
         points = convert_keypoints(points, skeleton, MPII)
     if not np.isfinite(points).all(axis=2).any():
-        raise PredictionError(f"{path}: no keypoint is predicted, all are NaN")
+        raise PredictionError(
+            f"{path}: no keypoint is predicted: all are NaN, or far from their people"
+        )
     return points - (BASES[kind] if base is None else base)
 
 

@@ -218,7 +218,7 @@ def test_poses_of_others_and_poses_too_many_are_left_over(people, points, tmp_pa
         ((0.5, 0.5), (0.3, 0.0), False),  # The nearer one, as the scores are equal.
         ((0.8, 0.9), (0.1, 0.9), True),  # Somebody else, who is surer and far.
         ((-3.0, -9.0), (0.1, 0.2), True),  # Logarithms.
-        ((0.1, 0.9), (0.1, 1.1), True),  # Out of reach.
+        ((0.1, 0.9), (0.98, 1.02), True),  # Out of reach.
     ],
 )
 def test_a_person_gets_a_near_pose_with_a_high_score(
@@ -234,22 +234,6 @@ def test_a_person_gets_a_near_pose_with_a_high_score(
         path = write(tmp_path / "a.json", content[::order])
         (found,) = read_prediction_file(path, people[:1])
         np.testing.assert_allclose(found, poses[0 if is_right else 1])
-
-
-@pytest.mark.parametrize(("distance", "is_found"), [(0.49, True), (0.51, False)])
-def test_a_pose_is_of_a_person_within_half_the_square(
-    distance, is_found, people, tmp_path
-):
-    person = people[0]
-    away = np.array([0, distance * 250 * person.scale])
-    pose = np.tile(person.center + away, (1, 16, 1))
-    other = np.array([[people[1].center] * 16])
-    content = results([person], pose) + results([people[1]], other)
-    path = write(tmp_path / "a.json", content)
-
-    found = read_prediction_file(path, people[:2])
-
-    assert np.isfinite(found[0]).all() == is_found
 
 
 def test_people_and_keypoints_without_a_pose_are_not_predicted(
@@ -294,7 +278,7 @@ SHAPES = r"expected preds \[N, 16, 2\], or \[2, 16, N\].*"
         ("a.npy", np.zeros((2, 16)), SHAPES + r"\(2, 16\)"),
         ("a.npy", np.zeros((5, 16, 4)), SHAPES + r"\(5, 16, 4\)"),
         ("a.npy", np.full((5, 16, 2), "x"), NO_ARRAY),
-        ("a.npy", np.full((5, 16, 2), np.nan), "no keypoint is predicted, all are NaN"),
+        ("a.npy", np.full((5, 16, 2), np.nan), "no keypoint is predicted: all are NaN"),
         ("a.npz", {"one": np.ones(3), "other": np.ones(3)}, "found one, other"),
     ],
 )
