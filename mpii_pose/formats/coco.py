@@ -37,10 +37,6 @@ _CATEGORY = {
     "keypoints": list(MPII.keypoints),
     # COCO counts keypoints from 1.
     "skeleton": [[start + 1, end + 1] for start, end in MPII.bone_indices],
-    "mirrored_pairs": [
-        [MPII.keypoints[right], MPII.keypoints[left]]
-        for right, left in MPII.mirrored_pairs
-    ],
 }
 
 # Attributes of `PersonAnnotation` that people of one image share, and the others.

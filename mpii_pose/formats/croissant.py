@@ -29,6 +29,7 @@ with epy.lazy_imports():
     import pyarrow.parquet as pq
 
 DESCRIPTION_FILE = "croissant.json"
+# A table is closed when its images have that many bytes.
 TABLE_BYTES = 64 * 2**20
 
 _VERSION = "http://mlcommons.org/croissant/1.1"
@@ -60,7 +61,6 @@ def write_croissant(
     *,
     read: Callable[[Any, str], Iterable[Mapping[str, Any]]],
     splits: Sequence[str] | None = None,
-    table_bytes: int = TABLE_BYTES,
 ) -> dict[str, int]:
     """Writes a folder of tables and their description, which appears once it is whole.
 
@@ -70,7 +70,6 @@ def write_croissant(
         read: Yields the examples of a split, in NumPy and with images as bytes; takes
             the builder and the split's name.
         splits: The splits to write; None for all.
-        table_bytes: A table is closed when its images have that many bytes.
 
     Returns:
         The number of examples of each split.
@@ -102,7 +101,7 @@ def write_croissant(
                 desc=f"Writing {split}",
                 unit=" examples",
             )
-            tables = _tables(examples, info.features, table_bytes)
+            tables = _tables(examples, info.features)
             for number, table in enumerate(tables):
                 with (unfinished / split / f"{number:05d}.parquet").open("wb") as file:
                     # Small groups and no dictionaries of JPEGs halve a reader's memory.
@@ -121,9 +120,7 @@ def write_croissant(
     return counts
 
 
-def _tables(
-    examples: Iterable[Mapping[str, Any]], features: Features, num_bytes: int
-) -> Iterator[Any]:
+def _tables(examples: Iterable[Mapping[str, Any]], features: Features) -> Iterator[Any]:
     """Yields Arrow's tables, one after the other."""
     schema = pa.schema(_columns(features))
     rows: list[dict[str, Any]] = []
@@ -131,7 +128,7 @@ def _tables(
     for example in examples:
         rows.append({name: _value(example[name]) for name in features})
         size += len(example["image"])
-        if size >= num_bytes:
+        if size >= TABLE_BYTES:
             yield pa.Table.from_pylist(rows, schema)
             rows, size = [], 0
     if rows:

@@ -231,13 +231,14 @@ def _evaluate(
             path, truth.people, base=base, skeleton=skeleton
         )
     if len(points) != len(truth.people):
-        counts = truth.release.people
-        fitting = [name for name in counts if len(counts[name]) == len(points)]
+        counts = {name: len(group) for name, group in truth.release.people.items()}
+        fitting = [name for name in counts if counts[name] == len(points)]
+        with_labels = [name for name in fitting if name != TEST]
         advice = "send one for each, in index order"
-        if fitting == [TEST]:
-            advice = f"test has as many, and {_WITHHELD} (export submission)"
+        if with_labels:
+            advice = f"{with_labels[0]} has as many: say --split {with_labels[0]}"
         elif fitting:
-            advice = f"{fitting[0]} has as many: say --split {fitting[0]}"
+            advice = f"test has as many, and {_WITHHELD} (export submission)"
         raise PredictionError(
             f"{path}: predictions for {len(points):,} people, and {truth.split} has "
             f"{len(truth.people):,}; {advice}"

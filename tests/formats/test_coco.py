@@ -156,7 +156,7 @@ def test_box_without_an_area_is_a_square_around_the_center(splits, places, box):
     assert cut["bbox"] == [0, 10, 70, 90]
 
 
-def test_ids_and_bones_count_from_1_and_pairs_are_of_both_sides(splits):
+def test_ids_and_bones_count_from_1(splits):
     content = coco.people_to_coco(splits["train"])
 
     for records in (content["images"], content["annotations"]):
@@ -168,9 +168,6 @@ def test_ids_and_bones_count_from_1_and_pairs_are_of_both_sides(splits):
     assert {"right_knee", "right_ankle"} in bones
     assert {"upper_neck", "head_top"} in bones
     assert len(bones) == 15
-    for right, left in category["mirrored_pairs"]:
-        assert right.replace("right", "left") == left
-    assert len(category["mirrored_pairs"]) == 6
     assert "sigmas" not in category
 
 

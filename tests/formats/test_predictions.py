@@ -50,7 +50,7 @@ def results(people, points, name_image=lambda person: person.image_name):
         {
             "image_id": name_image(person),
             "category_id": 1,
-            "keypoints": np.column_stack([pose, np.ones(16)]).ravel().tolist(),
+            "keypoints": np.column_stack([pose, np.ones(len(pose))]).ravel().tolist(),
             "score": 0.5,
         }
         for person, pose in zip(people, points, strict=True)
@@ -138,10 +138,12 @@ def test_poses_of_another_skeleton_are_converted(people, points, tmp_path):
     poses = np.concatenate([points, points[:, :1]], axis=1)
     path = write(tmp_path / "a.npy", poses)
 
-    found = read_prediction_file(path, people, skeleton=mpii_pose.skeleton.COCO17)
+    coco = write(tmp_path / "a.json", results(people, poses))
 
     expected = mpii_pose.convert_keypoints(poses, "coco17", "mpii")
-    np.testing.assert_allclose(found, expected)
+    for file in (path, coco):
+        found = read_prediction_file(file, people, skeleton=mpii_pose.skeleton.COCO17)
+        np.testing.assert_allclose(found, expected)
 
 
 WAYS = {

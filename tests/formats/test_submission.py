@@ -92,6 +92,7 @@ def test_only_separated_people_need_predictions(
 def test_problems_are_refused_unless_they_are_forced(
     matlab_file, people, predicted, tmp_path
 ):
+    points = predicted.copy()
     predicted[next(p.index for p in people if p.separated == 1)] = np.nan
     path = tmp_path / "pred.mat"
 
@@ -99,6 +100,8 @@ def test_problems_are_refused_unless_they_are_forced(
         write_submission(path, predicted, matlab_file=matlab_file)
     assert list(tmp_path.iterdir()) == []
 
+    with pytest.raises(PredictionError, match=r"\n.*about half of the expected coord"):
+        write_submission(path, points / 2, matlab_file=matlab_file)
     (problem,) = write_submission(path, predicted, matlab_file=matlab_file, force=True)
     assert "16 keypoints of 1 people are not predicted" in problem
     assert len(read_back(path, matlab_file)) == len(people) - 1
