@@ -406,8 +406,9 @@ def _far_from_people(
     else:
         cause = "are they in index order, and in pixels of the full image?"
     return [
-        f"The predicted poses lie {found:.2f} heights of a person (200 px x scale) off "
-        f"the people's centers in the median, expected {_NEAR} or less: {cause}"
+        "The predicted poses do not follow the people's centers, which are "
+        f"{found:.2f} heights of a person (200 px x scale) away in the median, "
+        f"expected {_NEAR} or less: {cause}"
     ]
 
 
