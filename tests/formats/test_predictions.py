@@ -209,6 +209,11 @@ def test_poses_of_others_and_poses_too_many_are_left_over(people, points, tmp_pa
         found = read_prediction_file(path, people)
 
     np.testing.assert_allclose(found, points)
+    path = write(tmp_path / "a.json", results(people[:1], points[:1] + far[:1]))
+    with pytest.raises(
+        PredictionError, match=r"a\.json: no .* or far from their people"
+    ):
+        read_prediction_file(path, people[:1])
 
 
 @pytest.mark.parametrize(
@@ -236,6 +241,27 @@ def test_a_person_gets_a_near_pose_with_a_high_score(
         path = write(tmp_path / "a.json", content[::order])
         (found,) = read_prediction_file(path, people[:1])
         np.testing.assert_allclose(found, poses[0 if is_right else 1])
+
+
+@pytest.mark.parametrize("state", [0, 2])
+def test_labels_tell_which_of_two_near_poses_is_whose(state, people, tmp_path):
+    pose = people[0].keypoints - people[0].center
+    places = np.float32([(100, 100), (100, 100 + 60 * people[0].scale)])
+    two = [
+        dataclasses.replace(
+            people[0],
+            keypoints=pose + own,
+            center=other,
+            visibility=np.full(16, state, np.int8),
+        )
+        for own, other in zip(places, places[::-1], strict=True)
+    ]
+    poses = np.array([person.keypoints for person in two])
+    path = write(tmp_path / "a.json", results(two, poses)[::-1])
+
+    found = read_prediction_file(path, two)
+
+    np.testing.assert_allclose(found, poses if state else poses[::-1])
 
 
 def test_people_and_keypoints_without_a_pose_are_not_predicted(
@@ -466,6 +492,7 @@ def test_keypoints_that_are_not_predicted_are_counted(people, truth, nothing):
 
     assert problem.startswith("9 keypoints of 1 people are not predicted (NaN,")
     assert of_some.startswith("4 keypoints of 1 people are not predicted (NaN,")
+    assert predictions.check_predictions(np.zeros((0, 16, 2)), []) == []
 
 
 @pytest.mark.parametrize("shape", [(5, 17, 2), (16, 2)])
