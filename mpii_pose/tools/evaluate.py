@@ -264,7 +264,7 @@ def _evaluate(
         path=path,
         base=predictions.BASES[path.suffix.lower()] if base is None else base,
         points=points,
-        notes=[str(note.message) for note in notes],
+        notes=[str(n.message) for n in notes if n.category is UserWarning],
         problems=predictions.check_predictions(points, truth.people, where=one_where),
         scores=scores,
         curve=curve,
