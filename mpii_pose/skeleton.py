@@ -81,12 +81,6 @@ class Skeleton:
         return tuple(indices)
 
     @functools.cached_property
-    def mirrored_pairs(self) -> tuple[tuple[int, int], ...]:
-        """(right, left) indices of the keypoints that a horizontal flip exchanges."""
-        pairs = ((k, other) for k, other in enumerate(self.mirrored) if k != other)
-        return tuple(p for p in pairs if self.keypoints[p[0]].startswith("right_"))
-
-    @functools.cached_property
     def bone_indices(self) -> tuple[tuple[int, ...], ...]:
         """`bones` as pairs of indices."""
         return tuple(self.indices(*bone) for bone in self.bones)

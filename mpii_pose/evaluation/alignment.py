@@ -32,11 +32,14 @@ class Offset:
         mirrored: float64 [2], (x, y) by which left keypoints are moved besides, and
             right keypoints against.
         corrected: Scores with both taken off the predictions.
+        spread: Mean distance of errors from this offset, in head sizes, each at most
+            `REACH`: the kind of pixel with the smaller one fits better.
     """
 
     constant: np.ndarray
     mirrored: np.ndarray
     corrected: PCKhScores
+    spread: float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,27 +49,22 @@ class AlignmentAudit:
     Attributes:
         scores: Of the predictions as they are.
         crop: The offset in pixels of HRNet's crop.
+        cells: float64 [2], the constant offset in cells of the heatmaps.
         frame: The offset in pixels of the full image.
-        pixels_per_cell: Pixels of the crop in a cell of the heatmaps.
     """
 
     scores: PCKhScores
     crop: Offset
+    cells: np.ndarray
     frame: Offset
-    pixels_per_cell: float
-
-    @property
-    def cells(self) -> np.ndarray:
-        """float64 [2], the constant offset in cells of the heatmaps."""
-        return self.crop.constant / self.pixels_per_cell
 
     def __str__(self) -> str:
         lines = [f"{self.scores.title}: {self.scores.total:.2f} as predicted"]
-        crop_pixels = f"crop pixels, which is {_point(self.cells)} cells"
+        crop_pixels = f"crop pixels, which is {as_point(self.cells)} cells"
         for pixels, offset in ((crop_pixels, self.crop), ("frame pixels", self.frame)):
             lines.append(
-                f"off by {_point(offset.constant)} {pixels}, left keypoints by "
-                f"{_point(offset.mirrored)} more and right ones less; "
+                f"off by {as_point(offset.constant)} {pixels}, left keypoints by "
+                f"{as_point(offset.mirrored)} more and right ones less; "
                 f"{offset.corrected.total:.2f} without"
             )
         return "\n".join(lines)
@@ -102,44 +100,42 @@ def alignment_audit(
     Raises:
         ValueError: As `pckh`, or if no labelled keypoint is predicted.
     """
-    _, labelled = distances(predicted, truth, visibility, head_size, where=where)
+    labels = truth, visibility, head_size
+    _, labelled = distances(predicted, *labels, where=where)
     points, size = np.asarray(predicted, np.float64), np.asarray(head_size, np.float64)
     error = np.where(labelled[..., np.newaxis], points - np.asarray(truth), np.nan)
     if np.isnan(error).all():
         raise ValueError("no labelled keypoint is predicted, so there is no offset")
 
-    def scored(points: np.ndarray) -> PCKhScores:
-        labels = truth, visibility, head_size
-        return pckh(points, *labels, threshold=threshold, where=where)
-
     def offset(pixel: np.ndarray) -> Offset:
         """Returns the offset in a kind of pixel that is `pixel` [N] frame pixels."""
         unit = pixel[:, np.newaxis, np.newaxis]
-        reach = (REACH * size / pixel)[:, np.newaxis]
-        constant, mirrored = _offset(error / unit, reach)
-        moved = (constant + _SIDES[:, np.newaxis] * mirrored) * unit
+        own, reach = error / unit, (REACH * size / pixel)[:, np.newaxis]
+        left, right = (_densest(own[:, side == _SIDES], reach) for side in (1, -1))
+        mirrored = np.nan_to_num((left - right) / 2)
+        apart = _SIDES[:, np.newaxis] * mirrored
+        constant = _densest(own - apart, reach)
+        moved = (constant + apart) * unit
+        away = np.linalg.norm(error - moved, axis=2) / size[:, np.newaxis]
         return Offset(
-            constant=constant, mirrored=mirrored, corrected=scored(points - moved)
+            constant=constant,
+            mirrored=mirrored,
+            corrected=pckh(points - moved, *labels, threshold=threshold, where=where),
+            spread=float(np.nanmean(np.minimum(away, REACH))),
         )
 
-    crop_side = SQUARE_PER_SCALE / HEAD_SIZE_PER_SCALE * size
+    crop = offset(SQUARE_PER_SCALE / HEAD_SIZE_PER_SCALE * size / min(image_size))
     return AlignmentAudit(
-        scores=scored(points),
-        crop=offset(crop_side / min(image_size)),
+        scores=pckh(points, *labels, threshold=threshold, where=where),
+        crop=crop,
+        cells=crop.constant * min(heatmap_size) / min(image_size),
         frame=offset(np.ones_like(size)),
-        pixels_per_cell=min(image_size) / min(heatmap_size),
     )
 
 
-def _point(point: np.ndarray) -> str:
+def as_point(point: np.ndarray) -> str:
+    """Returns an offset such as "(+0.25, -0.10)"."""
     return f"({point[0]:+.2f}, {point[1]:+.2f})"
-
-
-def _offset(error: np.ndarray, reach: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the constant and the mirrored offset of errors [N, 16, 2], [2] each."""
-    left, right = (_densest(error[:, side == _SIDES], reach) for side in (1, -1))
-    mirrored = np.nan_to_num((left - right) / 2)
-    return _densest(error - _SIDES[:, np.newaxis] * mirrored, reach), mirrored
 
 
 def _densest(error: np.ndarray, reach: np.ndarray) -> np.ndarray:

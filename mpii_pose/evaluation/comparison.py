@@ -11,22 +11,22 @@ It covers scores on other images of the same kind, not those of another training
 """
 
 import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mpii_pose.checks import check_choice
 from mpii_pose.evaluation.pckh import (
     DIALECTS,
     PCKhScores,
     check_shape,
-    check_threshold,
     distances,
     image_numbers,
     pckh,
     rates_from_counts,
 )
+from mpii_pose.skeleton import NUM_KEYPOINTS
 
 NUM_SAMPLES = 2000
 _TAILS = (2.5, 97.5)  # percentiles
@@ -50,6 +50,8 @@ class PCKhComparison:
     b: PCKhScores
 
     def __str__(self) -> str:
+        if np.isnan(self.difference):
+            return f"{self.a.title}: no labelled keypoint, so nothing is compared."
         low, high = self.interval
         verdict = "may be" if low <= 0 <= high else "is more than"
         return (
@@ -86,13 +88,13 @@ def compare_pckh(
         ValueError: As `pckh`; or if `images` is not one per person, or fewer than two.
     """
     labels = truth, visibility, head_size
-    rows_a, rows_b = _sampled_rows([a, b], *labels, images=images, seed=seed, **options)
-    scores_a, scores_b = (pckh(predicted, *labels, **options) for predicted in (a, b))
+    resampled = _resampled([a, b], labels, images, seed, options)
+    (scores_a, rows_a), (scores_b, rows_b) = resampled
     return PCKhComparison(
         difference=scores_a.total - scores_b.total,
         interval=_interval(rows_a["total"] - rows_b["total"]),
-        a=_with_intervals(scores_a, rows_a),
-        b=_with_intervals(scores_b, rows_b),
+        a=scores_a,
+        b=scores_b,
     )
 
 
@@ -111,48 +113,40 @@ def pckh_intervals(
     The arrays are as in `pckh`, `images`, `seed` and `options` as in `compare_pckh`.
     """
     labels = truth, visibility, head_size
-    (rows,) = _sampled_rows([predicted], *labels, images=images, seed=seed, **options)
-    return _with_intervals(pckh(predicted, *labels, **options), rows)
+    ((scores, _),) = _resampled([predicted], labels, images, seed, options)
+    return scores
 
 
-def _sampled_rows(
-    predictions: list[npt.ArrayLike],
-    *labels: npt.ArrayLike,
+def _resampled(
+    predictions: Sequence[npt.ArrayLike],
+    labels: Sequence[npt.ArrayLike],
     images: npt.ArrayLike,
     seed: int,
-    threshold: float = 0.5,
-    dialect: str = "official",
-    where: npt.ArrayLike | None = None,
-) -> list[dict[str, np.ndarray]]:
-    """Returns the rows of each prediction, with one score per sample of images."""
-    check_choice("dialect", dialect, DIALECTS)
-    check_threshold(threshold)
+    options: Mapping[str, Any],
+) -> Iterator[tuple[PCKhScores, dict[str, np.ndarray]]]:
+    """Yields each prediction's scores with intervals, and its rows in each sample."""
+    scores = [pckh(predicted, *labels, **options) for predicted in predictions]
+    threshold, dialect = scores[0].threshold, scores[0].dialect
     counts = []
     for predicted in predictions:
-        error, labelled = distances(predicted, *labels, where=where)
+        error, labelled = distances(predicted, *labels, where=options.get("where"))
         counts.append(DIALECTS[dialect].found(error, threshold) & labelled)
-    samples = _resampled(np.stack([*counts, labelled], axis=1), images, seed)
-    *correct, labelled = np.moveaxis(samples, 1, 0)
-    return [rates_from_counts(each, labelled, dialect=dialect)[1] for each in correct]
-
-
-def _resampled(counts: np.ndarray, images: npt.ArrayLike, seed: int) -> np.ndarray:
-    """Sums counts [N, C, 16] over images taken with replacement; [samples, C, 16]."""
     image, num_images = image_numbers(images)
-    check_shape("images", image, counts.shape[:1])
+    check_shape("images", image, labelled.shape[:1])
     if num_images < 2:
         raise ValueError(f"intervals need two or more images, got {num_images}")
-    per_image = np.zeros((num_images, *counts.shape[1:]))
-    np.add.at(per_image, image, counts)
+    per_image = np.zeros((num_images, len(counts) + 1, NUM_KEYPOINTS))
+    np.add.at(per_image, image, np.stack([*counts, labelled], axis=1))
+    # How often each image is taken, with replacement.
     times_taken = np.random.default_rng(seed).multinomial(
         num_images, np.full(num_images, 1 / num_images), size=NUM_SAMPLES
     )
-    return np.tensordot(times_taken.astype(np.float64), per_image, axes=1)
-
-
-def _with_intervals(scores: PCKhScores, rows: dict[str, np.ndarray]) -> PCKhScores:
-    intervals = {name: _interval(values) for name, values in rows.items()}
-    return dataclasses.replace(scores, intervals=intervals)
+    samples = np.tensordot(times_taken.astype(np.float64), per_image, axes=1)
+    *correct, counted = np.moveaxis(samples, 1, 0)
+    for each, found in zip(scores, correct, strict=True):
+        _, rows = rates_from_counts(found, counted, dialect=dialect)
+        intervals = {name: _interval(values) for name, values in rows.items()}
+        yield dataclasses.replace(each, intervals=intervals), rows
 
 
 def _interval(values: np.ndarray) -> tuple[float, float]:

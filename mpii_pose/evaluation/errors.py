@@ -21,7 +21,7 @@ from mpii_pose.evaluation.pckh import (
     distances,
     markdown_table,
 )
-from mpii_pose.skeleton import MPII
+from mpii_pose.skeleton import MPII, NUM_KEYPOINTS
 
 # A jitter ends at this many thresholds, and a confused keypoint is this many times as
 # far from its own place as from the other.
@@ -40,6 +40,7 @@ class ErrorKind(enum.IntEnum):
 
 
 _COUNTED_KINDS = tuple(kind for kind in ErrorKind if kind >= 0)
+_NAMES = [kind.name.lower() for kind in _COUNTED_KINDS]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,17 +63,15 @@ class KeypointErrors:
     @property
     def shares(self) -> dict[str, dict[str, float]]:
         """Percent of each kind, by row: the groups of scores and "total"."""
-        counts, shares = self.counts, {}
+        shares = {}
         for row, indices in (MPII.group_indices | {"total": MPII.counted}).items():
-            pooled = counts[list(indices)].sum(axis=0)
-            percent = 100 * pooled / (pooled.sum() or np.nan)
-            shares[row] = {
-                kind.name.lower(): float(percent[kind]) for kind in _COUNTED_KINDS
-            }
+            pooled = self.counts[list(indices)].sum(axis=0)
+            percent = (100 * pooled / (pooled.sum() or np.nan)).tolist()
+            shares[row] = dict(zip(_NAMES, percent, strict=True))
         return shares
 
     def __str__(self) -> str:
-        rows = [["%", *(kind.name.lower() for kind in _COUNTED_KINDS)]]
+        rows = [["%", *_NAMES]]
         for row, shares in self.shares.items():
             rows.append([row, *(f"{share:.2f}" for share in shares.values())])
         return markdown_table(rows)
@@ -109,11 +108,10 @@ def keypoint_errors(
     own, labelled = distances(predicted, truth, visibility, head_size, where=where)
     points = np.asarray(predicted, np.float64)
     size = np.asarray(head_size, np.float64)[:, np.newaxis]
-    people = np.full((len(points), 0, *points.shape[1:]), np.nan)
-    if others is not None:
-        people = np.asarray(others, np.float64)
-        expected = (len(points), *people.shape[1:2], *points.shape[1:])
-        check_shape("others", people, expected)
+    people = np.zeros((len(points), 0, NUM_KEYPOINTS, 2)) if others is None else others
+    people = np.asarray(people, np.float64)
+    expected = len(points), *people.shape[1:2], NUM_KEYPOINTS, 2
+    check_shape("others", people, expected)
 
     def away(places: np.ndarray) -> np.ndarray:
         """Returns distances [N, 16] in head sizes, NaN where a place is not known."""

@@ -141,10 +141,7 @@ def image_groups(
     """
     image, count = image_numbers(images)
     alone = np.zeros(len(image)) if separated is None else np.asarray(separated)
-    if alone.shape != image.shape:
-        raise ValueError(
-            f"separated must have shape {image.shape}, as images, got {alone.shape}"
-        )
+    check_shape("separated", alone, image.shape)
     order = np.argsort(image, kind="stable")
     groups = np.split(order, np.cumsum(np.bincount(image, minlength=count)))[:-1]
     return [group for group in groups if not (alone[group] == 1).any()]
@@ -157,10 +154,9 @@ def _checked_group(
     visibility: npt.ArrayLike,
     head_size: npt.ArrayLike,
 ) -> tuple[np.ndarray, ...]:
-    """Returns the arrays of a group of P predicted and G true people.
+    """Returns the arrays of a group: scores are NaN where nothing is predicted.
 
-    They are predicted [P, 16, 2], scores [P, 16] that are NaN where not predicted,
-    truth [G, 16, 2], bool [G, 16] where a labelled keypoint counts, head size [G].
+    Instead of the visibility, bool [G, 16], which labelled keypoints count.
     """
     points, score, truth, visibility, head_size = (
         np.asarray(array, np.float64)

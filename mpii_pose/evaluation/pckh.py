@@ -11,7 +11,7 @@ arrays, lists or eager tensors, are never modified, and need no TensorFlow.
 
 import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,7 +63,7 @@ DIALECTS = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Scores:
-    """The part that PCKh and AP share; `PCKhScores` describes the attributes."""
+    """What PCKh and AP share; `PCKhScores` describes the attributes."""
 
     per_keypoint: np.ndarray
     groups: dict[str, float]
@@ -160,7 +160,7 @@ def pckh_curve(
     visibility: npt.ArrayLike,
     head_size: npt.ArrayLike,
     *,
-    thresholds: Sequence[float] = AUC_THRESHOLDS,
+    thresholds: Iterable[float] = AUC_THRESHOLDS,
     **options: Any,
 ) -> list[PCKhScores]:
     """Returns scores at `thresholds`; all else, and `options`, is as in `pckh`."""
@@ -198,8 +198,11 @@ def pckh_slices(
 
     `head_size_edges` rise, in pixels; the default splits MPII's validation people in
     about 1 : 2 : 1. All else, `options` included, is as in `pckh`. `pckh_table` prints
-    the result, scores by name of the slice.
+    the result.
     """
+    edges = (0.0, *head_size_edges)
+    if not np.all(np.diff(edges) > 0):
+        raise ValueError(f"head_size_edges must rise from 0, got {edges[1:]}")
     state, size = np.asarray(visibility), np.asarray(head_size)
     chosen = np.ones(state.shape, bool)
     if where is not None:
@@ -209,7 +212,7 @@ def pckh_slices(
         "visible": chosen & (state == Visibility.VISIBLE),
         "occluded": chosen & (state == Visibility.OCCLUDED),
     }
-    for low, high in itertools.pairwise((0.0, *head_size_edges, np.inf)):
+    for low, high in itertools.pairwise((*edges, np.inf)):
         name = f"head {low:g} to {high:g} px" if high < np.inf else f"head {low:g}+ px"
         slices[name] = chosen & ((low <= size) & (size < high))[:, np.newaxis]
     return {
@@ -226,12 +229,21 @@ def pckh_table(rows: Mapping[str, Scores]) -> str:
             scores leave out are added to the name. Half the width of `intervals` is
             shown after the score.
     """
-    cells = [["", *(name.capitalize() for name in (*MPII.groups, "total"))]]
+
+    def cell(scores: Scores, column: str) -> str:
+        score = scores.rows[column]
+        if scores.intervals is None or np.isnan(score):
+            return f"{score:.2f}"
+        low, high = scores.intervals[column]
+        return f"{score:.2f} \u00b1 {(high - low) / 2:.2f}"
+
+    columns = (*MPII.groups, "total")
+    cells = [["", *map(str.capitalize, columns)]]
     for name, scores in rows.items():
         count = len(_COUNTED) - len(scores.left_out)
         if 0 < count < len(_COUNTED):
             name = f"{name} ({count} keypoints, without {', '.join(scores.left_out)})"
-        cells.append([name, *(_cell(scores, row) for row in (*MPII.groups, "total"))])
+        cells.append([name, *(cell(scores, column) for column in columns)])
     return markdown_table(cells)
 
 
@@ -245,14 +257,6 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _cell(scores: Scores, row: str) -> str:
-    score = scores.rows[row]
-    if scores.intervals is None or np.isnan(score):
-        return f"{score:.2f}"
-    low, high = scores.intervals[row]
-    return f"{score:.2f} \u00b1 {(high - low) / 2:.2f}"
-
-
 def scores_from_counts(
     correct: np.ndarray,
     labelled: np.ndarray,
@@ -261,10 +265,9 @@ def scores_from_counts(
     dialect: str,
     scored: np.ndarray | None = None,
 ) -> PCKhScores:
-    """Returns the scores of counts per keypoint, [16] each.
+    """Returns the scores of counts per keypoint, [16] each, of any number of batches.
 
-    Counts of people who were scored apart can be summed before. `scored`, bool [16],
-    are the keypoints that were to be scored; default all.
+    `scored`, bool [16], are the keypoints that were to be scored; default all.
     """
     per_keypoint, rows = rates_from_counts(correct, labelled, dialect=dialect)
     groups = {name: float(score) for name, score in rows.items()}
@@ -288,23 +291,18 @@ def rates_from_counts(
     rule, groups = DIALECTS[dialect], MPII.group_indices
     if not rule.neck_in_head:
         groups = groups | {"head": MPII.indices("head_top")}
-    per_keypoint = _percent(correct, labelled)
+    with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN of "nobody labelled"
+        per_keypoint = 100.0 * np.asarray(correct, np.float64) / labelled
+        found, count = (
+            each[..., _COUNTED].sum(axis=-1) for each in (correct, labelled)
+        )
+        pooled = 100.0 * found / count
     rows = {
         name: mean_of_known(per_keypoint[..., list(indices)])
         for name, indices in groups.items()
     }
-    counts = correct[..., _COUNTED], labelled[..., _COUNTED]
-    rows["total"] = (
-        _percent(*(count.sum(axis=-1) for count in counts))
-        if rule.weighted
-        else mean_of_known(per_keypoint[..., _COUNTED])
-    )
-    return per_keypoint, rows
-
-
-def _percent(correct: np.ndarray, labelled: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN of "nobody labelled"
-        return 100.0 * np.asarray(correct, np.float64) / labelled
+    mean = mean_of_known(per_keypoint[..., _COUNTED])
+    return per_keypoint, rows | {"total": pooled if rule.weighted else mean}
 
 
 def mean_of_known(scores: np.ndarray) -> np.ndarray:
@@ -345,12 +343,7 @@ def labelled_keypoints(
     *,
     where: npt.ArrayLike | None = None,
 ) -> np.ndarray:
-    """Returns which keypoints count, bool [N, 16].
-
-    Raises:
-        ValueError: If an array has another shape, or a person with a keypoint that
-            counts has no positive, finite head size or no finite truth.
-    """
+    """Returns which keypoints count, bool [N, 16]; raises the errors of `pckh`."""
     shape = num_people, NUM_KEYPOINTS
     labelled = np.asarray(visibility) > 0
     check_shape("truth", truth, (*shape, 2))

@@ -5,9 +5,10 @@ that it has no name for (center, scale, head box and the like) are in fields of 
 which COCO's tools ignore; nothing of a person is lost.
 
 MPII has no boxes around people. `bbox` (x, y, width, height) is the smallest one that
-holds the labelled keypoints and the head box or, for people without keypoints, the
-square of 200 x scale px around the center; it is cut to the image where its size is
-known. `area` is that of `bbox`: MPII has no outlines, so OKS made from it is lenient.
+holds the labelled keypoints and the head box or, where that has no area, the square of
+200 x scale px around the center; it is cut to the image where its size is known. MPII
+has no outlines: `segmentation` is the polygon of `bbox`, and `area` its area, so OKS
+made from it is lenient.
 """
 
 import json
@@ -18,6 +19,7 @@ import numpy as np
 from etils import epath
 
 from mpii_pose import files
+from mpii_pose.formats.predictions import HEIGHT_PER_SCALE
 from mpii_pose.person import PersonAnnotation
 from mpii_pose.skeleton import MPII, NUM_KEYPOINTS
 
@@ -35,16 +37,11 @@ _CATEGORY = {
     "keypoints": list(MPII.keypoints),
     # COCO counts keypoints from 1.
     "skeleton": [[start + 1, end + 1] for start, end in MPII.bone_indices],
-    "mirrored_pairs": [
-        [MPII.keypoints[right], MPII.keypoints[left]]
-        for right, left in MPII.mirrored_pairs
-    ],
 }
 
 # Attributes of `PersonAnnotation` that people of one image share, and the others.
 _OF_IMAGE = ("activity", "category", "video_id", "frame_sec")
 _OF_PERSON = ("scale", "head_size", "index", "person_index", "separated")
-_HEIGHT_PER_SCALE = 200.0
 
 
 def people_to_coco(
@@ -89,7 +86,8 @@ def people_to_coco(
             }
         points = np.where(person.labelled[:, np.newaxis], person.keypoints, 0.0)
         triples = np.column_stack([points, person.visibility])
-        box = _box(person, size)
+        box = x, y, width, height = _box(person, size)
+        right, bottom = x + width, y + height
         annotations.append(
             {
                 "id": number,
@@ -99,7 +97,8 @@ def people_to_coco(
                 "keypoints": triples.ravel().tolist(),
                 "num_keypoints": int(person.labelled.sum()),
                 "bbox": box,
-                "area": box[2] * box[3],
+                "segmentation": [[x, y, right, y, right, bottom, x, bottom]],
+                "area": width * height,
                 "center": person.center.tolist(),
                 "head_box": person.head_box.tolist(),
                 **{field: getattr(person, field) for field in _OF_PERSON},
@@ -129,13 +128,13 @@ def _size(size: tuple[int, int] | None) -> dict[str, int]:
 
 def _box(person: PersonAnnotation, size: tuple[int, int] | None) -> list[float]:
     """Returns `bbox` of a person in an image of (height, width)."""
-    half = person.scale * _HEIGHT_PER_SCALE / 2
-    corners = [person.center - half, person.center + half]
-    if person.labelled.any():
-        head = person.head_box.reshape(2, 2) if person.has_head_box else ()
-        corners = [*person.keypoints[person.labelled], *head]
-    low, high = np.min(corners, axis=0), np.max(corners, axis=0)
-    if size is not None:
-        last = np.array([size[1] - 1, size[0] - 1])
-        low, high = np.clip(low, 0, last), np.clip(high, 0, last)
+    half = person.scale * HEIGHT_PER_SCALE / 2
+    square = [person.center - half, person.center + half]
+    head = person.head_box.reshape(2, 2) if person.has_head_box else ()
+    around = [*person.keypoints[person.labelled], *head]
+    limits = (-np.inf, np.inf) if size is None else (0, np.array(size[::-1]) - 1)
+    for corners in (around if person.labelled.any() else square, square):
+        low, high = (np.clip(end(corners, axis=0), *limits) for end in (np.min, np.max))
+        if (high > low).all():
+            break
     return [*low.astype(float).tolist(), *(high - low).astype(float).tolist()]

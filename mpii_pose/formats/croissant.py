@@ -1,6 +1,7 @@
 """A dataset as Parquet tables, described in Croissant's JSON-LD, version 1.1.
 
     croissant.json       what the dataset is, its files, and what each column means
+    README.md            splits and types, for `load_dataset` of Hugging Face
     train/00000.parquet  one row for each example, in the dataset's order
 
 The bytes of JPEGs stand in the tables. A table has some 64 MB: writing or reading a
@@ -28,6 +29,7 @@ with epy.lazy_imports():
     import pyarrow.parquet as pq
 
 DESCRIPTION_FILE = "croissant.json"
+# A table is closed when its images have that many bytes.
 TABLE_BYTES = 64 * 2**20
 
 _VERSION = "http://mlcommons.org/croissant/1.1"
@@ -59,9 +61,8 @@ def write_croissant(
     *,
     read: Callable[[Any, str], Iterable[Mapping[str, Any]]],
     splits: Sequence[str] | None = None,
-    table_bytes: int = TABLE_BYTES,
 ) -> dict[str, int]:
-    """Writes tables and their description into a folder, which appears once whole.
+    """Writes a folder of tables and their description, which appears once it is whole.
 
     Args:
         folder: Where to write. It must not exist.
@@ -69,7 +70,6 @@ def write_croissant(
         read: Yields the examples of a split, in NumPy and with images as bytes; takes
             the builder and the split's name.
         splits: The splits to write; None for all.
-        table_bytes: A table is closed when its images have that many bytes.
 
     Returns:
         The number of examples of each split.
@@ -88,60 +88,59 @@ def write_croissant(
             f"{builder.data_dir} has no split {', '.join(unknown)}; it has "
             f"{', '.join(info.splits)}"
         )
-    if folder.exists():
-        raise FileExistsError(
-            f"{folder} exists; name a folder that is not there yet, or remove this one"
-        )
     chosen = list(dict.fromkeys(splits or info.splits))
-    total = sum(info.splits[split].num_examples for split in chosen)
     counts: dict[str, int] = {}
 
     def write(unfinished: epath.Path) -> None:
         for split in chosen:
             (unfinished / split).mkdir()
             counts[split] = 0
-            tables = _tables(read(builder, split), info.features, table_bytes)
+            examples = progress.bar(
+                iterable=read(builder, split),
+                total=info.splits[split].num_examples,
+                desc=f"Writing {split}",
+                unit=" examples",
+            )
+            tables = _tables(examples, info.features)
             for number, table in enumerate(tables):
                 with (unfinished / split / f"{number:05d}.parquet").open("wb") as file:
                     # Small groups and no dictionaries of JPEGs halve a reader's memory.
                     pq.write_table(table, file, row_group_size=64, use_dictionary=False)
                 counts[split] += len(table)
-                bar.update(len(table))
         description = _metadata(unfinished, chosen, builder).to_json()
         text = json.dumps(description, indent=2, ensure_ascii=False)
         (unfinished / DESCRIPTION_FILE).write_text(text + "\n")
+        (unfinished / "README.md").write_text(_readme(chosen, builder))
 
-    with progress.bar(total=total, desc=f"Writing {folder}", unit=" examples") as bar:
-        workplace.make_once(folder, write)
+    workplace.make_once(folder, write)
     if not counts:
-        raise FileExistsError(f"{folder} was made by somebody else meanwhile")
+        raise FileExistsError(
+            f"{folder} exists; name a folder that is not there yet, or remove this one"
+        )
     return counts
 
 
-def _tables(
-    examples: Iterable[Mapping[str, Any]], features: Features, num_bytes: int
-) -> Iterator[Any]:
+def _tables(examples: Iterable[Mapping[str, Any]], features: Features) -> Iterator[Any]:
     """Yields Arrow's tables, one after the other."""
     schema = pa.schema(_columns(features))
     rows: list[dict[str, Any]] = []
     size = 0
     for example in examples:
-        rows.append({name: _value(example[name], features[name]) for name in features})
+        rows.append({name: _value(example[name]) for name in features})
         size += len(example["image"])
-        if size >= num_bytes:
+        if size >= TABLE_BYTES:
             yield pa.Table.from_pylist(rows, schema)
             rows, size = [], 0
     if rows:
         yield pa.Table.from_pylist(rows, schema)
 
 
-def _value(value: Any, feature: Any) -> Any:
+def _value(value: Any) -> Any:
     """Returns a value as Arrow takes it: bytes, numbers, lists, and dicts of them."""
-    if isinstance(feature, tfds.features.Sequence):
-        columns = [np.asarray(value[name]).tolist() for name in feature.feature]
+    if isinstance(value, Mapping):
+        columns = [np.asarray(column).tolist() for column in value.values()]
         return [
-            dict(zip(feature.feature, of_one, strict=True))
-            for of_one in zip(*columns, strict=True)
+            dict(zip(value, one, strict=True)) for one in zip(*columns, strict=True)
         ]
     return value if isinstance(value, bytes) else np.asarray(value).tolist()
 
@@ -152,18 +151,27 @@ def _columns(features: Features) -> list[tuple[str, Any]]:
     return [(name, _types(feature)[0]) for name, feature in sorted(features.items())]
 
 
-def _types(feature: Any) -> tuple[Any, Any]:
-    """Returns the type of a feature in Arrow, and that of its values in Croissant."""
+def _types(feature: Any) -> tuple[Any, Any, Any]:
+    """Returns a feature's types: Arrow's, Croissant's of its values, Hugging Face's."""
     if isinstance(feature, tfds.features.Sequence):
-        return pa.list_(pa.struct(_columns(feature.feature))), None
+        kind = pa.list_(pa.struct(_columns(feature.feature)))
+        return kind, None, {"list": _described(feature.feature)}
     if isinstance(feature, tfds.features.Image):
-        return pa.binary(), mlc.DataType.IMAGE_OBJECT
+        return pa.binary(), mlc.DataType.IMAGE_OBJECT, {"dtype": "image"}
     if isinstance(feature, tfds.features.Text):
-        return pa.string(), mlc.DataType.TEXT
-    kind = pa.from_numpy_dtype(feature.np_dtype)
+        return pa.string(), mlc.DataType.TEXT, {"dtype": "string"}
+    name = np.dtype(feature.np_dtype).name
+    kind, described = pa.from_numpy_dtype(name), {"dtype": name}
     for size in reversed(feature.shape):
         kind = pa.list_(kind, size)
-    return kind, getattr(mlc.DataType, np.dtype(feature.np_dtype).name.upper())
+        inner = described.get("dtype", described)
+        described = {"sequence": inner, "length": size}
+    return kind, getattr(mlc.DataType, name.upper()), described
+
+
+def _described(features: Features) -> list[dict[str, Any]]:
+    """Returns columns as `dataset_info` of Hugging Face has them."""
+    return [{"name": name} | _types(f)[2] for name, f in sorted(features.items())]
 
 
 def _metadata(folder: epath.Path, splits: Sequence[str], builder: Any) -> Any:
@@ -248,6 +256,18 @@ def _about(builder: Any) -> dict[str, Any]:
         "date_published": _PUBLISHED,
         "creators": [mlc.Organization(name=_CREATOR, url=info.homepage)],
     }
+
+
+def _readme(splits: Sequence[str], builder: Any) -> str:
+    """Returns a text whose head, which is YAML, names splits and types."""
+    files = [{"split": split, "path": f"{split}/*.parquet"} for split in splits]
+    configs = json.dumps([{"config_name": "default", "data_files": files}])
+    info = json.dumps({"features": _described(builder.info.features)})
+    about = _about(builder)
+    return (
+        f"---\nconfigs: {configs}\ndataset_info: {info}\n---\n"
+        f"# {about['name']}\n\n{about['description']}\n"
+    )
 
 
 def _file(node: Callable[..., Any], folder: epath.Path, path: epath.Path) -> Any:

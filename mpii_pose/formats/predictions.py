@@ -1,9 +1,10 @@
 """Files of predicted keypoints: written, read, and checked for the usual mistakes.
 
 `BASES` lists the kinds of files. Arrays are in `index` order. COCO results name images
-instead and come in any order: each pose goes to the person of its image whose center is
-nearest, one pose a person. Of 2,958 published predictions, 99.4 % get back to their
-person in this way, 0.6 % are too far from any, and 2 go to another.
+instead and come in any order: each person gets the pose of its image that is nearest to
+its center; of several near ones, rather one with a high score. Of 2,958 published
+predictions, 99.4 % get back to their person in this way, 0.6 % are too far from any,
+and 2 go to another.
 """
 
 import warnings
@@ -16,9 +17,11 @@ from etils import epath, epy
 
 from mpii_pose import files
 from mpii_pose.checks import MpiiPoseError
+from mpii_pose.evaluation.alignment import alignment_audit, as_point
+from mpii_pose.evaluation.pckh import distances
 from mpii_pose.person import SQUARE_PER_SCALE, AnnotationError, PersonAnnotation
 from mpii_pose.release import json_copies, matlab
-from mpii_pose.skeleton import MPII, NUM_KEYPOINTS, Skeleton, Visibility
+from mpii_pose.skeleton import MPII, NUM_KEYPOINTS, Skeleton
 from mpii_pose.transforms.convert import convert_keypoints
 
 with epy.lazy_imports():  # SciPy takes longer to import than the whole package.
@@ -38,20 +41,26 @@ BASES: Mapping[str, int] = {
 _NAMES = ("preds", "predictions", "keypoints")
 # Those of a million people.
 _MOST_NUMBERS = 48_000_000
-_HDF5_START = b"\x89HDF"
 # A pose further from a person than half of the person's square is of somebody else.
 _REACH = 0.5
+_LEAST_SCORE = 1e-9  # Scores below are alike, such as logarithms.
 
-# The middle of a pose lies near the center of its person. Where the two are not
-# correlated over people, predictions are in another order, or not in pixels of the full
-# image. (Other checkers take the thorax, which not everybody predicts.)
-_MIN_CORRELATION = 0.5
+# The middle of a pose lies near the center of its person: at 0.06 of the person's
+# height in the median on MPII, at 0.16 for points at random in the crops that a network
+# sees, and never beyond 0.75 there. So poses further away are not just inaccurate.
+HEIGHT_PER_SCALE = 200.0
+_NEAR, _NEAR_SCALED = 0.17, 0.12
+_OUTSIDE = 0.75
+_SHARE_OUTSIDE = 0.2
+_UNEQUAL = 0.2  # Factors of x and y that differ by more are named both.
+_ONE_PLACE = 0.2  # Crops have their poses in one place: at 0.08 of a pose's extent.
 _MIN_PEOPLE = 3
 # Predictions this close to the truth, in head sizes, show where the pixel grid lies.
 _CLOSE = 0.1
 _MIN_CLOSE = 100
 # Counting from 1 moves all points by (1, 1); half of it cannot be chance.
 _HALF_PIXEL = 0.5
+_MIN_CELLS = 0.15  # Of a heatmap; published predictions are off by 0.11.
 
 
 class PredictionError(MpiiPoseError):
@@ -92,7 +101,7 @@ def checked_predictions(predicted: npt.ArrayLike) -> npt.NDArray[np.float64]:
 def read_predictions(path: epath.PathLike) -> npt.NDArray[np.float64]:
     """Reads `pred.mat`, [N, 16, 2] or, as in old .h5 files, [2, 16, N].
 
-    [2, 16, 2] can be either and is read as two people, [N, 16, 2], with a warning.
+    [2, 16, 2] and [2, 16, 3] are read as two people, with a warning.
 
     Args:
         path: The file.
@@ -138,23 +147,21 @@ def read_prediction_file(
         raise AnnotationError(
             f"{path}: predictions must be a file of one of {', '.join(BASES)}"
         )
-    count = skeleton.num_keypoints
     if kind == ".json":
-        points = _poses_of_people(path, people, count)
+        points = _poses_of_people(path, people, skeleton)
     else:
-        points = _points_of(path, _array(path, kind), count)
+        points = _points_of(path, _array(path, kind), skeleton.num_keypoints)
+        points = convert_keypoints(points, skeleton, MPII)
     if not np.isfinite(points).all(axis=2).any():
-        raise PredictionError(f"{path}: no keypoint is predicted, all are NaN")
-    return convert_keypoints(
-        points - (BASES[kind] if base is None else base), skeleton, MPII
-    )
+        raise PredictionError(
+            f"{path}: no keypoint is predicted: all are NaN, or far from their people"
+        )
+    return points - (BASES[kind] if base is None else base)
 
 
 def _array(path: epath.Path, kind: str) -> Any:
     """Loads the array of a file that holds one."""
-    with path.open("rb") as file:
-        start = file.read(len(_HDF5_START))
-    if kind == ".mat" and start != _HDF5_START:  # MATLAB's `save -v7.3` writes HDF5.
+    if kind == ".mat" and not h5py.is_hdf5(path):  # `save -v7.3` writes HDF5.
         return matlab.load_variable(path, "preds", squeeze=False)
     try:
         if kind in (".npy", ".npz"):
@@ -189,10 +196,10 @@ def _points_of(path: epath.Path, preds: Any, count: int) -> npt.NDArray[np.float
     if not isinstance(preds, np.ndarray) or preds.dtype.kind not in "iuf":
         raise AnnotationError(f"{path}: expected an array of numbers named preds")
     shape = preds.shape
-    if shape == (2, count, 2):
+    if shape in ((2, count, 2), (2, count, 3)):
         warnings.warn(
-            f"{path}: preds {list(shape)} is read as [people, keypoints, x and y]; "
-            "turn it if it is [x and y, keypoints, people]",
+            f"{path}: preds {list(shape)} is read as [people, keypoints, values]; turn "
+            "it if it is [x and y, keypoints, people]",
             stacklevel=3,
         )
     elif len(shape) == 3 and shape[:2] == (2, count):
@@ -206,57 +213,112 @@ def _points_of(path: epath.Path, preds: Any, count: int) -> npt.NDArray[np.float
 
 
 def _poses_of_people(
-    path: epath.Path, people: Sequence[PersonAnnotation], count: int
+    path: epath.Path, people: Sequence[PersonAnnotation], skeleton: Skeleton
 ) -> npt.NDArray[np.float64]:
-    """Gives each person the pose of its image that lies nearest to its center."""
+    """Gives each person a pose of its image that is near and has a high score."""
     in_image: dict[str, list[int]] = {}
     for i, person in enumerate(people):
         in_image.setdefault(person.image_name, []).append(i)
-    points = np.full((len(people), count, 2), np.nan)
-    for name, poses in _poses_by_image(path, list(in_image), count).items():
-        here = in_image[name]
+    points = np.full((len(people), NUM_KEYPOINTS, 2), np.nan)
+    is_far = np.zeros(len(people), bool)
+    results = _results_by_image(path, list(in_image), skeleton)
+    for name, found in results.items():
+        here = np.array(in_image[name])
+        poses, scores = map(np.array, zip(*found, strict=True))
+        poses = convert_keypoints(poses, skeleton, MPII)
         centers = np.array([people[i].center for i in here])
         reach = _REACH * SQUARE_PER_SCALE * np.array([people[i].scale for i in here])
         middles = np.ma.median(np.ma.masked_invalid(poses), axis=1).filled(np.nan)
         away = np.linalg.norm(centers[:, np.newaxis] - middles, axis=2)
-        away = np.minimum(away / reach[:, np.newaxis], 2.0)
-        pairs = scipy.optimize.linear_sum_assignment(np.nan_to_num(away, nan=2.0))
-        for person, pose in zip(*pairs, strict=True):
-            if away[person, pose] <= 1:
-                points[here[person]] = poses[pose]
+        away = np.nan_to_num(away / reach[:, np.newaxis], nan=np.inf)
+        doubt = 1 - np.clip(scores / max(scores.max(), _LEAST_SCORE), 0, 1)
+        cost = np.where(away <= 1, away + doubt, 1 + np.minimum(away, 2))
+        persons, chosen = scipy.optimize.linear_sum_assignment(cost)
+        # Labels do not choose poses, but tell which of the chosen is whose.
+        labels = np.array([people[here[person]].keypoints for person in persons])
+        labels[[~people[here[person]].labelled for person in persons]] = np.nan
+        errors = np.linalg.norm(labels[:, np.newaxis] - poses[chosen], axis=3)
+        errors = np.ma.median(np.ma.masked_invalid(errors), axis=2).filled(np.inf)
+        errors = np.minimum(errors / reach[persons, np.newaxis], 2)
+        chosen = chosen[scipy.optimize.linear_sum_assignment(errors)[1]]
+        points[here[persons]] = poses[chosen]
+        is_far[here[persons]] = away[persons, chosen] > 1
+    # Poses in other pixels are kept: their distances show what is wrong.
+    if not _far_from_people(points, people):
+        points[is_far] = np.nan
+    total = sum(map(len, results.values()))
+    if left := total - np.isfinite(points).any(axis=(1, 2)).sum():
+        warnings.warn(
+            f"{path}: {left:,} of {total:,} poses were left over: they are too far "
+            "from everybody of the split, or copies of another pose",
+            stacklevel=3,
+        )
     return points
 
 
-def _poses_by_image(
-    path: epath.Path, names: Sequence[str], count: int
-) -> dict[str, list[npt.NDArray[np.float64]]]:
-    """Returns the poses [K, 2] of COCO results by image; `names` are the split's."""
-    # An image's number in `export coco` is its place among them, from 1.
-    name_of: dict[str | int, str] = dict(enumerate(names, start=1))
-    for name in names:
-        stem = name.rpartition(".")[0]
-        name_of |= {stem: name, name: name}
-        if stem.isdecimal():
-            name_of[int(stem)] = name
-    poses: dict[str, list[npt.NDArray[np.float64]]] = {}
-    for i, record in enumerate(json_copies.load_records(path)):
+def _results_by_image(
+    path: epath.Path, names: Sequence[str], skeleton: Skeleton
+) -> dict[str, list[tuple[npt.NDArray[np.float64], float]]]:
+    """Returns poses [K, 2] and scores of COCO results; `names` are the split's."""
+    count = skeleton.num_keypoints
+    records = json_copies.load_records(path)
+    images = _images_of(path, records, names)
+    results: dict[str, list[tuple[npt.NDArray[np.float64], float]]] = {}
+    for i, (record, image) in enumerate(zip(records, images, strict=True)):
         where = f"{path}: result {i}"
-        image = json_copies.get(where, record, "image_id")
-        if image not in name_of:
-            raise PredictionError(
-                f"{where}: no person of the split is in an image {image!r}; image_id "
-                "must be the image's file name, its number, or the id of `export coco`"
-            )
-        pose = np.asarray(json_copies.get(where, record, "keypoints"))
+        numbers = json_copies.get(where, record, "keypoints")
+        score = record.get("score", 1.0)
+        if not isinstance(score, int | float) or not np.isfinite(score):
+            raise AnnotationError(f"{where}: score must be a number, got {score!r:.80}")
+        try:
+            pose = np.array(numbers)
+        except ValueError:  # Lists of several lengths.
+            pose = np.array([])
         if pose.size != 3 * count or pose.dtype.kind not in "iuf":
             raise AnnotationError(
                 f"{where}: keypoints must be {count} times x, y and score, got "
-                f"{pose.size} numbers; say which they are: --skeleton coco17 or another"
+                f"{numbers!r:.80}; say which they are: --skeleton coco17 or another"
             )
         pose = pose.reshape(count, 3).astype(np.float64)
         pose[(pose == 0).all(axis=1)] = np.nan  # COCO's way to leave a keypoint out.
-        poses.setdefault(name_of[image], []).append(pose[:, :2])
-    return poses
+        results.setdefault(image, []).append((pose[:, :2], float(score)))
+    return results
+
+
+def _images_of(
+    path: epath.Path, records: Sequence[Mapping[str, Any]], names: Sequence[str]
+) -> list[str]:
+    """Returns the image of each result. All ids of a file are spelled in one way."""
+    ids = []
+    for i, record in enumerate(records):
+        ids.append(json_copies.get(f"{path}: result {i}", record, "image_id"))
+        if not isinstance(ids[i], str | int | float):
+            raise AnnotationError(
+                f"{path}: result {i}: image_id must be a name or a number, got "
+                f"{ids[i]!r:.80}"
+            )
+    stems = [name.rpartition(".")[0] for name in names]
+    spellings: Sequence[Sequence[Any]] = [
+        names,
+        stems,
+        [int(stem) if stem.isdecimal() else None for stem in stems],
+        range(1, len(names) + 1),  # As `export coco` does.
+    ]
+    fitting = [spelled for spelled in spellings if {*ids} <= {*spelled}]
+    if not fitting:  # Name an id that the most fitting one lacks.
+        fitting = [max(spellings, key=lambda spelled: len({*ids} & {*spelled}))]
+    images: dict[Any, set[str]] = {}
+    for spelled in fitting:
+        for each, name in zip(spelled, names, strict=True):
+            images.setdefault(each, set()).add(name)
+    for i, each in enumerate(ids):
+        if len(found := sorted(images.get(each, ()))) != 1:
+            raise PredictionError(
+                f"{path}: result {i}: image_id {each!r} is "
+                f"{' or '.join(found) or 'no image of the split'}; write file names, "
+                "or only numbers in file names, or only the ids of `export coco`"
+            )
+    return [min(images[each]) for each in ids]
 
 
 def check_predictions(
@@ -274,9 +336,9 @@ def check_predictions(
 
     Returns:
         A sentence for each mistake: a number of people that is not that of the split,
-        coordinates that are not finite, points far from their people (another order, x
-        and y exchanged, pixels of a crop) and, where people are labelled, a grid that
-        is off by one pixel.
+        keypoints that are not predicted, points far from their people (pixels of a
+        resized image or of a crop, x and y exchanged, another order) and, where people
+        are labelled, points that are off by a part of a cell, or by one pixel.
     """
     points = checked_predictions(predicted)
     if len(points) != len(people):
@@ -291,55 +353,88 @@ def check_predictions(
     if count := np.sum(asked):
         people_with = np.sum(np.any(asked, axis=1))
         problems.append(
-            f"{count} keypoints of {people_with} people are not finite; each is "
-            "counted as a miss."
+            f"{count} keypoints of {people_with} people are not predicted (NaN, "
+            "infinite or in no pose); each is counted as a miss."
         )
-    centers = np.array([person.center for person in people], np.float64).reshape(-1, 2)
-    known = ~np.all(missing, axis=1)
-    problems += _far_from_people(points[known], centers[known])
-    return problems + _off_by_one(points, people)
+    return problems + _far_from_people(points, people) + _off_by_one(points, people)
 
 
 def _far_from_people(
-    points: npt.NDArray[np.float64], centers: npt.NDArray[np.float64]
+    points: npt.NDArray[np.float64], people: Sequence[PersonAnnotation]
 ) -> list[str]:
-    """Returns a sentence if points [N, 16, 2] do not follow their centers [N, 2]."""
-    if len(points) < _MIN_PEOPLE:
+    """Returns a sentence if points [N, K, 2] are far from their people, and why."""
+    finite = np.all(np.isfinite(points), axis=2)
+    known = np.flatnonzero(np.any(finite, axis=1)).tolist()
+    if len(known) < _MIN_PEOPLE:
         return []
+    points = np.where(finite[..., np.newaxis], points, np.nan)[known]
+    centers = np.array([people[i].center for i in known], np.float64)
+    height = HEIGHT_PER_SCALE * np.array([people[i].scale for i in known])
     middles = np.nanmedian(points, axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        table = np.corrcoef(middles, centers, rowvar=False)  # Of x, y with x, y, twice.
-    table = np.nan_to_num(table)  # 0 where nothing varies.
-    x, y = table[0, 2], table[1, 3]
-    if min(x, y) >= _MIN_CORRELATION:
+
+    def away(places: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return np.abs(places - centers).max(axis=1) / height
+
+    def explains(places: npt.NDArray[np.float64], limit: float) -> bool:
+        return bool(np.median(away(places)) <= min(limit, found / 2))
+
+    found = float(np.median(away(middles)))
+    if found <= _NEAR:
         return []
-    advice = "Are they in index order, and in pixels of the full image?"
-    if min(table[1, 2], table[0, 3]) >= _MIN_CORRELATION:
-        advice = "x and y are exchanged."
+    with np.errstate(divide="ignore", invalid="ignore"):
+        factor = np.median(middles / centers, axis=0)
+        extents = np.nanmax(points, axis=1) - np.nanmin(points, axis=1)
+        apart = np.abs(middles - np.median(middles, axis=0)).max(axis=1)
+        spread = np.median(apart / extents.max(axis=1))
+    if np.nanpercentile(np.abs(points), 99) <= 2:
+        cause = "they lie within 0 to 1: are they divided by the size of image or crop?"
+    elif explains(middles[:, ::-1], _NEAR):
+        cause = "x and y are exchanged."
+    elif explains(middles / factor, _NEAR_SCALED):
+        x, y = factor
+        times = {0.5: "half of", 2.0: "twice"}.get(round(x, 1), f"{x:.2g} times")
+        if abs(x / y - 1) > _UNEQUAL:
+            times = f"{x:.2g} times (x) and {y:.2g} times (y)"
+        cause = (
+            f"they are about {times} the expected coordinates: are they in pixels of a "
+            "resized image?"
+        )
+    elif np.mean(away(middles) > _OUTSIDE) < _SHARE_OUTSIDE:
+        return []
+    elif spread <= _ONE_PLACE:
+        cause = "all are in one place: are they in pixels of the crop (crop_to_frame)?"
+    else:
+        cause = "are they in index order, and in pixels of the full image?"
     return [
-        f"The predicted poses do not follow the people's centers: correlation {x:.2f} "
-        f"in x and {y:.2f} in y, expected {_MIN_CORRELATION} or more. {advice}"
+        "The predicted poses do not follow the people's centers, which are "
+        f"{found:.2f} heights of a person (200 px x scale) away in the median, "
+        f"expected {_NEAR} or less: {cause}"
     ]
 
 
 def _off_by_one(
     points: npt.NDArray[np.float64], people: Sequence[PersonAnnotation]
 ) -> list[str]:
-    """Returns a sentence if points lie a pixel beside the labels, in x and in y."""
+    """Returns a sentence if points lie a pixel or part of a cell beside the labels."""
     truth = np.array([person.keypoints for person in people]).reshape(points.shape)
     state = np.array([person.visibility for person in people]).reshape(truth.shape[:2])
-    reach = _CLOSE * np.array([person.head_size for person in people]).reshape(-1, 1)
-    errors = points - truth
-    with np.errstate(invalid="ignore"):
-        close = np.linalg.norm(errors, axis=2) <= reach
-    errors = errors[close & (state != Visibility.MISSING)]
-    if len(errors) < _MIN_CLOSE:
+    labels = truth, state, np.array([person.head_size for person in people])
+    error, labelled = distances(points, *labels)
+    if np.sum(labelled & (error <= _CLOSE)) < _MIN_CLOSE:
         return []
-    x, y = np.median(errors, axis=0)
+    audit = alignment_audit(points, *labels)
+    if audit.crop.spread < audit.frame.spread:
+        if np.abs(audit.cells).max() < _MIN_CELLS:
+            return []
+        return [
+            f"The predictions lie {as_point(audit.cells)} cells of heatmaps of 64 off "
+            "the labels: is the shift of a quarter of a cell missing, or made twice?"
+        ]
+    x, y = audit.frame.constant
     if min(abs(x), abs(y)) <= _HALF_PIXEL or x * y < 0:
         return []
     return [
-        f"The predictions lie ({x:+.2f}, {y:+.2f}) px off the labels in the median: do "
-        "they count pixels from 1? Here pixels are counted from 0, and 1 is added when "
-        "a file is written."
+        f"The predictions lie ({x:+.2f}, {y:+.2f}) px off the labels: do they count "
+        "pixels from 1? Here pixels are counted from 0, and 1 is added when a file is "
+        "written."
     ]

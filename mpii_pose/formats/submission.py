@@ -91,8 +91,7 @@ def _with_annopoints(people: npt.NDArray[Any]) -> npt.NDArray[Any]:
     copy = np.empty(people.shape, [(name, object) for name in (*names, "annopoints")])
     for name in names:
         copy[name] = people[name]
-    for person in copy.flat:
-        person["annopoints"] = EMPTY
+    copy["annopoints"].fill(EMPTY)
     return copy
 
 

@@ -19,6 +19,7 @@ no labels and are left out. MPII leaves people in the background unlabelled: the
 **negatives to YOLO**, and detections of them count as wrong.
 """
 
+import itertools
 import json
 import os
 import shutil
@@ -28,6 +29,7 @@ import numpy as np
 from etils import epath
 
 from mpii_pose import files, workplace
+from mpii_pose.checks import MpiiPoseError
 from mpii_pose.person import PersonAnnotation
 from mpii_pose.release import split
 from mpii_pose.skeleton import MPII, Visibility
@@ -93,19 +95,24 @@ def write_yolo(
     Raises:
         FileExistsError: The folder exists.
         FileNotFoundError: An image is missing or cannot be read, or nobody is labelled.
+        MpiiPoseError: Two images of a split differ in their suffix only.
     """
     folder, image_folder = files.user_path(folder), files.user_path(image_folder)
-    if folder.exists():
-        raise FileExistsError(
-            f"{folder} exists; name a folder that is not there yet, or remove this one"
-        )
     images: dict[str, dict[str, list[PersonAnnotation]]] = {}
     for name, ours in SPLITS.items():
-        for person in (person for each in ours for person in people.get(each, ())):
+        for person in itertools.chain(*(people.get(each, ()) for each in ours)):
             group = images.setdefault(name, {})
             group.setdefault(person.image_name, []).append(person)
     if not images:
         raise FileNotFoundError("nobody is labelled: there is no train or validation")
+    for group in images.values():
+        image_of: dict[str, str] = {}
+        for name in group:
+            if (other := image_of.setdefault(_label_name(name), name)) != name:
+                raise MpiiPoseError(
+                    f"{other} and {name} have one file of labels in YOLO's format, "
+                    f"{_label_name(name)}; rename one of them; nothing was written"
+                )
     names = [name for group in images.values() for name in group]
     if missing := [name for name in names if name not in image_sizes]:
         raise FileNotFoundError(
@@ -128,16 +135,22 @@ def write_yolo(
                 size = image_sizes[image_name]
                 lines = [yolo_line(person, size) for person in group_people]
                 written = [f"{line}\n" for line in lines if line]
-                stem = image_name.rpartition(".")[0] or image_name
-                (labels / f"{stem}.txt").write_text("".join(written))
+                (labels / _label_name(image_name)).write_text("".join(written))
                 num_people += len(written)
             counts[name] = len(group), num_people
         (unfinished / DATASET_FILE).write_text(_dataset_yaml(images))
 
     workplace.make_once(folder, write)
     if not counts:
-        raise FileExistsError(f"{folder} was made by somebody else meanwhile")
+        raise FileExistsError(
+            f"{folder} exists; name a folder that is not there yet, or remove this one"
+        )
     return counts
+
+
+def _label_name(image_name: str) -> str:
+    """Returns the name of an image's labels, as Ultralytics looks for them."""
+    return f"{image_name.rpartition('.')[0] or image_name}.txt"
 
 
 def _dataset_yaml(splits: Iterable[str]) -> str:

@@ -17,41 +17,21 @@ are needed only for the pictures on the page.
 """
 
 import argparse
+import itertools
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from etils import epath
-from PIL import Image
 
 from mpii_pose.drawing import poses
 from mpii_pose.drawing.poses import Color, Stroke, draw_strokes
-from mpii_pose.evaluation.alignment import AlignmentAudit, alignment_audit
-from mpii_pose.evaluation.comparison import PCKhComparison, compare_pckh, pckh_intervals
-from mpii_pose.evaluation.errors import (
-    ErrorKind,
-    KeypointErrors,
-    image_neighbours,
-    keypoint_errors,
-)
-from mpii_pose.evaluation.pckh import (
-    DIALECTS,
-    PCKhScores,
-    distances,
-    pckh,
-    pckh_auc,
-    pckh_curve,
-    pckh_slices,
-    pckh_table,
-)
+from mpii_pose.evaluation import alignment, comparison, errors, pckh
 from mpii_pose.files import user_path
-from mpii_pose.formats.predictions import (
-    BASES,
-    PredictionError,
-    check_predictions,
-    read_prediction_file,
-)
+from mpii_pose.formats import predictions
+from mpii_pose.formats.predictions import PredictionError
 from mpii_pose.person import PersonAnnotation, person_square
 from mpii_pose.release import find
 from mpii_pose.release.release import Release, read_sized_people
@@ -65,7 +45,7 @@ MAX_EXAMPLES = 24
 # Larger errors of a keypoint, in head sizes, count as this much in a person's mean: a
 # keypoint far away counts as much as one that is at another person.
 _MOST_ERROR = 2.0
-_SHOWN_ERROR = 0.5  # Pictures show larger errors, in head sizes.
+_WITHHELD = "its labels are withheld: MPII scores test predictions itself"
 _ERROR: Color = (235, 30, 45)
 _LEGEND = poses.SIDES | {"error": _ERROR}
 _LINE_WIDTH, _ERROR_WIDTH = 2.5, 1.5
@@ -131,19 +111,15 @@ class Evaluation(NamedTuple):
     path: epath.Path
     base: int  # From which pixel it was taken to count.
     points: np.ndarray  # float64 [N, 16, 2], 0-based
+    notes: Sequence[str]  # Of reading the file.
     problems: Sequence[str]  # What `check_predictions` found.
-    scores: Mapping[str, PCKhScores]  # By name of the row, some with intervals.
-    curve: Sequence[PCKhScores]  # Official PCKh from 0 to 0.5.
-    slices: Mapping[str, PCKhScores]  # Official PCKh@0.5 by name of the slice.
-    errors: KeypointErrors
-    alignment: AlignmentAudit
-    error: np.ndarray  # float64 [N, 16], in head sizes; NaN where not predicted
+    scores: Mapping[str, pckh.PCKhScores]  # By name of the row, some with intervals.
+    curve: Sequence[pckh.PCKhScores]  # Official PCKh from 0 to 0.5.
+    auc: float  # The area under `curve`, in percent.
+    slices: Mapping[str, pckh.PCKhScores]  # Official PCKh@0.5 by name of the slice.
+    errors: errors.KeypointErrors
+    alignment: alignment.AlignmentAudit
     mean_error: np.ndarray  # float64 [N], in head sizes; NaN without labels
-
-    @property
-    def auc(self) -> float:
-        """The area under `curve`, in percent."""
-        return pckh_auc(self.curve)
 
 
 class Report(NamedTuple):
@@ -151,7 +127,7 @@ class Report(NamedTuple):
 
     truth: Truth
     evaluations: Sequence[Evaluation]
-    comparisons: Sequence[PCKhComparison]  # Of two, at each of `THRESHOLDS`.
+    comparisons: Sequence[comparison.PCKhComparison]  # Of two, at each of `THRESHOLDS`.
     coverage: str  # Which keypoints are scored, where they are not all.
 
 
@@ -179,12 +155,14 @@ def read_truth(
     people = release.people.get(split, [])
     if not any(person.visibility.any() for person in people):
         labelled = [name for name in release.people if name != TEST]
+        withheld = f", as {_WITHHELD}" if split == TEST else ""
         raise PredictionError(
-            f"{path}: no labelled people of {split!r}; predictions can be scored "
-            f"on {', '.join(labelled) or 'none of the splits there'}"
+            f"{path}: no labelled people of {split!r}{withheld}; predictions can be "
+            f"scored on {', '.join(labelled) or 'none of the splits there'}"
         )
     # In validation images there are people of two splits.
-    near = release.people.get(VALIDATION_OTHERS, []) if split == VALIDATION else []
+    other = {VALIDATION: VALIDATION_OTHERS, VALIDATION_OTHERS: VALIDATION}.get(split)
+    near = release.people.get(other or "", [])
     keypoints, visibility, images = (
         np.array([getattr(person, name) for person in [*people, *near]])
         for name in ("keypoints", "visibility", "image_name")
@@ -198,7 +176,7 @@ def read_truth(
         visibility=visibility[:count],
         head_size=np.array([person.head_size for person in people], np.float64),
         images=images[:count],
-        others=image_neighbours(images, keypoints, visibility)[:count],
+        others=errors.image_neighbours(images, keypoints, visibility)[:count],
     )
 
 
@@ -210,21 +188,16 @@ def evaluate(
     base: int | None = None,
     skeleton: Skeleton = MPII,
 ) -> Report:
-    """Scores a file of predictions, or two.
+    """Scores a file of predictions, and another one to compare it with.
 
-    Args:
-        path: See `formats.predictions`.
-        truth: The people.
-        compare: Another file of the same people.
-        base: From which pixel the files count; by default as is the custom of each.
-        skeleton: Which keypoints the files have. If it is not MPII's, the keypoints
-            that both have are scored.
+    `base` and `skeleton` are those of `read_prediction_file`. If the skeleton is not
+    MPII's, the keypoints that both have are scored.
 
     Raises:
         PredictionError: The predictions are not of these people.
         AnnotationError: A file is damaged.
     """
-    where, coverage, comparisons = None, "", []
+    where, coverage = None, ""
     if skeleton != MPII:
         shared = np.isin(KEYPOINTS, shared_keypoints(skeleton, MPII))
         where = np.tile(shared, (len(truth.people), 1))
@@ -235,13 +208,12 @@ def evaluate(
         )
     paths = [user_path(each) for each in (path, compare) if each is not None]
     evaluations = [_evaluate(each, truth, base, skeleton, where) for each in paths]
-    if compare is not None:
-        both = (each.points for each in evaluations)
-        arrays = (*both, *truth.labels)
-        options: dict[str, Any] = {"images": truth.images, "where": where}
-        comparisons = [
-            compare_pckh(*arrays, threshold=t, **options) for t in THRESHOLDS
-        ]
+    arrays = (*(each.points for each in evaluations), *truth.labels)
+    options: dict[str, Any] = {"images": truth.images, "where": where}
+    comparisons = [
+        comparison.compare_pckh(*arrays, threshold=threshold, **options)
+        for threshold in (THRESHOLDS if len(paths) > 1 else ())
+    ]
     return Report(truth, evaluations, comparisons, coverage)
 
 
@@ -253,43 +225,53 @@ def _evaluate(
     where: np.ndarray | None,
 ) -> Evaluation:
     """Scores one file, on the keypoints `where`, bool [N, 16]; None for all."""
-    points = read_prediction_file(path, truth.people, base=base, skeleton=skeleton)
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter("always", UserWarning)
+        points = predictions.read_prediction_file(
+            path, truth.people, base=base, skeleton=skeleton
+        )
     if len(points) != len(truth.people):
-        counts = truth.release.people
-        fitting = [name for name in counts if len(counts[name]) == len(points)]
+        counts = {name: len(group) for name, group in truth.release.people.items()}
+        fitting = [name for name in counts if counts[name] == len(points)]
+        with_labels = [name for name in fitting if name != TEST]
         advice = "send one for each, in index order"
-        if fitting:
-            advice = f"{fitting[0]} has as many: say --split {fitting[0]}"
+        if with_labels:
+            advice = f"{with_labels[0]} has as many: say --split {with_labels[0]}"
+        elif fitting:
+            advice = f"test has as many, and {_WITHHELD} (export submission)"
         raise PredictionError(
             f"{path}: predictions for {len(points):,} people, and {truth.split} has "
             f"{len(truth.people):,}; {advice}"
         )
     arrays = (points, *truth.labels)
-    error, labelled = distances(*arrays, where=where)
+    error, labelled = pckh.distances(*arrays, where=where)
     if np.isnan(error[labelled]).all():
         raise PredictionError(f"{path}: no labelled keypoint is predicted")
     scores = {}
     for threshold in THRESHOLDS:
-        for dialect in DIALECTS:
+        for dialect in pckh.DIALECTS:
             options: dict[str, Any] = {"threshold": threshold, "dialect": dialect}
-            score: Any = pckh
+            score: Any = pckh.pckh
             if dialect == "official" and len({*truth.images}) > 1:
-                score, options = pckh_intervals, options | {"images": truth.images}
+                score = comparison.pckh_intervals
+                options["images"] = truth.images
             scored = score(*arrays, where=where, **options)
             scores[scored.title] = scored
-    away = np.where(np.isnan(error), _MOST_ERROR, np.minimum(error, _MOST_ERROR))
+    curve = pckh.pckh_curve(*arrays, where=where)
+    away = np.nan_to_num(np.minimum(error, _MOST_ERROR), nan=_MOST_ERROR)
     one_where = None if where is None else where[0]
     return Evaluation(
         path=path,
-        base=BASES[path.suffix.lower()] if base is None else base,
+        base=predictions.BASES[path.suffix.lower()] if base is None else base,
         points=points,
-        problems=check_predictions(points, truth.people, where=one_where),
+        notes=[str(n.message) for n in notes if n.category is UserWarning],
+        problems=predictions.check_predictions(points, truth.people, where=one_where),
         scores=scores,
-        curve=pckh_curve(*arrays, where=where),
-        slices=pckh_slices(*arrays, where=where),
-        errors=keypoint_errors(*arrays, others=truth.others, where=where),
-        alignment=alignment_audit(*arrays, where=where),
-        error=error,
+        curve=curve,
+        auc=pckh.pckh_auc(curve),
+        slices=pckh.pckh_slices(*arrays, where=where),
+        errors=errors.keypoint_errors(*arrays, others=truth.others, where=where),
+        alignment=alignment.alignment_audit(*arrays, where=where),
         mean_error=np.ma.masked_array(away, ~labelled).mean(axis=1).filled(np.nan),
     )
 
@@ -305,10 +287,11 @@ def report_lines(report: Report) -> Iterator[str]:
         yield report.coverage
     for each in report.evaluations:
         yield f"\n{each.path}, read as counting pixels from {each.base} (--base)"
+        yield from (f"NOTE  {note}" for note in each.notes)
         yield from (f"PROBLEM  {problem}" for problem in each.problems)
-        yield f"\n{pckh_table(each.scores)}"
+        yield f"\n{pckh.pckh_table(each.scores)}"
         yield f"AUC from 0 to 0.5 (official): {each.auc:.2f}"
-        yield f"\n{pckh_table(each.slices)}"
+        yield f"\n{pckh.pckh_table(each.slices)}"
         yield f"\n{each.errors}"
         yield f"\n{each.alignment}"
     if report.comparisons:
@@ -320,64 +303,58 @@ def report_lines(report: Report) -> Iterator[str]:
 def render_page(report: Report, *, max_examples: int = MAX_EXAMPLES) -> str:
     """Returns the report as an HTML page.
 
-    Args:
-        report: The scores.
-        max_examples: How many people are shown, the worst of the first file and of
-            those with an image. A picture takes about 15 kB.
+    It shows the people with an image of whom the first file is furthest off, at most
+    `max_examples`. A picture takes about 15 kB.
     """
     first = report.evaluations[0]
     return pages.render(
         "evaluate.html.jinja",
         report=report,
         groups=list(MPII.groups),
-        charts={group: _curves(report, group) for group in ("total", *MPII.groups)},
+        charts={
+            group: list(_curves(report, group)) for group in ("total", *MPII.groups)
+        },
         colors=_CURVES,
         legend=_LEGEND,
         examples=list(_worst(first, report.truth, max_examples)),
     )
 
 
-def _curves(report: Report, group: str) -> list[tuple[str, str, float]]:
-    """Returns name, points (x: 0 to 100, y: 100 to 0) and last score of each curve."""
-    curves = []
+def _curves(report: Report, group: str) -> Iterator[tuple[str, str, float]]:
+    """Yields name, points (x: 0 to 100, y: 100 to 0) and last score of each curve."""
     for each in report.evaluations:
         rates = [scores.rows[group] for scores in each.curve]
-        last = each.curve[-1].threshold
-        points = " ".join(
-            f"{100 * scores.threshold / last:.1f},{100 - rate:.1f}"
-            for scores, rate in zip(each.curve, rates, strict=True)
-            if not np.isnan(rate)
-        )
-        curves.append((each.path.name, points, rates[-1]))
-    return curves
+        points = zip(np.linspace(0, 100, len(rates)), rates, strict=True)
+        known = [f"{x:.1f},{100 - y:.1f}" for x, y in points if not np.isnan(y)]
+        yield each.path.name, " ".join(known), rates[-1]
 
 
 def _worst(
     evaluation: Evaluation, truth: Truth, max_examples: int
 ) -> Iterator[tuple[str, str, int]]:
     """Yields picture, names of the wrong keypoints and index of a person."""
-    mean_error, shown = np.nan_to_num(evaluation.mean_error), 0
-    for index in np.argsort(-mean_error, kind="stable"):
-        if shown == max_examples or mean_error[index] == 0:
-            return
-        name = truth.people[index].image_name
-        image = pages.load_image(truth.release.image_folder, name)
-        if image is not None:
-            shown += 1
-            picture, wrong = _draw(evaluation, truth, index, image)
-            names = ", ".join(wrong).replace("_", " ")
-            yield pages.data_uri(picture), names, int(index)
+    mean_error = np.nan_to_num(evaluation.mean_error)
+    pictures = (
+        _picture(evaluation, truth, int(index))
+        for index in np.argsort(-mean_error, kind="stable")
+        if mean_error[index]
+    )
+    yield from itertools.islice(filter(None, pictures), max_examples)
 
 
-def _draw(
-    evaluation: Evaluation, truth: Truth, index: int, image: Image.Image
-) -> tuple[Image.Image, list[str]]:
-    """Returns a picture with a line to each wrong keypoint, and their names.
+def _picture(
+    evaluation: Evaluation, truth: Truth, index: int
+) -> tuple[str, str, int] | None:
+    """Returns an example of the page; None of a person without an image.
 
-    Keypoints without a label are left out.
+    A line leads to each wrong keypoint. Keypoints without a label are left out.
     """
     person = truth.people[index]
-    labelled = evaluation.errors.kinds[index] != ErrorKind.UNLABELLED
+    image = pages.load_image(truth.release.image_folder, person.image_name)
+    if image is None:
+        return None
+    kinds = evaluation.errors.kinds[index]
+    labelled = kinds != errors.ErrorKind.UNLABELLED
     predicted = np.where(labelled[:, np.newaxis], evaluation.points[index], np.nan)
     middle, side = person_square(person.center, np.float64(person.scale))
     near = np.clip(predicted, middle - side / 2, middle + side / 2)
@@ -385,10 +362,11 @@ def _draw(
     picture, place = pages.close_up(
         np.concatenate(shown), person.head_size, image, (image.height, image.width)
     )
-    wrong = np.flatnonzero(labelled & ~(evaluation.error[index] <= _SHOWN_ERROR))
+    wrong = np.flatnonzero(kinds > errors.ErrorKind.GOOD)
     picture = poses.draw_pose(picture, place(predicted), line_width=_LINE_WIDTH)
     labels = place(person.keypoints)
     ends = np.where(np.isfinite(predicted), place(predicted), labels)
     strokes = [Stroke(labels[k], ends[k], _ERROR_WIDTH, _ERROR) for k in wrong]
     strokes += [Stroke(labels[k], labels[k], 3 * _ERROR_WIDTH, _ERROR) for k in wrong]
-    return draw_strokes(picture, strokes), [KEYPOINTS[k] for k in wrong]
+    names = ", ".join(KEYPOINTS[k] for k in wrong).replace("_", " ")
+    return pages.data_uri(draw_strokes(picture, strokes)), names, index

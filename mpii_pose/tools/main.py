@@ -5,6 +5,7 @@ the parsed arguments to the exit code. The module's docstring is what `--help` p
 """
 
 import argparse
+import io
 import os
 import re
 import sys
@@ -59,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     are raised. By default `arguments` are those of the command line.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    if isinstance(sys.stdout, io.TextIOWrapper):  # Print "?" for what ASCII lacks.
+        sys.stdout.reconfigure(errors="replace")
     parser = make_parser()
     if not arguments:
         parser.print_help(sys.stderr)

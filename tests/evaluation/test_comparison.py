@@ -74,6 +74,9 @@ def test_a_prediction_does_not_differ_from_itself():
     assert result.difference == 0
     assert result.interval == (0, 0)
     assert "may be chance" in str(result)
+    labels[1][:] = 0
+    nothing = compare_pckh(predicted, predicted, *labels, images=images(40))
+    assert str(nothing).endswith("no labelled keypoint, so nothing is compared.")
 
 
 def test_difference_is_the_first_minus_the_second():

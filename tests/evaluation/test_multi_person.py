@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mpii_pose.evaluation.multi_person import image_groups, multi_person_ap
-from mpii_pose.skeleton import KEYPOINTS, MPII, Visibility
+from mpii_pose.skeleton import KEYPOINTS, MPII
 from tests import real_people
 
 HEAD_SIZE = 10.0
@@ -158,37 +158,6 @@ def test_prediction_whose_person_is_taken_does_not_move_to_its_second_best():
     scores = score(group([truth[0], both], [0.9, 0.8], truth))
 
     assert scores.total == pytest.approx(50)
-
-
-def test_keypoint_beside_a_missing_label_is_a_false_positive():
-    visibility = np.full((2, 16), Visibility.VISIBLE)
-    visibility[0, ANKLE] = Visibility.MISSING
-
-    scores = score(group(TWO, [0.9, 0.8], TWO, visibility))
-
-    assert scores.per_keypoint[ANKLE] == pytest.approx(50)  # after a wrong one
-    assert scores.num_labelled[ANKLE] == 1
-    assert scores.per_keypoint[WRIST] == 100
-
-
-def test_keypoint_that_is_not_predicted_costs_recall_only():
-    predicted = np.array(TWO)
-    predicted[0, WRIST] = np.nan
-
-    scores = score(group(predicted, [0.9, 0.8], TWO))
-
-    assert scores.per_keypoint[WRIST] == 50
-    assert scores.groups["wrist"] == 75
-
-
-@pytest.mark.parametrize(("recall", "total"), [("official", 100), ("strict", 50)])
-def test_group_without_predictions_counts_in_strict_recall_only(recall, total):
-    empty = group([], [], TWO[:1])
-
-    scores = score(group(TWO[:1], [0.9], TWO[:1]), empty, recall=recall)
-
-    assert scores.total == total
-    assert scores.num_labelled[WRIST] == (1 if recall == "official" else 2)
 
 
 def test_person_without_labels_cannot_be_found():

@@ -269,6 +269,8 @@ def test_curve_rises_and_has_the_single_scores():
     assert [scores.threshold for scores in curve] == [k / 100 for k in range(51)]
     assert totals[50] == pckh(*inputs, dialect="hrnet").total
     assert totals[10] == pckh(*inputs, threshold=0.1).total
+    some = pckh_curve(*inputs, thresholds=(k / 10 for k in range(3)), dialect="hrnet")
+    assert [scores.total for scores in some] == totals[:30:10]
 
 
 @pytest.mark.parametrize(("error", "area"), [(0.0, 100.0), (0.25, 51.0), (0.6, 0.0)])
@@ -344,6 +346,12 @@ def test_truth_must_be_finite_where_labelled():
 
     with pytest.raises(ValueError, match=r"finite.*person 2, left_wrist is \[ *nan"):
         pckh(predicted, truth, visibility, head_size)
+
+
+@pytest.mark.parametrize("edges", [(50, 30), (0, 30), (30, 30), (np.nan,)])
+def test_slices_by_head_size_need_edges_that_rise(edges):
+    with pytest.raises(ValueError, match="head_size_edges must rise from 0, got"):
+        pckh_slices(*people(3), head_size_edges=edges)
 
 
 @pytest.mark.parametrize(

@@ -86,16 +86,12 @@ def test_cocos_own_tools_read_the_file_and_score_it_perfectly(splits, tmp_path):
     assert category["keypoints"] == list(KEYPOINTS)
     records = truth.loadAnns(truth.getAnnIds())
     for record, person in zip(records, people, strict=True):
-        x, y, v = np.reshape(record["keypoints"], (16, 3)).T
-        labelled = person.visibility > Visibility.MISSING
-        np.testing.assert_array_equal(v, person.visibility)
-        np.testing.assert_array_equal(
-            np.stack([x, y], axis=1)[labelled], person.keypoints[labelled]
-        )
-        assert record["num_keypoints"] == labelled.sum()
+        assert record["num_keypoints"] == person.labelled.sum()
         (image,) = truth.loadImgs(record["image_id"])
         assert image["file_name"] == person.image_name
         assert (image["height"], image["width"]) == (480, 640)
+    mask = truth.annToMask(records[0])
+    assert mask.sum() == pytest.approx(records[0]["area"], rel=0.1)
     results = [
         {k: record[k] for k in ("image_id", "category_id", "keypoints")} | {"score": 1}
         for record in records
@@ -122,50 +118,63 @@ def test_box_holds_labelled_keypoints_and_head_box(splits):
         np.testing.assert_allclose(corners.min(0), (x, y), rtol=1e-5)
         np.testing.assert_allclose(corners.max(0), (x + width, y + height), rtol=1e-5)
         assert record["area"] == pytest.approx(width * height)
+        (polygon,) = record["segmentation"]
+        corners = np.array(polygon).reshape(4, 2) - (x, y)
+        expected = [(0, 0), (width, 0), (width, height), (0, height)]
+        np.testing.assert_allclose(corners, expected, atol=1e-4)
 
 
-def test_box_of_a_person_without_keypoints_is_a_square_around_the_center(splits):
-    center = np.float32([30, 60])
-    person = dataclasses.replace(splits["test"][0], center=center, scale=0.5)
+SQUARE = [-20, 10, 100, 100]
+
+
+@pytest.mark.parametrize(
+    ("places", "box"),
+    [
+        ({}, SQUARE),
+        ({9: (50, 60)}, SQUARE),
+        ({9: (50, 60), 0: (50, 90)}, SQUARE),
+        ({9: (-3, -4), 0: (-9, -8)}, [-9, -8, 6, 4]),  # Nothing is left of it once cut.
+    ],
+)
+def test_box_without_an_area_is_a_square_around_the_center(splits, places, box):
+    person = dataclasses.replace(
+        splits["test"][0],
+        center=np.float32([30, 60]),
+        scale=0.5,
+        keypoints=np.full((16, 2), -1, np.float32),
+        visibility=np.isin(np.arange(16), list(places)).astype(np.int8),
+    )
+    for keypoint, place in places.items():
+        person.keypoints[keypoint] = place
 
     (record,) = coco.people_to_coco([person])["annotations"]
     sizes = {person.image_name: (101, 71)}
     (cut,) = coco.people_to_coco([person], image_sizes=sizes)["annotations"]
 
-    assert record["num_keypoints"] == 0
-    assert record["bbox"] == [-20, 10, 100, 100]
+    assert record["num_keypoints"] == len(places)
+    assert record["bbox"] == box
     assert cut["bbox"] == [0, 10, 70, 90]
 
 
-def test_ids_count_from_1_as_coco_takes_0_for_none(splits):
+def test_ids_and_bones_count_from_1(splits):
     content = coco.people_to_coco(splits["train"])
 
     for records in (content["images"], content["annotations"]):
         assert [r["id"] for r in records] == list(range(1, len(records) + 1))
-
-
-def test_category_counts_bones_from_1_and_pairs_both_sides(splits):
-    (category,) = coco.people_to_coco(splits["train"])["categories"]
+    (category,) = content["categories"]
     names = category["keypoints"]
 
     bones = {frozenset(names[k - 1] for k in bone) for bone in category["skeleton"]}
     assert {"right_knee", "right_ankle"} in bones
     assert {"upper_neck", "head_top"} in bones
     assert len(bones) == 15
-    for right, left in category["mirrored_pairs"]:
-        assert right.replace("right", "left") == left
-    assert len(category["mirrored_pairs"]) == 6
     assert "sigmas" not in category
 
 
-def test_sigmas_stand_in_the_file_if_they_are_given(splits):
+def test_sigmas_stand_in_the_file_if_they_are_given_and_fit(splits):
     content = coco.people_to_coco(splits["train"], sigmas=[0.05] * 16)
 
     assert content["categories"][0]["sigmas"] == [0.05] * 16
-    assert "sigmas" not in coco.people_to_coco(splits["train"])["categories"][0]
-
-
-@pytest.mark.parametrize("sigmas", [[0.05] * 17, [0.05] * 15 + [0.0], []])
-def test_sigmas_that_do_not_fit_are_refused(splits, sigmas):
-    with pytest.raises(ValueError, match="sigmas must be 16 numbers above 0"):
-        coco.people_to_coco(splits["train"], sigmas=sigmas)
+    for wrong in ([0.05] * 17, [0.05] * 15 + [0.0], []):
+        with pytest.raises(ValueError, match="sigmas must be 16 numbers above 0"):
+            coco.people_to_coco(splits["train"], sigmas=wrong)

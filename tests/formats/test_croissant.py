@@ -14,11 +14,11 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from mpii_pose.formats.croissant import record_set_of, write_croissant
+from mpii_pose.formats import croissant
+from mpii_pose.formats.croissant import record_set_of
 from mpii_pose.tools.main import main
 from tests import builds
 
-SPLITS = ["train", "validation", "validation_others", "test"]
 STORED = {"image": tfds.decode.SkipDecoding()}
 # Configs and formats of the datasets that are exported.
 DATASETS = {"person": None, "person_crop": "array_record", "image": None}
@@ -142,25 +142,13 @@ def test_mlcroissant_reads_all_splits_without_a_warning(
     assert len(records) > 40
 
 
-def test_description_has_size_and_checksum_of_each_table(exported):
-    folder = exported["person"]
-    files = content_of(folder)["distribution"]
-
-    tables = [file for file in files if file["@type"] == "cr:FileObject"]
-
-    assert len(tables) == len(list(folder.rglob("*.parquet"))) == len(SPLITS)
-    for table in tables:
-        data = (folder / table["contentUrl"]).read_bytes()
-        assert table["sha256"] == hashlib.sha256(data).hexdigest()
-        assert table["contentSize"] == f"{len(data)} B"
-
-
 def test_description_is_croissant_1_1_and_the_same_each_time(
     datasets, exported, tmp_path
 ):
     assert export(datasets["image"].data_dir, tmp_path / "again") == 0
 
-    text = (exported["image"] / "croissant.json").read_text()
+    folder = exported["image"]
+    text = (folder / "croissant.json").read_text()
     assert (tmp_path / "again" / "croissant.json").read_text() == text
     content = json.loads(text)
     assert content["conformsTo"] == "http://mlcommons.org/croissant/1.1"
@@ -170,18 +158,19 @@ def test_description_is_croissant_1_1_and_the_same_each_time(
     assert people["isArray"]
     assert (keypoints["isArray"], keypoints["arrayShape"]) == (True, "16,2")
     assert keypoints["dataType"] == "cr:Float32"
+    tables = [file for file in content["distribution"] if "sha256" in file]
+    assert len(tables) == len(list(folder.rglob("*.parquet"))) == 3
+    for table in tables:
+        data = (folder / table["contentUrl"]).read_bytes()
+        assert table["sha256"] == hashlib.sha256(data).hexdigest()
+        assert table["contentSize"] == f"{len(data)} B"
 
 
 def test_small_tables_hold_all_examples_in_order_and_are_read_one_by_one(
-    datasets, tmp_path
+    datasets, tmp_path, monkeypatch
 ):
-    write_croissant(
-        tmp_path / "out",
-        datasets["person"],
-        read=examples_of,
-        splits=["train"],
-        table_bytes=200_000,
-    )
+    monkeypatch.setattr(croissant, "TABLE_BYTES", 200_000)
+    assert export(datasets["person"].data_dir, tmp_path / "out") == 0
 
     tables = sorted((tmp_path / "out" / "train").iterdir())
     names = [
@@ -207,22 +196,34 @@ def test_only_the_splits_that_are_named_are_written(datasets, tmp_path, capsys):
 
     assert code == 0
     assert {path.name for path in folder.iterdir()} == {
-        *("croissant.json", "train", "validation")
+        *("croissant.json", "README.md", "train", "validation")
     }
+    # `datasets` of Hugging Face 5.2.0 and 3.6.0 read these splits and images.
+    _, head, text = (folder / "README.md").read_text().split("---\n")
+    configs, info = (json.loads(line.split(" ", 1)[1]) for line in head.splitlines())
+    assert head.startswith('configs: [{"config_name": "default", "data_files": [{')
+    assert configs[0]["data_files"] == [
+        {"split": split, "path": f"{split}/*.parquet"}
+        for split in ("validation", "train")
+    ]
+    columns = {feature.pop("name"): feature for feature in info["features"]}
+    assert columns["image"] == {"dtype": "image"}
+    parts = {feature.pop("name"): feature for feature in columns["people"]["list"]}
+    assert parts["visibility"] == {"sequence": "int8", "length": 16}
+    inner = {"sequence": "float32", "length": 2}
+    assert parts["keypoints"] == {"sequence": inner, "length": 16}
+    table = pyarrow.parquet.read_table(folder / "train")
+    assert table.column_names == list(columns)
+    assert [f.name for f in table.schema.field("people").type.value_type] == list(parts)
+    assert text.startswith("# Synthetic people, image\n")
     printed = capsys.readouterr().out
     assert "validation: 4 examples\ntrain: 27 examples\nWrote" in printed
     assert len(records_of(folder, "images")) == 31
 
 
-def test_synthetic_people_are_not_called_mpiis(exported):
-    content = content_of(exported["image"])
-
-    assert content["name"] == "Synthetic people, image"
-    assert "none of them is MPII's" in content["description"]
-    assert "creator" not in content
-
-
-def test_description_has_the_terms_and_the_citation_of_the_card(datasets, tmp_path):
+def test_description_has_the_terms_and_the_citation_of_the_card(
+    datasets, exported, tmp_path
+):
     shutil.copytree(datasets["person"].data_dir, tmp_path / "data")
     metadata = json.loads((tmp_path / "data" / "metadata.json").read_text())
     (tmp_path / "data" / "metadata.json").write_text(
@@ -239,6 +240,10 @@ def test_description_has_the_terms_and_the_citation_of_the_card(datasets, tmp_pa
     assert content["version"] == "1.0.0"
     assert content["creator"]["name"] == "Max Planck Institute for Informatics"
     assert content["datePublished"].startswith("2014-06")
+    synthetic = content_of(exported["image"])
+    assert synthetic["name"] == "Synthetic people, image"
+    assert "none of them is MPII's" in synthetic["description"]
+    assert "creator" not in synthetic
 
 
 def test_what_cannot_be_exported_is_refused_and_nothing_written(

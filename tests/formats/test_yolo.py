@@ -78,8 +78,7 @@ def test_labels_read_back_are_the_people_of_tompsons_split(exported, release):
 def test_the_description_names_folders_keypoints_and_their_mirror_images(exported):
     text = (exported / yolo.DATASET_FILE).read_text()
 
-    assert "\ntrain: images/train\nval: images/val\n" in text
-    assert "\nkpt_shape: [16, 3]\n" in text
+    assert "\ntrain: images/train\nval: images/val\nkpt_shape: [16, 3]\n" in text
     assert f"\nflip_idx: {list(MPII.mirrored)}\nnames:\n  0: person\n" in text
     assert '\nkpt_names:\n  0: ["right_ankle", "right_knee", ' in text
 
@@ -167,15 +166,6 @@ def test_images_are_links_unless_copies_are_asked_for(drawn_release, tmp_path, c
         assert path.read_bytes() == original.read_bytes()
 
 
-def test_a_folder_that_exists_is_left_as_it_is(drawn_release, tmp_path, capsys):
-    (tmp_path / "mine.txt").write_text("mine")
-
-    assert main(["export", "yolo", str(drawn_release), str(tmp_path)]) == 1
-
-    assert f"{tmp_path} exists" in capsys.readouterr().err
-    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
-
-
 def write_yolo(release, folder, sizes=None, people=None):
     return yolo.write_yolo(
         folder,
@@ -186,7 +176,7 @@ def write_yolo(release, folder, sizes=None, people=None):
     )
 
 
-def test_missing_images_are_named_before_anything_is_written(release, tmp_path):
+def test_nothing_is_written_unless_all_is(release, tmp_path, monkeypatch):
     first = release.people["train"][0].image_name
     sizes = {k: v for k, v in release.image_sizes.items() if k != first}
 
@@ -194,17 +184,20 @@ def test_missing_images_are_named_before_anything_is_written(release, tmp_path):
         write_yolo(release, tmp_path / "out", sizes)
     with pytest.raises(FileNotFoundError, match="nobody is labelled"):
         write_yolo(release, tmp_path / "out", people={"test": release.people["test"]})
-
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_export_that_breaks_off_leaves_nothing(release, tmp_path, monkeypatch):
-    def fail(*args):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("shutil.copyfile", fail)
-
-    with pytest.raises(OSError, match="No space"):
+    others = [
+        dataclasses.replace(person, image_name=name)
+        for person, name in zip(
+            release.people["train"], ("a.jpg", "a.png"), strict=False
+        )
+    ]
+    with pytest.raises(
+        ValueError, match=r"a\.jpg and a\.png have one .* a\.txt; rename"
+    ):
+        write_yolo(release, tmp_path / "out", people={"train": others})
+    with pytest.raises(FileExistsError, match=f"{tmp_path} exists; name a folder"):
+        write_yolo(release, tmp_path)
+    monkeypatch.setattr("shutil.copyfile", lambda *paths: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
         write_yolo(release, tmp_path / "out")
 
     assert list(tmp_path.iterdir()) == []

@@ -361,9 +361,7 @@ def test_command_line_builds_from_anywhere_by_import(drawn_release, tmp_path):
     assert builder.info.splits["train"].shard_lengths == [4, 3]
 
 
-def test_package_works_on_systems_without_forks_and_file_locks(
-    drawn_release, tmp_path
-):
+def test_package_works_on_systems_without_forks_and_file_locks(drawn_release, tmp_path):
     code = (
         f"{builds.ELSEWHERE}\nimport mpii_pose\nfrom tests import builds\n"
         "builder = builds.build(*sys.argv[1:], file_format='array_record')\n"

@@ -1,5 +1,6 @@
 """A file of predictions gets every score, and its problems are named."""
 
+import io
 import json
 import re
 import shutil
@@ -78,7 +79,9 @@ def test_release_is_looked_for_here_and_where_tfds_keeps_its_own(
     assert "say --split train" in capsys.readouterr().err
 
 
-def test_text_has_all_scores_and_each_dialect_matches_pckh(report, truth, points):
+def test_text_has_all_scores_and_those_of_two_files_compared(
+    report, truth, points, worse
+):
     found, _ = report.evaluations
 
     for threshold in (0.5, 0.1):
@@ -100,38 +103,16 @@ def test_text_has_all_scores_and_each_dialect_matches_pckh(report, truth, points
         str(mpii_pose.pckh_table(found.slices)),
         f"\n{found.errors}\n",
         f"\n{found.alignment}",
+        "worse.npy, read as counting pixels from 0",
+        "pred.mat against worse.npy",
+        "which is more than chance",
     ):
         assert part in text
-
-
-def test_the_same_points_score_the_same_in_every_file(report, truth, points, tmp_path):
-    np.save(tmp_path / "a.npy", points)
-    poses = [
-        {
-            "image_id": person.image_name,
-            "keypoints": np.column_stack([pose, np.ones(16)]).ravel().tolist(),
-            "score": 1.0,
-        }
-        for person, pose in zip(truth.people, points, strict=True)
-    ]
-    (tmp_path / "a.json").write_text(json.dumps(poses))
-
-    others = evaluate(tmp_path / "a.npy", truth, compare=tmp_path / "a.json")
-
-    found = (report.evaluations[0], *others.evaluations)
-    assert len({mpii_pose.pckh_table(each.scores) for each in found}) == 1
-    assert [each.base for each in found] == [1, 0, 0]
-
-
-def test_two_files_are_compared(report, truth, points, worse):
-    for found, threshold in zip(report.comparisons, (0.5, 0.1), strict=True):
-        expected = mpii_pose.compare_pckh(
-            points, worse, *truth.labels, images=truth.images, threshold=threshold
-        )
-        assert str(found) == str(expected)
-        assert str(found) in text_of(report)
-    assert "pred.mat against worse.npy" in text_of(report)
-    assert "which is more than chance" in text_of(report)
+    arrays = points, worse, *truth.labels
+    for comparison, threshold in zip(report.comparisons, (0.5, 0.1), strict=True):
+        options = {"images": truth.images, "threshold": threshold}
+        assert str(comparison) == str(mpii_pose.compare_pckh(*arrays, **options))
+        assert str(comparison) in text
 
 
 def some_nan(points):
@@ -144,54 +125,94 @@ def some_nan(points):
     ("change", "sentence"),
     [
         (lambda points: points + 1, "count pixels from 1?"),
-        (lambda points: points[::-1], "do not follow the people's centers"),
-        (lambda points: points[..., ::-1], "x and y are exchanged"),
-        (some_nan, "1 keypoints of 1 people are not finite"),
+        (lambda points: points / 2, "about half of the expected coordinates"),
+        (some_nan, "1 keypoints of 1 people are not predicted"),
     ],
 )
 def test_problems_are_printed_beside_the_scores(
-    change, sentence, truth, points, tmp_path, capsys, drawn_release
+    change, sentence, truth, points, tmp_path, capsys, drawn_release, monkeypatch
 ):
     # Closer to the truth, so that a pixel is seen.
     close = truth.keypoints + (points - truth.keypoints) / 30
     np.save(tmp_path / "a.npy", change(close))
     arguments = [str(tmp_path / "a.npy"), str(drawn_release), "--split", "train"]
+    printed = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(printed, "ascii"))
 
     assert main(["evaluate", *arguments]) == 0
 
-    text = capsys.readouterr().out
+    text = printed.getvalue().decode("ascii")
     assert re.search(f"PROBLEM  .*{re.escape(sentence)}", text)
+    of_base_1 = evaluate(tmp_path / "a.npy", truth, base=1).evaluations[0]
+    assert (of_base_1.problems == []) == ("pixels from 1" in sentence)
+    assert re.search(r"PCKh@0.5 \(official\) .*\d \? \d", text)
 
 
-def test_a_named_base_ends_the_complaint(truth, tmp_path):
-    np.save(tmp_path / "a.npy", truth.keypoints + 1)
-
-    (found,) = evaluate(tmp_path / "a.npy", truth, base=1).evaluations
-
-    assert found.problems == []
-    assert found.scores["PCKh@0.1 (official)"].total == 100
-
-
-def test_other_numbers_of_people_name_the_split_that_has_as_many(
-    truth, drawn_release, tmp_path
+def test_exported_annotations_score_100_in_every_column(
+    drawn_release, tmp_path, capsys
 ):
-    count = len(truth.people)
-    validation = read_truth(drawn_release)
-    np.save(tmp_path / "a.npy", truth.keypoints)
-    np.save(tmp_path / "b.npy", truth.keypoints[1:])
+    main(["export", "coco", str(drawn_release), str(tmp_path)])
+    content = json.loads((tmp_path / "person_keypoints_train.json").read_text())
+    poses = [{**each, "score": 0.9} for each in content["annotations"]]
+    copies = [
+        # Nearer to the center, and less sure.
+        {**pose, "score": 0.01, "keypoints": [*pose["center"], 2] * 16}
+        for pose in poses
+    ]
+    first, second = tmp_path / "poses.json", tmp_path / "copies.json"
+    first.write_text(json.dumps(poses))
+    second.write_text(json.dumps(copies + poses))
+    words = ["evaluate", first, drawn_release, "--split", "train", "--compare", second]
 
-    with pytest.raises(PredictionError, match="train has as many: say --split train"):
-        evaluate(tmp_path / "a.npy", validation)
-    with pytest.raises(
-        PredictionError, match=rf"b\.npy: .*{count - 1} people, .*{count}; send one"
-    ):
-        evaluate(tmp_path / "b.npy", truth)
+    assert main(list(map(str, words))) == 0
+
+    text = capsys.readouterr().out
+    rows = re.findall(r"\| PCKh@.*", text)
+    assert len(rows) == 2 * 2 * len(DIALECTS)
+    for row in rows:
+        assert row.count("100.00") == 8
+    note = f"{len(poses)} of {2 * len(poses)} poses were left over"
+    assert [note in line for line in text.splitlines() if "NOTE" in line] == [True]
 
 
-def test_people_without_labels_are_refused(truth, drawn_release, tmp_path):
-    for split in ("test", "val", "nothing"):
-        with pytest.raises(PredictionError, match="can be scored on train, validation"):
-            read_truth(drawn_release, split=split)
+@pytest.mark.parametrize(
+    ("split", "count", "message"),
+    [
+        ("validation", "train", "train has as many: say --split train"),
+        ("validation", "test", "test has as many, and its labels are withheld: MPII"),
+        ("train", 3, r"a\.npy: predictions for 3 people, and train has .*; send one"),
+        ("test", None, "'test', as its labels are withheld: .* scored on train, valid"),
+        ("nothing", None, "'nothing'; predictions can be scored on train, validation"),
+    ],
+)
+def test_other_people_are_refused_and_those_of_the_predictions_named(
+    split, count, message, drawn_release, tmp_path
+):
+    people = mpii_pose.read_people(drawn_release)
+    count = len(people[count]) if count in people else count or 1
+    np.save(tmp_path / "a.npy", np.ones((count, 16, 2)))
+
+    with pytest.raises(PredictionError, match=message):
+        evaluate(tmp_path / "a.npy", read_truth(drawn_release, split=split))
+
+
+@pytest.mark.parametrize("split", ["validation", "validation_others"])
+def test_everybody_of_the_images_can_be_swapped_with(split, drawn_release):
+    people = mpii_pose.read_people(drawn_release)
+    everybody = [*people["validation"], *people["validation_others"]]
+
+    truth = read_truth(drawn_release, split=split)
+
+    with_others = 0
+    for person, others in zip(people[split], truth.others, strict=True):
+        names = [other.image_name for other in everybody]
+        expected = names.count(person.image_name) - 1
+        assert (~np.isnan(others).all(axis=(1, 2))).sum() == expected
+        with_others += expected > 0
+    assert with_others
+
+
+def test_people_of_whom_nothing_is_predicted_are_refused(truth, tmp_path):
     missing = truth.visibility[..., np.newaxis] == 0
     assert missing.any()
     np.save(tmp_path / "a.npy", np.where(missing, truth.keypoints, np.nan))
