@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mpii_pose.evaluation.alignment import alignment_audit
+from mpii_pose.evaluation.alignment import REACH, alignment_audit
 from mpii_pose.evaluation.pckh import pckh
 from mpii_pose.skeleton import KEYPOINTS
 from tests import real_people
@@ -143,3 +143,15 @@ def test_nothing_predicted_has_no_offset():
 
     with pytest.raises(ValueError, match="no labelled keypoint is predicted"):
         alignment_audit(np.full_like(truth, np.nan), truth, visibility, head_size)
+
+
+def test_spread_is_the_mean_error_that_is_left_in_head_sizes():
+    truth, visibility, head_size = people(300)
+    slipped = noisy(truth, head_size, 0.1) + crop_pixel(head_size) * 3
+    unit = head_size[:, np.newaxis, np.newaxis]
+    errors = np.linalg.norm((noisy(truth, head_size, 0.1) - truth) / unit, axis=2)
+
+    audit = alignment_audit(slipped, truth, visibility, head_size)
+
+    expected = np.minimum(errors, REACH).mean()
+    assert audit.crop.spread == pytest.approx(expected, abs=0.005)

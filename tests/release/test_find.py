@@ -435,3 +435,15 @@ def test_real_copies_name_every_labelled_person_of_the_split(real_records):
     assert sum(others[name] for name in validation) == 3_679
     assert all(others[name] == 0 for name in set(others) - validation)
     assert sum(labelled.values()) == 28_883
+
+
+def test_people_of_a_mat_come_back_when_they_are_written_as_one(
+    drawn_release, tmp_path
+):
+    people = mpii_pose.read_people(drawn_release)["train"]
+    releases.write_matlab(tmp_path, {"train": people})
+
+    found = mpii_pose.read_people(tmp_path)["train"]
+
+    assert {person.separated for person in people} == {0, 1}
+    releases.assert_same_people(found, people)
