@@ -56,7 +56,7 @@ def convert_keypoints(
         target: Likewise.
 
     Returns:
-        float [..., K', 2], in the order of `target`. A missing keypoint, NaN or
+        NumPy's float [..., K', 2], in the order of `target`. A missing keypoint, NaN or
         (-1, -1), stays as it is, and what would be derived from it is NaN.
 
     Raises:
