@@ -27,9 +27,9 @@ SPLITS = {"train": True, "validation": False, "validation_others": False, "test"
 
 _ARRAY_RECORD = tfds.core.FileFormat.ARRAY_RECORD
 _TOO_FEW = (
-    "input_pipeline with num_epochs gives fewer examples than there are: in a tf.data "
-    "service distribute by ShardingPolicy.OFF, or by DYNAMIC without num_epochs; "
-    "elsewhere build the dataset again"
+    "input_pipeline gives fewer examples than there are. In a tf.data service, "
+    "distribute by ShardingPolicy.OFF, DATA or FILE_OR_DATA; DYNAMIC is for training "
+    "without num_epochs. Elsewhere, build the dataset again"
 )
 
 
@@ -63,8 +63,8 @@ def input_pipeline(
             lambda context: input_pipeline("train", 256, input_context=context))
 
     With tf.data's service, pass no context. `ShardingPolicy.OFF` reads all on each
-    worker; DYNAMIC, DATA and FILE_OR_DATA read each example once, but DYNAMIC refuses
-    TFRecords with `num_epochs`, whose length is known.
+    worker; DATA and FILE_OR_DATA share the examples. So does DYNAMIC, in training
+    without end: it is an error where the number of TFRecords is known.
 
     Args:
         split: A split of the dataset, a part such as "train[:90%]", a sum such as
@@ -128,12 +128,8 @@ def input_pipeline(
         decoders = {"image": tfds.decode.SkipDecoding()}
     # Explicit, so that all workers of a tf.data service shuffle alike.
     seed = _random_seed() if seed is None else operator.index(seed)
-    examples = _read(
-        dataset,
-        part,
-        decoders,
-        shuffle_seed=seed if training else None,
-    )
+    seed &= 0x7FFFFFFFFFFFFFFF
+    examples = _read(dataset, part, decoders, shuffle_seed=seed if training else None)
     length = int(examples.cardinality())
     if length < 0:
         length = dataset.info.splits[part].num_examples
@@ -145,7 +141,7 @@ def input_pipeline(
             "take a smaller batch_size, more epochs, or training=False"
         )
     examples = examples.repeat(num_epochs if training or num_epochs else 1)
-    if num_epochs is not None and int(examples.cardinality()) < 0:
+    if examples.cardinality() == tf.data.UNKNOWN_CARDINALITY:
         examples = _of_known_length(examples, available)
     return (
         _numbered(examples, length, seed, readings=training)
