@@ -158,26 +158,27 @@ def _numbered(
     """Adds `epoch`, int64 [], and `draw_seed`, for transforms without a seed.
 
     Epochs have `length` examples and are numbered from 0. With `readings`, each further
-    reading of the dataset begins at a random number: `Model.fit` reads a dataset of
-    known length anew in each of its epochs. All numbers are part of an iterator's
-    state, which can be saved.
+    reading of the dataset begins at a random number, the same in each run: `Model.fit`
+    reads a dataset of known length anew in each of its epochs. All numbers are part of
+    an iterator's state, which can be saved.
     """
     # Another stream in each reading. Zipped first: FILE_OR_DATA looks for files in the
     # first input, finds none, and takes DATA. Found in the second, all is halved twice.
-    seeds, same = (
-        tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True)
+    numbers, same = (
+        tf.data.Dataset.random(seed=0, rerandomize_each_iteration=True)
         for _ in range(2)
     )
     first_of_all = next(iter(same))
 
     def add_numbers(first: tf.Tensor, element: Any) -> Any:
-        draw_seed, (position, example) = element
-        first = tf.where(first < 0, draw_seed, first)
+        number, (position, example) = element
+        first = tf.where(first < 0, number, first)
         epoch = position // length + (first - first_of_all if readings else 0)
+        draw_seed = tf.bitwise.bitwise_xor(number, seed)
         return first, {**example, "epoch": epoch, "draw_seed": draw_seed}
 
     start = tf.constant(-1, tf.int64)
-    return tf.data.Dataset.zip(seeds, examples.enumerate()).scan(start, add_numbers)
+    return tf.data.Dataset.zip(numbers, examples.enumerate()).scan(start, add_numbers)
 
 
 def _of_known_length(examples: tf.data.Dataset, length: int) -> tf.data.Dataset:
