@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from mpii_pose.transforms.heatmaps import encode_heatmaps
-from mpii_pose.transforms.spec import CropSpec
+from mpii_pose.transforms.spec import SPEC_FIELDS, CropSpec
 
 
 @keras.saving.register_keras_serializable(package="mpii_pose")
@@ -33,8 +33,8 @@ class HeatmapEncoder(keras.layers.Layer):
     def __init__(
         self, *, spec: CropSpec | dict[str, Any] | None = None, **options: Any
     ) -> None:
-        fields, of_layer = CropSpec.split(options)
-        super().__init__(**{"dtype": "float32", "trainable": False} | of_layer)
+        fields = {name: options.pop(name) for name in SPEC_FIELDS & options.keys()}
+        super().__init__(**{"dtype": "float32", "trainable": False} | options)
         self.spec = CropSpec.of(spec, **fields)
         self.spec.known_heatmap_size()
 

@@ -1,22 +1,24 @@
 """Examples by number, without TensorFlow: for PyTorch, JAX, grain and plain loops."""
 
 import dataclasses
+import importlib.util
 import operator
 import os
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, overload
 
 import numpy as np
 import tensorflow_datasets as tfds
+from etils import epath
 
 from mpii_pose.files import user_path
 from mpii_pose.transforms import forks
 
 Key = int | tuple[int, int]
 
-_BUILD = (
-    "tfds build {name} --imports mpii_pose --config {config} --file_format array_record"
-)
+# For examples by number; there is no ArrayRecord for Windows.
+_BY_NUMBER = "array_record" if importlib.util.find_spec("array_record") else "parquet"
 
 
 def data_source(
@@ -29,7 +31,8 @@ def data_source(
     """Opens a split as a sequence, which reads an example when it is indexed.
 
     TensorFlow is not imported. The dataset must be built with
-    `--file_format array_record`, whose examples can be read in any order.
+    `--file_format array_record`, or parquet where there is no ArrayRecord: their
+    examples can be read in any order.
 
         transform = PoseTransform(augmentation=Augmentation.hrnet(), seed=0)
         train = data_source("train", transform=transform)
@@ -62,6 +65,7 @@ def data_source(
         RuntimeError: When read in a process that was forked from one that had read:
             ArrayRecord would hang in it or end it.
     """
+    check_split(split)
     if isinstance(dataset, str):
         dataset = open_builder(dataset, data_dir)
     _check_is_built(dataset)
@@ -182,24 +186,54 @@ def open_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
     return tfds.builder(name, data_dir=folder)
 
 
+def check_split(split: Any) -> None:
+    """Raises ValueError for what is no split, such as a list of them."""
+    if not isinstance(split, str | tfds.core.ReadInstruction):
+        raise ValueError(
+            "split must be a text such as 'train', 'train[:90%]' or 'train+validation',"
+            f" or a tfds.core.ReadInstruction, got {split!r}"
+        )
+
+
+def not_built(builder: tfds.core.DatasetBuilder, file_format: str = "") -> ValueError:
+    """Returns the error for a dataset that is not built, with the command."""
+    folder = builder.data_path.parents[2]
+    infos = (folder / builder.name).glob("*/*/dataset_info.json")
+    built = ", ".join(sorted({path.parents[1].name for path in infos})) or "nothing"
+    return ValueError(
+        f"{builder.name}/{builder.builder_config.name} is not built in {folder} (built "
+        f"there: {built}). Build it: {_command(builder, folder, file_format)}"
+    )
+
+
+def _command(
+    builder: tfds.core.DatasetBuilder, folder: epath.Path, file_format: str
+) -> str:
+    """Returns the command that builds a dataset in a folder."""
+    words = ["tfds", "build", builder.name, "--imports", "mpii_pose"]
+    words += ["--config", builder.builder_config.name]
+    words += ["--file_format", file_format] if file_format else []
+    command = shlex.join([*words, "--data_dir", os.fspath(folder)])
+    if getattr(builder.builder_config, "num_people", None):
+        return command
+    return f"{command} (it downloads MPII, or add --manual_dir with your copy)"
+
+
 def _check_is_built(builder: tfds.core.DatasetBuilder) -> None:
     """Raises ValueError unless examples can be read by number."""
-    formats = builder.info.available_file_formats() if builder.info.splits else set()
-    if formats & set(tfds.core.FileFormat.with_random_access()):
-        return
-    command = _BUILD.format(name=builder.name, config=builder.builder_config.name)
-    name = f"{builder.name}/{builder.builder_config.name}"
-    folder = builder.data_path.parents[2]
     if not builder.info.splits:
-        raise ValueError(
-            f"{name} is not built in {folder}. Build it: {command} --data_dir {folder}"
-        )
-    found = ", ".join(sorted(each.value for each in formats))
+        raise not_built(builder, _BY_NUMBER)
+    formats = {each.value for each in builder.info.available_file_formats()}
+    if formats & {"parquet", _BY_NUMBER}:
+        return
+    found, path = ", ".join(sorted(formats)), builder.data_path
+    missing = " and ArrayRecord is not installed" * ("array_record" in formats)
+    # In the same folder TFDS would refuse another format, or delete this one.
+    folder = path.parents[2].with_name(f"{path.parents[2].name}_{_BY_NUMBER}")
     raise ValueError(
-        f"{builder.data_path} has {found} files, whose examples cannot be read by "
-        f"number. Build them so that they can, in another folder with {command} "
-        f"--data_dir FOLDER, or in place of these with {command} --overwrite "
-        f"--data_dir {folder}"
+        f"{path} has {found} files, whose examples cannot be read by number{missing}. "
+        f"Build others beside them, and pass their data_dir: "
+        f"{_command(builder, folder, _BY_NUMBER)}"
     )
 
 

@@ -1,5 +1,6 @@
 """The recommended input pipeline: from prepared files to batches, in one call."""
 
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from mpii_pose.pipelines.sources import open_builder
+from mpii_pose.pipelines.sources import check_split, not_built, open_builder
 from mpii_pose.transforms import forks
 from mpii_pose.transforms.augmentation import Augmentation
 from mpii_pose.transforms.library import Features
@@ -23,6 +24,13 @@ BLOCK_LENGTH = 1
 
 # Whole splits, and whether they are for training.
 SPLITS = {"train": True, "validation": False, "validation_others": False, "test": False}
+
+_ARRAY_RECORD = tfds.core.FileFormat.ARRAY_RECORD
+_TOO_FEW = (
+    "input_pipeline gives fewer examples than there are. In a tf.data service, "
+    "distribute by ShardingPolicy.OFF, DATA or FILE_OR_DATA; DYNAMIC is for training "
+    "without num_epochs. Elsewhere, build the dataset again"
+)
 
 
 def input_pipeline(
@@ -54,6 +62,10 @@ def input_pipeline(
         strategy.distribute_datasets_from_function(
             lambda context: input_pipeline("train", 256, input_context=context))
 
+    With tf.data's service, pass no context. `ShardingPolicy.OFF` reads all on each
+    worker; DATA and FILE_OR_DATA share the examples. So does DYNAMIC, in training
+    without end: it is an error where the number of TFRecords is known.
+
     Args:
         split: A split of the dataset, a part such as "train[:90%]", a sum such as
             "train+validation", or a `tfds.core.ReadInstruction`.
@@ -68,24 +80,26 @@ def input_pipeline(
         num_epochs: How often to read the split, if not without end for training and
             once for evaluation.
         dataset: Name of the dataset, perhaps with config ("mpii_pose/synthetic"), or
-            a builder. It is prepared first if it is not yet.
+            a builder. Drawn people are built first if they are not yet.
         data_dir: Where TFDS keeps its datasets, if `dataset` is a name.
         decoders: As `tfds.load` takes them, for a transform of one's own: with {},
             `image` is decoded, uint8 [H, W, 3]. By default it is not, so that the
             transform decodes only what it shows.
-        seed: Seed of the order and of the default transform: the same seed gives the
-            same batches. Each repetition, and each reading for training, is shuffled
-            and augmented differently.
+        seed: Seed of the order and of all transforms that have none: the same seed
+            gives the same batches. Each repetition, and each reading for training, is
+            shuffled and augmented differently.
         input_context: Which part of the examples to read, from `tf.distribute`.
 
     Returns:
         Batches of the transform's results.
 
     Raises:
-        ValueError: An option is not valid, or there are too few examples for the
-            workers, or for one batch.
+        ValueError: An option is not valid, the dataset is not built (the message has
+            the command), or there are too few examples for the workers, or for one
+            batch.
     """
     forks.check("TensorFlow")
+    check_split(split)
     if batch_size < 1:
         raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
     if num_epochs is not None and num_epochs < 1:
@@ -105,90 +119,96 @@ def input_pipeline(
         )
     if isinstance(dataset, str):
         dataset = open_builder(dataset, data_dir)
-    dataset.download_and_prepare()
+    if getattr(dataset.builder_config, "num_people", None):
+        dataset.download_and_prepare()
     part = _part_of_worker(dataset, split, input_context)
     if input_context is not None:
         batch_size = input_context.get_per_replica_batch_size(batch_size)
-    available = dataset.info.splits[part].num_examples * (num_epochs or 1)
+    if decoders is None:
+        decoders = {"image": tfds.decode.SkipDecoding()}
+    # Explicit, so that all workers of a tf.data service shuffle alike.
+    seed = _random_seed() if seed is None else operator.index(seed)
+    seed &= 0x7FFFFFFFFFFFFFFF
+    examples = _read(dataset, part, decoders, shuffle_seed=seed if training else None)
+    length = int(examples.cardinality())
+    if length < 0:
+        length = dataset.info.splits[part].num_examples
+    available = length * (num_epochs or 1)
     if training and num_epochs is not None and available < batch_size:
         raise ValueError(
             f"{available} examples in num_epochs={num_epochs} of {split!s} do not fill "
             f"one batch of {batch_size}, and training drops batches that are not full: "
             "take a smaller batch_size, more epochs, or training=False"
         )
-
-    if decoders is None:
-        decoders = {"image": tfds.decode.SkipDecoding()}
-    examples = _read(dataset, part, decoders, shuffle=training, seed=seed)
-    if training or num_epochs is not None:
-        examples = number_epochs(examples, num_epochs=num_epochs)
-    if training:
-        examples = _number_readings(examples)
-
-    def transformed(example: Features, draw_seed: tf.Tensor) -> Any:
-        return transform({**example, "draw_seed": draw_seed})
-
-    # Seeds for transforms that have none. They are part of an iterator's state, which
-    # can be saved; the state of TensorFlow's own generator cannot.
-    draw_seeds = tf.data.Dataset.random(rerandomize_each_iteration=True)
+    examples = examples.repeat(num_epochs if training or num_epochs else 1)
+    if examples.cardinality() == tf.data.UNKNOWN_CARDINALITY:
+        examples = _of_known_length(examples, available)
     return (
-        tf.data.Dataset.zip(examples, draw_seeds)
-        .map(transformed, num_parallel_calls=tf.data.AUTOTUNE)
+        _numbered(examples, length, seed, readings=training)
+        .map(transform, num_parallel_calls=tf.data.AUTOTUNE)
         .batch(batch_size, drop_remainder=training)
         .prefetch(tf.data.AUTOTUNE)
         .with_options(_options(sharded=input_context is not None))
     )
 
 
-def number_epochs(
-    examples: tf.data.Dataset, *, num_epochs: int | None = None
+def _numbered(
+    examples: tf.data.Dataset, length: int, seed: int, *, readings: bool
 ) -> tf.data.Dataset:
-    """Repeats examples and numbers the repetitions.
+    """Adds `epoch`, int64 [], and `draw_seed`, for transforms without a seed.
 
-    A transform with a seed changes an example differently in each `epoch`.
-
-    Args:
-        examples: Dicts of features, of which there is a known number.
-        num_epochs: How often; None for without end.
-
-    Returns:
-        The examples over and over, with `epoch`, int64 [], beginning at 0.
+    Epochs have `length` examples and are numbered from 0. With `readings`, each further
+    reading of the dataset begins at a random number, the same in each run: `Model.fit`
+    reads a dataset of known length anew in each of its epochs. All numbers are part of
+    an iterator's state, which can be saved.
     """
-    length = examples.cardinality()
-    if length <= 0:
-        raise ValueError(
-            "the number of examples must be known and above 0, got cardinality "
-            f"{int(length)}; number epochs before filtering"
-        )
-    return (
-        examples.repeat(num_epochs)
-        .enumerate()
-        .map(lambda position, example: {**example, "epoch": position // length})
+    # Another stream in each reading. Zipped first: FILE_OR_DATA looks for files in the
+    # first input, finds none, and takes DATA. Found in the second, all is halved twice.
+    numbers, same = (
+        tf.data.Dataset.random(seed=0, rerandomize_each_iteration=True)
+        for _ in range(2)
     )
+    first_of_all = next(iter(same))
+
+    def add_numbers(first: tf.Tensor, element: Any) -> Any:
+        number, (position, example) = element
+        first = tf.where(first < 0, number, first)
+        epoch = position // length + (first - first_of_all if readings else 0)
+        draw_seed = tf.bitwise.bitwise_xor(number, seed)
+        return first, {**example, "epoch": epoch, "draw_seed": draw_seed}
+
+    start = tf.constant(-1, tf.int64)
+    return tf.data.Dataset.zip(numbers, examples.enumerate()).scan(start, add_numbers)
 
 
-def _number_readings(examples: tf.data.Dataset) -> tf.data.Dataset:
-    """Adds a random number to `epoch`, the same in one reading; 0 in the first reading.
+def _of_known_length(examples: tf.data.Dataset, length: int) -> tf.data.Dataset:
+    """Returns the examples, of that length, or raises an error if there are fewer.
 
-    `Model.fit` reads a dataset of known length anew in each of its epochs, and each
-    reading must be augmented differently. The number is part of an iterator's state,
-    which can be saved; a variable is not.
+    tf.data can assert a length too, in words that name no way out.
     """
 
-    def same_in_a_reading(
-        kept: tf.Tensor, number: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        kept = tf.where(kept < 0, number, kept)
-        return kept, kept
+    def counted(count: tf.Tensor, element: Any) -> Any:
+        _, is_end = element
+        tf.debugging.Assert(~is_end | (count == length), [_TOO_FEW])
+        return count + 1, element
 
-    def numbers() -> tf.data.Dataset:
-        numbers = tf.data.Dataset.random(seed=0, rerandomize_each_iteration=True)
-        return numbers.scan(tf.constant(-1, tf.int64), same_in_a_reading)
-
-    first = next(iter(numbers()))
-    return tf.data.Dataset.zip(examples, numbers()).map(
-        lambda example, number: {**example, "epoch": example["epoch"] + number - first}
+    empty = tf.nest.map_structure(
+        lambda spec: tf.zeros([side or 0 for side in spec.shape], spec.dtype),
+        examples.element_spec,
     )
+    # A data set inside of a function comes whole to each worker.
+    end = tf.data.Dataset.random(seed=0).take(1)
+    end = end.flat_map(lambda _: tf.data.Dataset.from_tensors((empty, True)))
+    marked = examples.map(lambda example: (example, False)).concatenate(end)
+    marked = marked.scan(tf.constant(0, tf.int64), counted)
+    unmarked = marked.filter(lambda _, is_end: ~is_end).map(lambda example, _: example)
+    return unmarked.apply(tf.data.experimental.assert_cardinality(length))
+
+
+def _random_seed() -> int:
+    """Returns a number of TensorFlow's generator, which follows its global seed."""
+    with tf.init_scope():
+        return int(tf.random.uniform([], maxval=tf.int64.max, dtype=tf.int64))
 
 
 def _part_of_worker(
@@ -198,12 +218,13 @@ def _part_of_worker(
 ) -> Any:
     """Returns the part of a split that this worker reads."""
     workers = 1 if context is None else context.num_input_pipelines
-    examples = builder.info.splits[split].num_examples
-    if examples < workers:
-        raise ValueError(
-            f"{split!s} of {builder.info.full_name} has {examples} examples for "
-            f"{workers} worker(s), and each needs one"
-        )
+    if builder.info.splits:  # `tfds.testing.mock_data` has none.
+        examples = builder.info.splits[split].num_examples
+        if examples < workers:
+            raise ValueError(
+                f"{split!s} of {builder.info.full_name} has {examples} examples for "
+                f"{workers} worker(s), and each needs one"
+            )
     if context is None:
         return split
     return tfds.even_splits(split, n=workers)[context.input_pipeline_id]
@@ -214,33 +235,35 @@ def _read(
     split: Any,
     decoders: Mapping[str, Any],
     *,
-    shuffle: bool,
-    seed: int | None,
+    shuffle_seed: int | None,
 ) -> tf.data.Dataset:
-    """Returns the examples of a split."""
-    if builder.info.file_format == tfds.core.FileFormat.ARRAY_RECORD:
-        return _read_by_number(builder, split, decoders, shuffle=shuffle, seed=seed)
-    examples = builder.as_dataset(
-        split=split,
-        shuffle_files=shuffle,
-        decoders=decoders,
-        read_config=tfds.ReadConfig(
-            shuffle_seed=seed,
-            try_autocache=False,
-            interleave_cycle_length=CYCLE_LENGTH,
-            interleave_block_length=BLOCK_LENGTH,
-        ),
-    )
-    return examples.shuffle(SHUFFLE_BUFFER, seed=seed) if shuffle else examples
+    """Returns the examples of a split, shuffled if there is a seed."""
+    if builder.info.splits and builder.info.file_format == _ARRAY_RECORD:
+        return _read_by_number(builder, split, decoders, shuffle_seed)
+    shuffle = shuffle_seed is not None
+    try:
+        examples = builder.as_dataset(
+            split=split,
+            shuffle_files=shuffle,
+            decoders=decoders,
+            read_config=tfds.ReadConfig(
+                shuffle_seed=shuffle_seed,
+                try_autocache=False,
+                interleave_cycle_length=CYCLE_LENGTH,
+                interleave_block_length=BLOCK_LENGTH,
+                assert_cardinality=False,
+            ),
+        )
+    except AssertionError as error:  # TFDS finds no data.
+        raise not_built(builder) from error
+    return examples.shuffle(SHUFFLE_BUFFER, seed=shuffle_seed) if shuffle else examples
 
 
 def _read_by_number(
     builder: tfds.core.DatasetBuilder,
     split: Any,
     decoders: Mapping[str, Any],
-    *,
-    shuffle: bool,
-    seed: int | None,
+    shuffle_seed: int | None,
 ) -> tf.data.Dataset:
     """Does what `_read` does with ArrayRecord files, which `as_dataset` cannot read."""
     records = builder.as_data_source(
@@ -259,8 +282,8 @@ def _read_by_number(
         )
 
     numbers = tf.data.Dataset.range(len(records))
-    if shuffle:
-        numbers = numbers.shuffle(len(records), seed=seed)
+    if shuffle_seed is not None:
+        numbers = numbers.shuffle(len(records), seed=shuffle_seed)
     return numbers.map(read, num_parallel_calls=CYCLE_LENGTH)
 
 

@@ -48,18 +48,13 @@ def as_floats(*values: Any) -> tuple[Any, ...]:
     That is float32, unless all values that are floats already share another.
     """
     xp, *arrays = as_arrays(*values)
-    dtypes = {dtype_name(array) for array in arrays}
-    floats = [name for name in dtypes if "float" in name]
-    dtype = floats[0] if len(floats) == 1 else "float32"
+    names = [_dtype_name(array.dtype) for array in arrays]
+    floats = {name for name in names if "float" in name}
+    dtype = floats.pop() if len(floats) == 1 else "float32"
     return xp, *(
-        array if dtype_name(array) == dtype else xp.array(array, dtype=dtype)
-        for array in arrays
+        array if name == dtype else xp.array(array, dtype=dtype)
+        for array, name in zip(arrays, names, strict=True)
     )
-
-
-def dtype_name(array: Any) -> str:
-    """Returns the name of an array's dtype, such as "float32", in any library."""
-    return _dtype_name(array.dtype)
 
 
 # NumPy makes the name up anew each time, which takes longer than most formulas here.

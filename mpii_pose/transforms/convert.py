@@ -24,24 +24,19 @@ from mpii_pose import skeleton as skeletons
 from mpii_pose.skeleton import Skeleton
 from mpii_pose.transforms.geometry import MISSING_COORDINATE
 
+
+def _weights(total: float, part: str) -> dict[str, float]:
+    """Returns the weights of the left and the right of a part."""
+    return {f"left_{part}": total / 2, f"right_{part}": total / 2}
+
+
 # Keypoint -> the weights of the keypoints that it is derived from.
-_TENTH = 0.1
 DERIVED = {
-    "pelvis": {"left_hip": 0.5, "right_hip": 0.5},
-    "thorax": {"left_shoulder": 0.5, "right_shoulder": 0.5},
-    "upper_neck": {
-        "left_shoulder": (1 + _TENTH) / 2,
-        "right_shoulder": (1 + _TENTH) / 2,
-        "left_hip": -_TENTH / 2,
-        "right_hip": -_TENTH / 2,
-    },
+    "pelvis": _weights(1.0, "hip"),
+    "thorax": _weights(1.0, "shoulder"),
+    "upper_neck": {**_weights(1.1, "shoulder"), **_weights(-0.1, "hip")},
     # Human3.6M's, as MMPose makes it from a pose without one.
-    "spine": {
-        "left_shoulder": 0.25,
-        "right_shoulder": 0.25,
-        "left_hip": 0.25,
-        "right_hip": 0.25,
-    },
+    "spine": {**_weights(0.5, "shoulder"), **_weights(0.5, "hip")},
 }
 
 
@@ -61,7 +56,7 @@ def convert_keypoints(
         target: Likewise.
 
     Returns:
-        float [..., K', 2], in the order of `target`. A missing keypoint, NaN or
+        NumPy's float [..., K', 2], in the order of `target`. A missing keypoint, NaN or
         (-1, -1), stays as it is, and what would be derived from it is NaN.
 
     Raises:

@@ -11,6 +11,7 @@ import sys
 # process that this one was forked from.
 _running: set[str] = set()
 _lost: set[str] = set()
+ARRAY_RECORD_THREADS = 64
 
 
 def check(library: str) -> None:
@@ -47,11 +48,30 @@ def _tensorflow_runs() -> bool:
     return False
 
 
+def _array_record_runs() -> bool:
+    """Returns whether ArrayRecord has started its threads in this process.
+
+    It starts 64 when anything is first read, also by TFDS alone. They have no name, so
+    other threads can be taken for them once the module is loaded.
+    """
+    if "array_record.python.array_record_data_source" not in sys.modules:
+        return False
+    try:
+        return len(os.listdir("/proc/self/task")) > ARRAY_RECORD_THREADS
+    except OSError:  # Linux alone lists them.
+        return False
+
+
+def _note_use() -> None:
+    if _tensorflow_runs():
+        _running.add("TensorFlow")
+    if _array_record_runs():
+        _running.add("ArrayRecord")
+
+
 def _note_fork() -> None:
     _lost.update(_running)
-    if _tensorflow_runs():
-        _lost.add("TensorFlow")
 
 
 if hasattr(os, "register_at_fork"):  # Windows has no forks.
-    os.register_at_fork(after_in_child=_note_fork)
+    os.register_at_fork(before=_note_use, after_in_child=_note_fork)

@@ -95,12 +95,6 @@ class Alignment:
             points, image_size=heatmap_size, heatmap_size=image_size
         )
 
-    def heatmap_to_crop_matrix(self, **sizes: tuple[int, int]) -> np.ndarray:
-        """Returns `heatmap_to_crop` as an affine map, float32 [2, 3]."""
-        corners = np.array([[0, 0], [1, 1]], np.float32)
-        start, end = self.heatmap_to_crop(corners, **sizes)
-        return np.column_stack([np.diag(end - start), start])
-
     def flip_error(
         self, *, image_size: tuple[int, int], heatmap_size: tuple[int, int]
     ) -> float:

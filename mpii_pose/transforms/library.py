@@ -6,17 +6,17 @@ them an example needs is found once, by `library_of`; all else takes its arrays 
 `xp`, its namespace of array functions.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
 from mpii_pose.skeleton import NUM_KEYPOINTS
-from mpii_pose.transforms.arrays import dtype_name, load_module
+from mpii_pose.transforms.arrays import load_module
 
 if TYPE_CHECKING:
     from mpii_pose.transforms import on_numpy, on_tensorflow
-    from mpii_pose.transforms.augmentation import Draw
 
 Features = Mapping[str, Any]
 # Whether a value can be used, and the parts of the message where it cannot.
@@ -97,10 +97,8 @@ class Library(Protocol):
         Options, which can be hashed, are the first arguments of `function`.
         """
 
-    def as_feature(
-        self, value: Any, shape: tuple[int, ...], dtype: str
-    ) -> tuple[Any, bool, bool]:
-        """Returns a value as an array, and whether its dtype and its shape are right.
+    def as_feature(self, value: Any, shape: tuple[int, ...]) -> tuple[Any, bool]:
+        """Returns a value as an array, and whether it has the shape.
 
         Raises TypeError or ValueError for what is no array, such as a ragged list.
         """
@@ -116,9 +114,6 @@ class Library(Protocol):
 
     def verified(self, person: Person, checks: list[Check]) -> Person:
         """Returns the person, or raises the error of the first check that fails."""
-
-    def as_draw(self, draw: "Draw") -> "Draw":
-        """Returns a draw of any library as one of this."""
 
     def random_seed(self, person: Person, seed: int | None) -> Any:
         """Returns the seed of an example's random changes, for `random_numbers`.
@@ -179,7 +174,7 @@ def checked(library: Library, example: Features) -> Person:
     if not is_image:
         raise ValueError(
             "image must be the bytes of a JPEG, string [], or its pixels, uint8 "
-            f"[H, W, 3], got {_dtype(image)} {image.shape}; map single examples, "
+            f"[H, W, 3], got {_dtype(image.dtype)} {image.shape}; map single examples, "
             "before batching"
         )
     optional = {name: example[name] for name in OPTIONAL if name in example}
@@ -198,12 +193,14 @@ def _arrays(library: Library, example: Features) -> dict[str, Any]:
         if dtype == "float32" and isinstance(value, _PLAIN):
             value = _as_floats(value)
         try:
-            array, right_dtype, right_shape = library.as_feature(value, shape, dtype)
+            array, right_shape = library.as_feature(value, shape)
         except (TypeError, ValueError) as error:  # A ragged list, None.
             raise ValueError(f"{expected} {value!r:.100}: {error}") from None
+        found = _dtype(array.dtype)
+        right_dtype = found == dtype or (dtype == "integer" and "int" in found)
         if not (right_dtype and right_shape):
             hint = "; map single examples, before batching" * right_dtype
-            raise ValueError(f"{expected} {_dtype(array)} {array.shape}{hint}")
+            raise ValueError(f"{expected} {found} {array.shape}{hint}")
         arrays[name] = array
     return arrays
 
@@ -217,10 +214,10 @@ def _as_floats(value: Any) -> Any:
     return np.float32(array) if array.dtype.kind in "iuf" else value
 
 
-def _dtype(value: Any) -> str:
-    """Returns the name of a dtype as in `SPECS`."""
-    name = dtype_name(value)
-    return "string" if name.startswith(("str", "bytes")) else name
+@functools.lru_cache(maxsize=64)
+def _dtype(dtype: Any) -> str:
+    """Returns the name of a dtype; "string" for all kinds of text, as in `SPECS`."""
+    return "string" if dtype.name.startswith(("str", "bytes", "obj")) else dtype.name
 
 
 def _checks(library: Library, person: Person) -> list[Check]:

@@ -14,14 +14,10 @@ from mpii_pose.files import JPEG_END, JPEG_START
 from mpii_pose.pictures import UNREADABLE
 from mpii_pose.transforms import library
 from mpii_pose.transforms.arrays import as_arrays
-from mpii_pose.transforms.augmentation import Draw, no_change
 from mpii_pose.transforms.geometry import RATIOS, find_window
 from mpii_pose.transforms.library import Check, Person
 
 xp = np
-
-_KINDS = {"i": "integer", "u": "integer", "S": "string", "U": "string", "O": "string"}
-
 
 # uint8 [h, w, 3], a part of an image; float32 [2, 3], the map from crop pixels to its
 # pixels; and whether blue is the first channel, as OpenCV decodes.
@@ -38,18 +34,12 @@ def compiled(function: Callable[..., Any], *options: Any) -> Callable[..., Any]:
     return functools.partial(function, *options)
 
 
-def as_feature(
-    value: Any, shape: tuple[int, ...], dtype: str
-) -> tuple[np.ndarray, bool, bool]:
-    """Returns a value as an array, and whether its dtype and its shape are right."""
+def as_feature(value: Any, shape: tuple[int, ...]) -> tuple[np.ndarray, bool]:
+    """Returns a value as an array, and whether it has the shape."""
     if not isinstance(value, np.ndarray | np.generic):
         _, value = as_arrays(value)
         value = np.asarray(value)
-    found = value.dtype
-    right_dtype = (
-        found == dtype if "float" in dtype else _KINDS.get(found.kind) == dtype
-    )
-    return value, right_dtype, value.shape == shape
+    return value, value.shape == shape
 
 
 def as_image(image: Any) -> tuple[bytes | np.ndarray, bool]:
@@ -77,16 +67,6 @@ def verified(person: Person, checks: list[Check]) -> Person:
         if not good:
             raise MpiiPoseError(" ".join(map(str, [*parts(), _where(person)])))
     return person
-
-
-def as_draw(draw: Draw) -> Draw:
-    """Returns a draw whose decisions are arrays."""
-    return Draw(
-        *(
-            np.asarray(value, neutral.dtype)
-            for value, neutral in zip(draw, no_change(), strict=True)
-        )
-    )
 
 
 def random_seed(person: Person, seed: int | None) -> np.ndarray:

@@ -15,7 +15,6 @@ import tensorflow.experimental.numpy as tnp
 
 from mpii_pose.files import JPEG_END, JPEG_START
 from mpii_pose.transforms import forks, library
-from mpii_pose.transforms.augmentation import Draw
 from mpii_pose.transforms.geometry import RATIOS, find_window
 from mpii_pose.transforms.library import Check, Person
 
@@ -75,18 +74,12 @@ def xla_works() -> bool:
     return True
 
 
-def as_feature(
-    value: Any, shape: tuple[int, ...], dtype: str
-) -> tuple[tf.Tensor, bool, bool]:
-    """Returns a value as a tensor, and whether its dtype and its shape are right."""
+def as_feature(value: Any, shape: tuple[int, ...]) -> tuple[tf.Tensor, bool]:
+    """Returns a value as a tensor, and whether it has the shape."""
     value = tf.convert_to_tensor(value)
-    right_dtype = (
-        value.dtype.is_integer if dtype == "integer" else value.dtype.name == dtype
-    )
-    right_shape = value.shape.is_compatible_with(shape)
-    if right_shape:
-        value = tf.ensure_shape(value, shape)
-    return value, right_dtype, right_shape
+    if not value.shape.is_compatible_with(shape):
+        return value, False
+    return tf.ensure_shape(value, shape), True
 
 
 def as_image(image: Any) -> tuple[tf.Tensor, bool]:
@@ -146,11 +139,6 @@ def verified(person: Person, checks: list[Check]) -> Person:
 def _as_text(value: Any) -> str:
     value = value.numpy() if tf.is_tensor(value) else value
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
-
-
-def as_draw(draw: Draw) -> Draw:
-    """Returns a draw whose decisions go with tensors: as it is."""
-    return draw
 
 
 def random_seed(person: Person, seed: int | None) -> tf.Tensor:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import operator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -18,17 +18,10 @@ from mpii_pose.transforms.augmentation import (
     no_change,
 )
 from mpii_pose.transforms.heatmaps import encode
-from mpii_pose.transforms.library import (
-    Features,
-    Library,
-    Person,
-    checked,
-    library_of,
-)
-from mpii_pose.transforms.spec import CropSpec, set_fields
+from mpii_pose.transforms.library import Features, Library, Person, checked, library_of
+from mpii_pose.transforms.spec import SPEC_FIELDS, CropSpec, set_fields
 
 IMAGE_DTYPES = ("float32", "uint8")
-SPEC_FIELDS = frozenset(field.name for field in dataclasses.fields(CropSpec))
 
 
 @dataclasses.dataclass(frozen=True, init=False)
@@ -55,7 +48,7 @@ class PoseTransform:
         augmentation: What to change at random; None for evaluation.
         image_dtype: "float32" in [-1, 1], or "uint8".
         seed: With a seed, the changes of an example depend on the seed, its `index`
-            and, if it has one, its feature `epoch` (see `number_epochs`), and on
+            and, if it has one, its feature `epoch`, which pipelines number, and on
             nothing else. None draws anew each time.
         antialias: Whether large people are scaled down without aliasing. False
             interpolates between the image's own pixels, as HRNet does.
@@ -201,7 +194,10 @@ class PoseTransform:
             The features that `__call__` returns.
         """
         library = library_of(*example.values())
-        return library.call(self._transform, library, example, library.as_draw(draw))
+        if library.xp is np:
+            pairs = zip(draw, no_change(), strict=True)
+            draw = Draw(*(np.asarray(value, like.dtype) for value, like in pairs))
+        return library.call(self._transform, library, example, draw)
 
     def _channels_first(self, example: Features) -> dict[str, Any]:
         """Transforms one example for trainers that normalize its colors themselves."""
@@ -224,11 +220,11 @@ class PoseTransform:
         window = library.read_window(
             person, crop_to_image, self.spec.image_size, self.antialias
         )
-        look = Look(self.spec, self.image_dtype, _has_colors(draw), channels_first)
+        recolor, image_dtype = _changes_colors(draw), self.image_dtype
         if channels_first:  # Levels as they were read, unless they have changed.
-            image_dtype = "float32" if look.changes_colors else "uint8"
-            look = look._replace(image_dtype=image_dtype)
-        features = library.compiled(_render, library, look)(
+            image_dtype = "float32" if recolor else "uint8"
+        options = self.spec, image_dtype, recolor, channels_first
+        features = library.compiled(_render, library, *options)(
             window, crop_to_image, person.keypoints, person.visibility, draw
         )
         if self.spec.heatmap_size is not None:
@@ -268,18 +264,12 @@ class PoseTransform:
         )
 
 
-class Look(NamedTuple):
-    """The options that decide how a crop is rendered."""
-
-    spec: CropSpec
-    image_dtype: str
-    changes_colors: bool  # whether a draw's gain and shift are applied
-    channels_first: bool  # whether heatmaps are [K, height, width]
-
-
 def _render(
     library: Library,
-    look: Look,
+    spec: CropSpec,
+    image_dtype: str,
+    recolor: bool,
+    channels_first: bool,
     window: Any,
     crop_to_image: Any,
     keypoints: Any,
@@ -287,38 +277,39 @@ def _render(
     draw: Draw,
 ) -> dict[str, Any]:
     """Makes image, pose and heatmaps: no random numbers and no files, so XLA can."""
-    xp, spec = library.xp, look.spec
+    xp = library.xp
     keypoints, visibility = geometry.into_crop(
         xp, keypoints, visibility, crop_to_image, draw.flip
     )
+    levels = library.warp(window, spec.image_size)
     features = {
-        "image": _finished(xp, library.warp(window, spec.image_size), draw, look),
+        "image": _finished(xp, levels, image_dtype, draw if recolor else None),
         "keypoints": keypoints,
         "visibility": visibility,
     }
     if spec.heatmap_size is not None:
         features["heatmaps"], features["weights"] = encode(
-            xp, keypoints, visibility, spec, channels_first=look.channels_first
+            xp, keypoints, visibility, spec, channels_first=channels_first
         )
     return features
 
 
-def _finished(xp: Any, levels: Any, draw: Draw, look: Look) -> Any:
-    """Changes the colors as was drawn, then range and dtype by the options."""
-    if levels.dtype == look.image_dtype == "uint8" and not look.changes_colors:
+def _finished(xp: Any, levels: Any, image_dtype: str, draw: Draw | None) -> Any:
+    """Changes the colors as was drawn, then range and dtype."""
+    if levels.dtype == image_dtype == "uint8" and draw is None:
         return levels
     image = xp.array(levels, dtype="float32")
-    if look.changes_colors:
+    if draw is not None:
         image *= draw.gain
         image += draw.shift
-    if look.image_dtype == "uint8":
+    if image_dtype == "uint8":
         return xp.array(xp.clip(image, 0.0, MAX_LEVEL) + 0.5, dtype="uint8")
     image *= np.float32(2.0 / MAX_LEVEL)
     image -= np.float32(1.0)
     return xp.clip(image, -1.0, 1.0)
 
 
-def _has_colors(draw: Draw) -> bool:
+def _changes_colors(draw: Draw) -> bool:
     """Returns whether a draw may change colors; of tensors that is not known yet."""
     return not all(
         isinstance(value, np.ndarray) and (value == neutral).all()

@@ -61,8 +61,9 @@ class CropSpec:
             alignment.spans(self.heatmap_size)
         set_fields(
             self,
-            image_size=tuple(self.image_size),
-            heatmap_size=self.heatmap_size and tuple(self.heatmap_size),
+            image_size=tuple(map(int, self.image_size)),
+            heatmap_size=self.heatmap_size and tuple(map(int, self.heatmap_size)),
+            sigma=float(self.sigma),
             alignment=alignment.name if is_known else alignment,
         )
         if not 0.0 < self.sigma < np.inf:
@@ -89,14 +90,6 @@ class CropSpec:
             return cls(**{**(spec or {}), **fields})
         return dataclasses.replace(spec, **fields)
 
-    @classmethod
-    def split(cls, options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Returns those of `options` that are fields of a spec, and the others."""
-        names = {field.name for field in dataclasses.fields(cls)}
-        fields = {name: options[name] for name in options if name in names}
-        others = {name: options[name] for name in options if name not in names}
-        return fields, others
-
     def to_config(self) -> dict[str, Any]:
         """Returns the fields for a JSON file, which `of` takes back."""
         return dataclasses.asdict(self)
@@ -121,6 +114,12 @@ class CropSpec:
     @functools.cached_property
     def heatmap_to_crop(self) -> np.ndarray:
         """float32 [2, 3], the affine map from heatmap cells to crop pixels."""
-        return self.grid.heatmap_to_crop_matrix(
-            image_size=self.image_size, heatmap_size=self.known_heatmap_size()
+        start, end = self.grid.heatmap_to_crop(
+            np.array([[0, 0], [1, 1]], np.float32),
+            image_size=self.image_size,
+            heatmap_size=self.known_heatmap_size(),
         )
+        return np.column_stack([np.diag(end - start), start])
+
+
+SPEC_FIELDS = frozenset(field.name for field in dataclasses.fields(CropSpec))

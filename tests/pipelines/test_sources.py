@@ -1,12 +1,15 @@
 import multiprocessing
 import pathlib
 import pickle
+import shlex
 
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 
 import mpii_pose
 from mpii_pose.mpii_pose_dataset_builder import PoseConfig
+from mpii_pose.pipelines import sources
 from tests import builds
 from tests.pipelines import readers
 from tests.transforms import processes
@@ -132,13 +135,38 @@ def test_without_a_build_the_message_has_the_command(tmp_path):
         mpii_pose.data_source("train", dataset="mpii_pose/synthetic", data_dir=tmp_path)
 
 
-def test_where_only_tfrecords_are_the_message_has_the_command(tmp_path):
-    builder = builds.build(tmp_path, config=PoseConfig(name="tiny", num_people=12))
+@pytest.mark.slow
+def test_where_only_tfrecords_are_the_command_of_the_message_works(tmp_path):
+    folder = tmp_path / "my data"
+    options = {"dataset": "mpii_pose/synthetic", "data_dir": folder}
+    tfds.load(**{"name": options["dataset"], "data_dir": folder})
 
-    command = "tfds build mpii_pose --imports mpii_pose --config tiny"
-    message = f"has tfrecord files.*{command} --file_format array_record --overwrite"
-    with pytest.raises(ValueError, match=message):
-        mpii_pose.data_source("train", dataset=builder)
+    with pytest.raises(ValueError, match="has tfrecord files, whose") as caught:
+        mpii_pose.data_source("train", **options)
+
+    command = shlex.split(str(caught.value).partition("data_dir: ")[2])
+    built = builds.run(*command)
+    assert built.returncode == 0, built.stderr
+    assert mpii_pose.data_source("train", **{**options, "data_dir": command[-1]})[0]
+
+
+@pytest.mark.parametrize("file_format", ["tfrecord", "parquet"])
+def test_parquet_is_read_too_where_there_is_no_array_record(
+    built, tmp_path, monkeypatch, file_format
+):
+    monkeypatch.setattr(sources, "_BY_NUMBER", "parquet")
+    config = PoseConfig(name="tiny", num_people=12)
+    builder = builds.build(tmp_path, config=config, file_format=file_format)
+    build = "tfds build mpii_pose --imports mpii_pose --config"
+
+    if file_format == "parquet":
+        assert source(builder)[1]["image"].shape == (64, 64, 3)
+        message = f"array_record .* ArrayRecord is not installed.*{build} few"
+        builder = built
+    else:
+        message = f"has tfrecord files.*{build} tiny"
+    with pytest.raises(ValueError, match=rf"{message} --file_format parquet --data_d"):
+        source(builder)
 
 
 def test_unknown_split_names_those_there_are(built):
@@ -164,16 +192,34 @@ def test_reading_in_a_process_forked_after_reading_is_refused(built):
     assert 'multiprocessing_context="spawn"' in message
 
 
-def test_fork_after_input_pipeline_has_read_is_refused(built):
-    dataset = mpii_pose.input_pipeline(
+@pytest.mark.parametrize("reader", ["input_pipeline", "as_data_source", "audit"])
+def test_fork_after_others_have_read_is_refused(built, reader):
+    """In another process, in which nothing else has read."""
+    program = f"""
+import sys
+import mpii_pose
+from mpii_pose.tools import people
+from tests.transforms import processes
+folder = sys.argv[1]
+import tensorflow_datasets as tfds
+built = tfds.builder_from_directory(folder)
+examples = mpii_pose.data_source("train", dataset=built)
+print(processes.in_fork(lambda: examples[0]))
+reader = {reader!r}
+if reader == "input_pipeline":
+    for _ in mpii_pose.input_pipeline(
         "train[:2]", 1, dataset=built, training=False, transform=lambda e: e["index"]
-    )
-    assert len(list(dataset)) == 2
-    examples = source(built)
+    ): pass
+elif reader == "audit":
+    people.read_people_of(folder)
+else:
+    built.as_data_source("train")[0]
+print(processes.in_fork(lambda: examples[0]))
+"""
+    ended = builds.run("python", "-c", program, str(built.data_path))
 
-    message = processes.in_fork(lambda: examples[0])
-
-    assert message.startswith("RuntimeError: process")
+    before, after = ended.stdout.splitlines()
+    assert (before, after[:21]) == ("nothing", "RuntimeError: process"), ended.stderr
 
 
 @pytest.mark.parametrize("seed", [np.int64(5), np.uint8(5)])

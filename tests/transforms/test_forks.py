@@ -58,14 +58,3 @@ def test_asking_whether_tensorflow_runs_changes_nothing():
 
     assert forks._tensorflow_runs()
     assert tf.config.threading.get_inter_op_parallelism_threads() == before
-
-
-def test_without_forks_the_package_is_imported():
-    """As on Windows, whose `os` has no `register_at_fork`."""
-    program = """
-import os
-del os.fork, os.register_at_fork
-from mpii_pose.transforms import forks
-forks.check("TensorFlow")
-"""
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)

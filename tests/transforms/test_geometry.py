@@ -32,21 +32,6 @@ def test_crop_pixels_meet_heatmap_cells_as_published(mode, pixel, cell):
     np.testing.assert_allclose(cells, cell, atol=1e-5)
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("image_size", [(256, 256), (255, 193)])
-@pytest.mark.parametrize("heatmap_size", [(64, 64), (63, 49), (300, 2)])
-def test_heatmap_to_crop_undoes_crop_to_heatmap(mode, image_size, heatmap_size):
-    alignment = geometry.Alignment.named(mode)
-    sizes = {"image_size": image_size, "heatmap_size": heatmap_size}
-    points = np.random.default_rng(0).uniform(-50, 300, (7, 16, 2)).astype(np.float32)
-
-    cells = alignment.crop_to_heatmap(tf.constant(points), **sizes)
-    back = alignment.heatmap_to_crop(cells, **sizes)
-
-    assert back.dtype == tf.float32
-    np.testing.assert_allclose(back, points, atol=2e-3)
-
-
 def test_flip_error_is_zero_in_the_exact_modes_and_three_quarters_in_legacy():
     sizes = {"image_size": (256, 256), "heatmap_size": (64, 64)}
     errors = {

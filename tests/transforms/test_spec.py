@@ -51,6 +51,7 @@ def test_fields_replace_those_of_the_spec():
         CropSpec(),
         CropSpec(heatmap_size=None, sigma=1.5, weighting="all"),
         CropSpec(alignment=OWN),
+        CropSpec(sigma=np.float32(2), image_size=(np.int64(96), np.int32(64))),
     ],
 )
 def test_spec_is_made_again_from_its_config_as_json(spec):
@@ -59,9 +60,12 @@ def test_spec_is_made_again_from_its_config_as_json(spec):
     assert CropSpec.of(config) == spec
 
 
+@pytest.mark.parametrize("heatmap_size", [(64, 48), (63, 49), (300, 2)])
 @pytest.mark.parametrize("alignment", [*geometry.ALIGNMENTS.values(), OWN])
-def test_matrix_from_heatmap_to_crop_is_the_alignments_map(alignment):
-    spec = CropSpec(image_size=(256, 192), heatmap_size=(64, 48), alignment=alignment)
+def test_matrix_from_heatmap_to_crop_is_the_alignments_map(alignment, heatmap_size):
+    spec = CropSpec(
+        image_size=(256, 192), heatmap_size=heatmap_size, alignment=alignment
+    )
     cells = np.random.default_rng(0).uniform(-2, 70, (5, 16, 2)).astype(np.float32)
 
     found = geometry.apply_affine(spec.heatmap_to_crop, cells)
