@@ -8,15 +8,12 @@ them an example needs is found once, by `library_of`; all else takes its arrays 
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from mpii_pose.skeleton import NUM_KEYPOINTS
 from mpii_pose.transforms.arrays import load_module
-
-if TYPE_CHECKING:
-    from mpii_pose.transforms import on_numpy, on_tensorflow
 
 Features = Mapping[str, Any]
 # Whether a value can be used, and the parts of the message where it cannot.
@@ -231,7 +228,3 @@ def _checks(library: Library, person: Person) -> list[Check]:
         (xp.all(placed), lambda: [_KEYPOINTS, person.keypoints]),
         library.image_check(person.image),
     ]
-
-
-if TYPE_CHECKING:
-    _LIBRARIES: list[Library] = [on_numpy, on_tensorflow]

@@ -2,7 +2,7 @@
 
 import dataclasses
 import operator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -315,3 +315,9 @@ def _changes_colors(draw: Draw) -> bool:
         isinstance(value, np.ndarray) and (value == neutral).all()
         for value, neutral in ((draw.gain, 1.0), (draw.shift, 0.0))
     )
+
+
+if TYPE_CHECKING:  # Both have the functions of the Protocol.
+    from mpii_pose.transforms import on_numpy, on_tensorflow
+
+    _LIBRARIES: list[Library] = [on_numpy, on_tensorflow]
