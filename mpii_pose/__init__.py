@@ -23,9 +23,9 @@ with epy.lazy_api_imports(globals()):
     from mpii_pose import skeleton, synthetic
     from mpii_pose import skeleton as skeletons
     from mpii_pose.drawing import poses as visualize
-    from mpii_pose.drawing.examples import draw_example
     from mpii_pose.drawing.poses import (
         contact_sheet,
+        draw_example,
         draw_heatmaps,
         draw_pose,
         plot_pckh,

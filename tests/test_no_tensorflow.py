@@ -16,7 +16,7 @@ sys.modules["mpii_pose"] = package
 """
 _WORK = """
 import pathlib, sys, numpy as np
-from mpii_pose.drawing import examples, poses
+from mpii_pose.drawing import poses
 from mpii_pose.evaluation.pckh import pckh
 from mpii_pose.formats import coco, predictions, submission
 from mpii_pose.tools import audit as audits, pages, people
@@ -43,10 +43,10 @@ for person in everybody[:2]:
     image = pathlib.Path(release, "images", person.image_name).read_bytes()
     transform = PoseTransform(augmentation=Augmentation.hrnet(), seed=1)
     assert transform({**example, "image": image})["image"].shape == (256, 256, 3)
-    drawn = examples.draw_example({**example, "image": image})["image"]
+    drawn = poses.draw_example({**example, "image": image})["image"]
     assert drawn.shape == (256, 256, 3)
     people = {name: [example[name]] for name in ("keypoints", "visibility")}
-    frame = examples.draw_example({"image": image, "people": people})["image"]
+    frame = poses.draw_example({"image": image, "people": people})["image"]
     assert frame.shape[2] == 3 and frame.dtype == np.uint8
 train = [p.keypoints for p in audit.release.people["train"]]
 np.save(folder / "pred.npy", np.array(train) + 1)

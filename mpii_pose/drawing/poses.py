@@ -11,7 +11,7 @@ rings, visible ones dots; a bone with an occluded end is dashed.
 import io
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,8 +20,11 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from mpii_pose import files
 from mpii_pose.evaluation.pckh import PCKhScores, pckh_auc
-from mpii_pose.pictures import as_rgb
+from mpii_pose.pictures import as_rgb, refusing_truncated_images
 from mpii_pose.skeleton import KEYPOINTS, MPII, NUM_KEYPOINTS, Visibility
+from mpii_pose.transforms.arrays import load_module
+from mpii_pose.transforms.library import library_of
+from mpii_pose.transforms.pose_transform import PoseTransform
 
 Color = tuple[int, int, int]
 
@@ -44,6 +47,10 @@ _MAX_ENLARGEMENT, _LAYER_SIDE = 4, 4096
 # Ends of lines further outside than this many images are moved to there: Pillow walks
 # every pixel of a line, and a wrong prediction may be anywhere.
 _REACH = 10
+
+# Of `draw_example`: lines that are seen in the dataframe's thumbnails of 128 px.
+_EXAMPLE_LINE = 4.0
+_EXAMPLE_CROP = PoseTransform(heatmap_size=None, image_dtype="uint8")
 
 
 class Stroke(NamedTuple):
@@ -108,6 +115,56 @@ def draw_pose(
         if x1 < x2 and y1 < y2:
             strokes += _outline(_corners(x1, y1, x2, y2), line_width / 2, HEAD_BOX)
     return draw_strokes(image, strokes + _figure(points, state, line_width))
+
+
+def draw_example(example: Mapping[str, Any]) -> dict[str, Any]:
+    """Replaces the image of an example by its person, close up, with the skeleton.
+
+    TFDS shows an example's `image` and none of its other features. An example of the
+    layout `image` keeps its image, and gets all skeletons.
+
+        tfds.show_examples(ds.map(mpii_pose.draw_example), info)
+        tfds.as_dataframe(ds.take(4).map(mpii_pose.draw_example), info)
+
+    Args:
+        example: Features of the dataset, tensors or arrays; `image` decoded or JPEG
+            bytes.
+
+    Returns:
+        The same features, with another `image`: uint8 [256, 256, 3], the crop that
+        `PoseTransform` makes; of a whole image, uint8 [H, W, 3].
+    """
+    if "people" in example:
+        people = [example["people"][name] for name in ("keypoints", "visibility")]
+        picture = _called(_draw_all, [None, None, 3], example["image"], *people)
+    else:
+        crop = _EXAMPLE_CROP(example)
+        features = [crop[name] for name in ("image", "keypoints", "visibility")]
+        picture = _called(_draw, crop["image"].shape, *features)
+    return {**example, "image": picture}
+
+
+def _called(function: Callable[..., np.ndarray], shape: Any, *arrays: Any) -> Any:
+    """Returns a picture of NumPy's, uint8 of a shape, as an array of their library."""
+    if library_of(*arrays).xp is np:
+        return function(*arrays)
+    tf = load_module("tensorflow")
+    return tf.ensure_shape(tf.numpy_function(function, arrays, tf.uint8), shape)
+
+
+def _draw(
+    image: np.ndarray, keypoints: np.ndarray, visibility: np.ndarray
+) -> np.ndarray:
+    return np.asarray(draw_pose(image, keypoints, visibility, line_width=_EXAMPLE_LINE))
+
+
+def _draw_all(
+    image: bytes | np.ndarray, keypoints: np.ndarray, visibility: np.ndarray
+) -> np.ndarray:
+    picture = as_image(image)
+    for person in zip(keypoints, visibility, strict=True):
+        picture = draw_pose(picture, *person)
+    return np.asarray(picture)
 
 
 def draw_heatmaps(
@@ -224,6 +281,8 @@ def as_image(image: Any) -> Image.Image:
     elif isinstance(image, str | os.PathLike):
         image = Image.open(files.user_path(image))
     if isinstance(image, Image.Image):
+        with refusing_truncated_images():
+            image.load()
         return image if image.mode == "RGB" else as_rgb(image)
     array = np.asarray(image)
     if array.dtype.kind in "OS" and array.ndim == 0:  # a string tensor

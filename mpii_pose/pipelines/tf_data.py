@@ -162,8 +162,9 @@ def _numbered(
     reads a dataset of known length anew in each of its epochs. All numbers are part of
     an iterator's state, which can be saved.
     """
-    # Another stream in each reading. Zipped first: FILE_OR_DATA looks for files in the
-    # first input, finds none, and takes DATA. Found in the second, all is halved twice.
+    # Another stream in each reading. It is zipped first, as FILE_OR_DATA looks for
+    # files in the first input: it finds none and shards once, by DATA. With the
+    # examples first it would shard twice.
     numbers, same = (
         tf.data.Dataset.random(seed=0, rerandomize_each_iteration=True)
         for _ in range(2)
