@@ -241,7 +241,7 @@ def table(contestants: dict[str, Contestant]) -> list[str]:
 
 
 def machine() -> str:
-    """Says what the numbers depend on."""
+    """Prints machine and versions."""
     versions = [
         f"{name} {importlib.import_module(name).__version__}"
         for name in ("tensorflow", "numpy", "cv2")

@@ -17,7 +17,7 @@ MIB = 1 << 20
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What one run took.
+    """Time and memory of one run.
 
     Attributes:
         seconds: Wall time that the contestant reports, without its imports.

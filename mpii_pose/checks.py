@@ -7,7 +7,7 @@ import numpy as np
 
 
 class MpiiPoseError(ValueError):
-    """A file, or what a user asks for, cannot be used; the message is for the user."""
+    """A file or an option cannot be used; the message is for the user."""
 
 
 def check_choice(name: str, choice: object, known: Collection[str]) -> None:

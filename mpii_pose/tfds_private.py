@@ -1,6 +1,6 @@
 """TFDS's names that are not in its documented API, each with what it is used for.
 
-Other modules take them from here. `tests/test_tfds_private.py` says which one moved
+Other modules take them from here. `tests/test_tfds_private.py` names the one that moved
 when a new TFDS has moved one. Two more are hooks, by which TFDS calls our builder:
 
 * `GeneratorBasedBuilder._generate_splits(dl_manager, download_config)` returns the
@@ -75,7 +75,7 @@ def use_downloader(dl_manager: Any, downloader: Any) -> None:
 
 
 def downloaded(path: epath.Path) -> Any:
-    """Returns what a downloader says of a file. Else: no file can be downloaded."""
+    """Returns a downloader's answer about a file. Else: no file can be downloaded."""
     result = DownloadResult(path=path, url_info=compute_url_info(path))
     return promise.Promise.resolve(result)
 

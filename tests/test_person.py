@@ -1,4 +1,4 @@
-"""What a file says of a person is checked once, whatever file it is."""
+"""The values of a person are checked once, whatever file they are from."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What setup.py asks for can be installed beside what users have."""
+"""The requirements of setup.py can be installed beside what users have."""
 
 import ast
 import pathlib

@@ -115,7 +115,7 @@ class Corpus:
                 self.file(example).write_bytes(example["image"])
 
     def describe(self) -> str:
-        """Says what the contestants have to read."""
+        """Describes the files that the contestants read."""
         examples = self.examples()
         kilobytes = np.array([len(example["image"]) for example in examples]) / 1000
         scales = np.array([example["scale"] for example in examples])

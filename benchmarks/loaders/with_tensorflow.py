@@ -1,4 +1,4 @@
-"""What TensorFlow users write today."""
+"""Loaders as TensorFlow users write them today."""
 
 import tensorflow as tf
 

@@ -27,7 +27,7 @@ _COUNTED = list(MPII.counted)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Dialect:
-    """How one public evaluation script reads the definition.
+    """The choices of one public evaluation script.
 
     These points move scores by up to a point: compare numbers of one dialect only.
 
@@ -63,7 +63,7 @@ DIALECTS = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Scores:
-    """What PCKh and AP share; `PCKhScores` describes the attributes."""
+    """The common part of PCKh and AP; `PCKhScores` describes the attributes."""
 
     per_keypoint: np.ndarray
     groups: dict[str, float]

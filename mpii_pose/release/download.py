@@ -66,7 +66,7 @@ class Step(NamedTuple):
 
 
 class Disk(NamedTuple):
-    """What steps write to one file system, and whether that fits."""
+    """The bytes that steps write to one file system, and whether they fit."""
 
     text: str
     suffices: bool

@@ -42,7 +42,7 @@ class SourceKind(enum.Enum):
 
     @property
     def has_occlusion(self) -> bool:
-        """Whether the format tells occluded keypoints from visible ones."""
+        """Whether the format distinguishes occluded and visible keypoints."""
         return self is not SourceKind.HRNET
 
 
@@ -78,7 +78,7 @@ class Source:
 
     @property
     def is_drawn(self) -> bool:
-        """Whether the people are drawn ones, as a file beside the .mat says."""
+        """Whether the people are drawn ones, marked by a file beside the .mat."""
         folders = [path.parent for path in self.files.values()]
         return any((f / split.VALIDATION_PEOPLE_FILE).exists() for f in folders)
 
@@ -108,7 +108,7 @@ class Source:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Found:
-    """What there is of a release.
+    """The parts of a release that were found.
 
     Attributes:
         path: The folder or annotation file that the user named.

@@ -1,4 +1,4 @@
-"""What is published of the official release: names, places, sizes, identities."""
+"""Published facts of the official release: names, places, sizes, identities."""
 
 import functools
 import hashlib

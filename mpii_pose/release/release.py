@@ -81,7 +81,7 @@ def read_people(path: epath.PathLike) -> split.People:
 
     Raises:
         OSError: Nothing is there, or it may not be read.
-        AnnotationError: A file is damaged or not what its name says.
+        AnnotationError: A file is damaged or of another format than its name.
         ArchiveError: The annotations are in an archive that is damaged.
     """
     people, _ = find(path).source.read()
@@ -95,7 +95,7 @@ def read_release(found: Found, *, extract_dir: epath.PathLike | None = None) -> 
     """
     logging.info("Reading people from the %s", found.source)
     for other in found.sources[1:]:
-        logging.info("Leaving the %s aside: it says less", other)
+        logging.info("Leaving the %s aside: it has less", other)
     people, stated = found.source.read()
     names = image_names(people)
     folder, missing = found.find_images(names)

@@ -1,4 +1,4 @@
-"""What is stored of a release: the features, the examples and their keys.
+"""The stored form of a release: the features, the examples and their keys.
 
 A layout is a subclass of `Layout`; its images are `StoredImage`s.
 """

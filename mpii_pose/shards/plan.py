@@ -29,7 +29,7 @@ from mpii_pose.shards.images import StoredImage, naming_person
 Example = dict[str, Any]
 KeyExample = tuple[str, Example]
 
-# Shards of this size or a little more, unless the user says otherwise.
+# Shards of this size or a little more, unless the user asks for others.
 SHARD_BYTES = 128 << 20
 # Size of an example without its image: 16 keypoints, names, record framing.
 EXAMPLE_BYTES = 800

@@ -26,7 +26,7 @@ from mpii_pose.synthetic.pose import POINTS
 Color = tuple[int, ...]
 
 # Ranges of hue (degrees, 0 to 360 and on), saturation and value (percent). Hair is
-# darker than skin: in a mirrored image only the face tells left from right.
+# darker than skin: in a mirrored image the face alone shows left and right.
 COLORS = {
     "right_arm": ((345, 405), (60, 95), (70, 100)),
     "right_leg": ((345, 405), (60, 95), (60, 90)),

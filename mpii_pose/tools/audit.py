@@ -103,7 +103,7 @@ class Defect(NamedTuple):
 
     @property
     def num_keypoints(self) -> int:
-        """How many keypoints are concerned."""
+        """Number of keypoints concerned."""
         return sum(len(finding.keypoints) for finding in self.findings)
 
 
@@ -115,7 +115,7 @@ class Audit(NamedTuple):
 
     @property
     def num_keypoints(self) -> int:
-        """How many keypoints are labelled."""
+        """Number of labelled keypoints."""
         return int(sum(person.labelled.sum() for person in self.release.everybody))
 
 

@@ -48,7 +48,7 @@ from mpii_pose.tools.people import INFO_FILE, open_dataset, read_examples
 
 
 class State(enum.Enum):
-    """How bad a finding is, the worst first."""
+    """The gravity of a finding, the worst first."""
 
     PROBLEM = "PROBLEM"  # Something will not work.
     NOTE = "note"  # Worth knowing; nothing has to be done.
@@ -319,7 +319,7 @@ def check_release(path: epath.PathLike) -> Iterator[Diagnosis]:
         return
     yield fine(f"Found the {found.source}")
     for other in found.sources[1:]:
-        yield note(f"The {other} is left aside: it says less")
+        yield note(f"The {other} is left aside: it has less")
     yield _check_identity(found.source)
     yield from check_counts(people, is_drawn=found.source.is_drawn)
     yield from _check_images(found, people, stated)
