@@ -1,4 +1,4 @@
-"""Predictions of the test people in the form that MPII evaluates: `pred_keypoints_mpii.mat`.
+"""Predictions of the test people as MPII evaluates them: `pred_keypoints_mpii.mat`.
 
 The file holds one variable, `pred`, a copy of `annolist(RELEASE.img_train == 0)` in
 which `annorect(j).annopoints.point` has the fields x and y, 1-based, and id, 0 to 15.
