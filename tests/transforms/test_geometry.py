@@ -11,27 +11,6 @@ MODES = tuple(geometry.ALIGNMENTS)
 EXACT_MODES = ("half_pixel", "udp")
 
 
-@pytest.mark.parametrize(
-    ("mode", "pixel", "cell"),
-    [
-        ("half_pixel", 0.0, -0.375),
-        ("half_pixel", 127.5, 31.5),
-        ("udp", 255.0, 63.0),
-        ("udp", 0.0, 0.0),
-        ("legacy", 128.0, 32.0),
-        ("legacy", 3.0, 0.75),
-    ],
-)
-def test_crop_pixels_meet_heatmap_cells_as_published(mode, pixel, cell):
-    alignment = geometry.Alignment.named(mode)
-
-    cells = alignment.crop_to_heatmap(
-        np.full((1, 2), pixel, np.float32), image_size=(256, 256), heatmap_size=(64, 64)
-    )
-
-    np.testing.assert_allclose(cells, cell, atol=1e-5)
-
-
 def test_flip_error_is_zero_in_the_exact_modes_and_three_quarters_in_legacy():
     sizes = {"image_size": (256, 256), "heatmap_size": (64, 64)}
     errors = {
@@ -69,39 +48,6 @@ def test_middle_of_the_square_lands_on_its_center(mode, image_size, flip):
 
     middle = geometry.apply_affine(matrix, alignment.middle(image_size)[None])
     np.testing.assert_allclose(middle[0], center, atol=1e-3)
-
-
-def test_half_pixel_crop_has_its_outer_edges_on_the_square():
-    matrix = geometry.crop_to_image_matrix(
-        tf.constant([99.5, 49.5]),
-        tf.constant(100.0),
-        image_size=(50, 50),
-        alignment=geometry.Alignment.named("half_pixel"),
-    )
-
-    edges = geometry.apply_affine(matrix, tf.constant([[-0.5, -0.5], [49.5, 49.5]]))
-
-    np.testing.assert_allclose(edges, [[49.5, -0.5], [149.5, 99.5]], atol=1e-4)
-
-
-def test_legacy_crop_equals_hrnets_get_affine_transform():
-    # Three points as in `lib/utils/transforms.py`: center, a point above, a third.
-    center, side, angle = np.array([310.0, 222.0]), 430.0, np.deg2rad(25.0)
-    up = np.array([np.sin(angle), -np.cos(angle)]) * side / 2
-    right = np.array([-up[1], up[0]])
-
-    matrix = geometry.crop_to_image_matrix(
-        tf.constant(center, tf.float32),
-        tf.constant(side),
-        image_size=(256, 256),
-        alignment=geometry.Alignment.named("legacy"),
-        rotation=angle,
-    )
-
-    crop_points = tf.constant([[128.0, 128.0], [128.0, 0.0], [256.0, 128.0]])
-    image_points = geometry.apply_affine(matrix, crop_points)
-    expected = [center, center + up, center + right]
-    np.testing.assert_allclose(image_points, expected, atol=1e-3)
 
 
 def test_crop_that_is_not_square_shows_the_whole_square_with_square_pixels():

@@ -17,6 +17,8 @@ from mpii_pose.transforms.pose_transform import PoseTransform
 from tests.transforms import processes, scenes
 from tests.transforms.scenes import ALL_CHANGES
 
+# XLA would compile for every size of window.
+pytestmark = pytest.mark.usefixtures("_without_xla")
 OPTIONS = [
     {"augmentation": ALL_CHANGES},
     {"augmentation": Augmentation.hrnet(), "image_dtype": "uint8"},
@@ -32,12 +34,6 @@ TRANSFORMS = [
         itertools.product(geometry.ALIGNMENTS, spec.ENCODINGS), OPTIONS, strict=True
     )
 ]
-
-
-@pytest.fixture(autouse=True)
-def _without_xla(monkeypatch):
-    """XLA would compile for every size of window."""
-    monkeypatch.setattr("mpii_pose.transforms.on_tensorflow.xla_works", lambda: False)
 
 
 def people_of(folder):
