@@ -3,7 +3,6 @@ import pytest
 
 from mpii_pose.evaluation.multi_person import image_groups, multi_person_ap
 from mpii_pose.skeleton import KEYPOINTS, MPII
-from tests import real_people
 
 HEAD_SIZE = 10.0
 COUNTED = list(MPII.counted)
@@ -174,20 +173,6 @@ def test_pelvis_and_thorax_need_no_score_and_no_place():
     predicted[:, TRUNK], scores[:, TRUNK] = 1e6, np.nan
 
     assert score((predicted, scores, *truth)).total == 100
-
-
-def test_real_people_score_100_against_themselves():
-    people = real_people.read(validation_only=False)
-    groups = [g for g in image_groups(people.images)[:2000] if len(g) > 1]
-    labelled = people.visibility[..., np.newaxis] > 0
-    predicted = np.where(labelled, people.keypoints, np.nan)
-    scores = people.visibility / 2
-    arrays = predicted, scores, *people[:3]
-
-    ap = multi_person_ap(*([each[g] for g in groups] for each in arrays))
-
-    assert len(groups) > 300
-    assert ap.total == pytest.approx(100)
 
 
 def test_nobody_scores_nan():

@@ -87,27 +87,6 @@ def test_draw_of_tensors_can_be_applied_to_arrays():
     np.testing.assert_allclose(found["crop_to_image"], matrix, atol=1e-4)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("transform", TRANSFORMS)
-def test_same_draw_gives_what_tensors_give_on_real_images(
-    real_mpii, real_people, transform
-):
-    names = {path.name for path in (real_mpii / "images").iterdir()}
-    people = [
-        person
-        for split in real_people.values()
-        for person in split
-        if person.image_name in names
-    ]
-
-    assert {person.image_name for person in people} == names
-    for index, person in enumerate(people):
-        example = example_of(person, real_mpii / "images", index)
-        assert_same(transform, example)
-        pixels = np.asarray(PIL.Image.open(io.BytesIO(example["image"])))
-        assert_same(transform, {**example, "image": pixels})
-
-
 @pytest.mark.parametrize("mode", ["L", "CMYK"])
 @pytest.mark.parametrize("scale", [0.3, 2.0])
 def test_grey_and_cmyk_files_give_what_tensors_give(mode, scale):

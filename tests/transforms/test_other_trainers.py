@@ -145,24 +145,3 @@ def test_batch_trains_a_model_of_hugging_face(monkeypatch):
     processor = transformers.VitPoseImageProcessor()
     np.testing.assert_allclose(processor.image_mean, other_trainers.IMAGENET_MEAN)
     np.testing.assert_allclose(processor.image_std, other_trainers.IMAGENET_STD)
-
-
-@pytest.mark.slow
-def test_batch_trains_a_network_written_for_hrnet():
-    torch = pytest.importorskip("torch")
-    transform = mpii_pose.PoseTransform(**SIZES, alignment="legacy")
-    dataset = [transform.hrnet(example) for example in people(4)]
-    images, target, weight, meta = next(
-        iter(torch.utils.data.DataLoader(dataset, batch_size=4))
-    )
-    torch.manual_seed(0)
-    network = torch.nn.Sequential(
-        torch.nn.Conv2d(3, 16, 5, stride=4, padding=2),
-        torch.nn.ReLU(),
-        torch.nn.Conv2d(16, 16, 1),
-    )
-
-    losses = train(network, network.parameters(), images, target, weight)
-
-    assert losses[-1] < 0.7 * losses[0]
-    assert meta["center"].shape == (4, 2)

@@ -398,18 +398,6 @@ def test_numpy_gives_the_same_bytes_in_every_process(start):
         assert again == found
 
 
-@pytest.mark.slow
-def test_used_transform_runs_in_a_fresh_process():
-    transform = PoseTransform(SPEC, augmentation=ALL_CHANGES, seed=1)
-    example = tensors(people(1)[0])
-    found = transform(example)
-
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        matrix = pool.apply(processes.result_of, (transform, example, "crop_to_image"))
-
-    np.testing.assert_array_equal(matrix, found["crop_to_image"])
-
-
 def test_transforms_that_compute_the_same_share_what_is_compiled(monkeypatch):
     traced = []
     monkeypatch.setattr(

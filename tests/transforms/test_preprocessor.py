@@ -132,18 +132,6 @@ def test_few_labels_or_a_person_outside_still_give_an_image(kind, labels, center
     np.testing.assert_array_equal(heatmaps[..., labels:], 0)
 
 
-def test_works_inside_tf_data_with_static_shapes():
-    example = scenes.encoded(person())
-    dataset = tf.data.Dataset.from_tensors(example).map(Preprocessor(is_train=True))
-
-    image, heatmaps = dataset.get_single_element()
-
-    assert [spec.shape for spec in dataset.element_spec] == [
-        image.shape,
-        heatmaps.shape,
-    ]
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
