@@ -149,16 +149,6 @@ def test_groups_counted_by_hand(groups, total):
     assert scores.total == pytest.approx(total)
 
 
-def test_prediction_whose_person_is_taken_does_not_move_to_its_second_best():
-    truth = np.array(TWO)
-    both = truth[0].copy()
-    both[COUNTED[:6]] = truth[1][COUNTED[:6]]  # 8 of 14 of the first, 6 of the second
-
-    scores = score(group([truth[0], both], [0.9, 0.8], truth))
-
-    assert scores.total == pytest.approx(50)
-
-
 def test_person_without_labels_cannot_be_found():
     visibility = np.array([[2] * 16, [0] * 16])
     inputs = group(TWO, [0.5, 0.9], TWO, visibility)

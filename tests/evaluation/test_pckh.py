@@ -15,7 +15,6 @@ from mpii_pose.transforms.convert import shared_keypoints
 from tests import real_people
 from tests.golden import plain
 
-GROUPED = [k for group in MPII.group_indices.values() for k in group]
 HEAD_SIZE = 10.0
 HEAD = ("upper_neck", "head_top")
 WRIST = KEYPOINTS.index("left_wrist")

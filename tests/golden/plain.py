@@ -34,12 +34,11 @@ AUC_THRESHOLDS = [step / 100 for step in range(51)]
 
 
 def parse(record):
-    """Keypoints from 0, which are labelled, center, scale and image size, by CPM."""
+    """Keypoints from 0, which are labelled, center and scale, by CPM."""
     points = np.array(record["joint_self"])
     labelled = (points != 0).any(axis=1)
     center = np.array(record["objpos"]) - 1
-    size = record["img_width"], record["img_height"]
-    return points[:, :2] - 1, labelled, center, record["scale_provided"], size
+    return points[:, :2] - 1, labelled, center, record["scale_provided"]
 
 
 def edges(alignment, size):

@@ -1,4 +1,4 @@
-"""Checks reading, crops, heatmaps, PCKh and audit on 50 real people, kept as numbers.
+"""Checks reading, crops, heatmaps and PCKh on 50 real people, kept as numbers.
 
 These are facts about published images: names, coordinates and scores, no pixels.
 
@@ -27,9 +27,9 @@ FOLDER = pathlib.Path(__file__).parent
 ANNOTATIONS = FOLDER / "mpii_annotations.json"
 RECORDS = json.loads(ANNOTATIONS.read_text())
 TOMPSON = json.loads((FOLDER / "tompson.json").read_text())
-# The people by the plain reading of the file: keypoints, labelled, center, scale, size.
+# The people by the plain reading of the file: keypoints, labelled, center and scale.
 PLAIN = [plain.parse(record) for record in RECORDS]
-KEYPOINTS, LABELLED, CENTERS, SCALES, SIZES = map(np.array, zip(*PLAIN, strict=True))
+KEYPOINTS, LABELLED, CENTERS, SCALES = map(np.array, zip(*PLAIN, strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_crops_show_the_same_square_as_hrnets(people, alignment, degrees, flip):
         people, alignment, rotation=np.full(50, rotation, np.float32), flip=flip
     )
 
-    for matrix, (_, _, center, scale, _) in zip(matrices, PLAIN, strict=True):
+    for matrix, (_, _, center, scale) in zip(matrices, PLAIN, strict=True):
         expected = plain.crop_to_image(
             center, scale, alignment=alignment, rotation=rotation, flip=flip
         )
