@@ -80,6 +80,7 @@ def test_two_epochs_differ_and_the_same_seed_gives_the_same(built):
     examples = source(built)
     sampler = examples.sampler(seed=1)
 
+    iter(sampler)  # What is not used begins no epoch.
     first, second = list(sampler), list(sampler)
 
     assert first != second
@@ -93,14 +94,6 @@ def test_two_epochs_differ_and_the_same_seed_gives_the_same(built):
     np.testing.assert_array_equal(images[0], images[2])
     assert np.abs(images[0] - images[1]).mean() > 0.01
     np.testing.assert_array_equal(images[0], examples[0]["image"])
-
-
-def test_iterator_that_is_not_used_begins_no_epoch(built):
-    sampler = source(built).sampler()
-
-    iter(sampler)
-
-    assert next(iter(sampler))[0] == 0
 
 
 @pytest.mark.parametrize("shuffle", [True, False])

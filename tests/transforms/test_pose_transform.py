@@ -240,19 +240,10 @@ def test_epochs_and_seeds_differ_and_no_seed_draws_anew(given):
     assert not np.array_equal(matrix(1), matrix(1, epoch=np.int64(1)))
     assert not np.array_equal(matrix(1), matrix(2))
     assert not np.array_equal(matrix(None), matrix(None))
-
-
-def test_seed_may_be_any_integer(given):
-    example = given(people(1)[0])
-    draws = [
-        PoseTransform(augmentation=ALL_CHANGES, seed=seed).draw(example)
-        for seed in (7, np.int64(7), np.uint8(7))
-    ]
-
-    for draw in draws[1:]:
-        np.testing.assert_array_equal(draw.rotation, draws[0].rotation)
+    for seed in (np.int64(1), np.uint8(1)):
+        assert np.array_equal(matrix(seed), matrix(1))
     with pytest.raises(TypeError, match="integer"):
-        PoseTransform(seed=1.5)
+        matrix(1.5)
 
 
 def test_images_of_several_sizes_make_tensorflow_warn_of_nothing(caplog):
