@@ -34,12 +34,11 @@ AUC_THRESHOLDS = [step / 100 for step in range(51)]
 
 
 def parse(record):
-    """Keypoints from 0, which are labelled, center, scale and image size, by CPM."""
+    """Keypoints from 0, which are labelled, center and scale, by CPM."""
     points = np.array(record["joint_self"])
     labelled = (points != 0).any(axis=1)
     center = np.array(record["objpos"]) - 1
-    size = record["img_width"], record["img_height"]
-    return points[:, :2] - 1, labelled, center, record["scale_provided"], size
+    return points[:, :2] - 1, labelled, center, record["scale_provided"]
 
 
 def edges(alignment, size):
@@ -162,50 +161,3 @@ def auc(predicted, truth, labelled, head_size):
         for t in AUC_THRESHOLDS
     ]
     return float((sum(totals) - (totals[0] + totals[-1]) / 2) / 50)
-
-
-def audit(keypoints, labelled, center, scale, image_size):
-    """How many keypoints of one person an audit reports, by kind of defect."""
-    points = {k: keypoints[k] for k in range(16) if labelled[k]}
-    places = [tuple(point) for point in points.values()]
-    head_size = 25 * scale
-    middle = np.array((center[0], center[1] + 15 * scale))
-    neck_to_top = np.hypot(*(keypoints[NECK] - keypoints[TOP]))
-    bad_head = head_size > min(image_size) or (
-        {NECK, TOP} <= points.keys()
-        and abs(neck_to_top / (0.8 * head_size / 0.6) - 1) > 0.1
-    )
-    suspects = set()
-    if points.keys() >= {2, 3, 12, 13}:
-        hips, shoulders = points[3] - points[2], points[13] - points[12]
-        widths = np.hypot(*hips), np.hypot(*shoulders)
-        opposed = hips @ shoulders < -0.5 * widths[0] * widths[1]
-        if opposed and min(widths) > 0.75 * head_size:
-            suspects |= {2, 3, 12, 13}
-    for right, left in (((2, 1, 0), (3, 4, 5)), ((12, 11, 10), (13, 14, 15))):
-        if points.keys() >= {*right, *left} and all(
-            segments_cross(*(points[k] for k in (*right[i : i + 2], *left[i : i + 2])))
-            for i in (0, 1)
-        ):
-            suspects |= {right[1], left[1]}
-    return {
-        "outside_image": sum(
-            bool((p < 0).any() or (p > np.array(image_size) - 1).any())
-            for p in points.values()
-        ),
-        "coincident": sum(places.count(place) > 1 for place in places),
-        "outside_crop": sum(
-            bool((abs(p - middle) > 125 * scale).any()) for p in points.values()
-        ),
-        "impossible_head": 2 if bad_head else 0,
-        "suspected_swap": len(suspects),
-    }
-
-
-def segments_cross(a, b, c, d):
-    """Whether the lines from `a` to `b` and from `c` to `d` cross: solves for where."""
-    matrix = np.column_stack((b - a, c - d))
-    if np.linalg.det(matrix) == 0:
-        return False
-    along = np.linalg.solve(matrix, c - a)
-    return bool(((along > 0) & (along < 1)).all())

@@ -1,24 +1,17 @@
 """Programs that tests run in a process of their own, on a backend of Keras."""
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 
 from mpii_pose.transforms.spec import CropSpec
+from tests import builds
 
 SPEC = CropSpec(image_size=(32, 24), heatmap_size=(16, 12), alignment="udp")
 
 
 def run(code: str, *arguments: object, backend: str = "tensorflow") -> str:
     """Returns the output of a program; a failure shows its standard error."""
-    ended = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"KERAS_BACKEND": backend},
+    ended = builds.run(
+        *("python", "-c", code, *map(str, arguments)), KERAS_BACKEND=backend
     )
     assert ended.returncode == 0, ended.stderr
     return ended.stdout

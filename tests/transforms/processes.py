@@ -26,11 +26,6 @@ def in_fork(function):
     return found
 
 
-def result_of(transform, example, name):
-    """One feature of what a transform makes; to be called in another process."""
-    return np.asarray(transform(example)[name])
-
-
 def bytes_of(transform, example):
     """The bytes of all that a transform makes."""
     return {

@@ -125,28 +125,27 @@ def expected_square(keypoints, labelled, upper):
 
 
 @pytest.mark.parametrize("unlabelled", [0, -1])
-@pytest.mark.parametrize("upper", [True, False])
-def test_square_is_around_the_labelled_keypoints_of_the_half(upper, unlabelled):
+@pytest.mark.parametrize(
+    ("missing", "wanted_upper", "upper"),
+    [
+        ([1, 12], True, True),
+        ([1, 12], False, False),
+        # Of the lower body, left ankle and pelvis are left: too few.
+        (range(5), False, True),
+    ],
+)
+def test_square_is_around_the_labelled_keypoints_of_a_half(
+    missing, wanted_upper, upper, unlabelled
+):
     keypoints, visibility = pose()
-    visibility[[1, 12]] = unlabelled
-    keypoints[[1, 12]] = -1
-    visibility[3] = 1
+    visibility[[*missing]], keypoints[[*missing]] = unlabelled, -1
+    visibility[7] = 1
 
-    center, side = half_body(keypoints, visibility, upper)
+    center, side = half_body(keypoints, visibility, wanted_upper)
 
     expected = expected_square(keypoints, visibility > 0, upper)
     np.testing.assert_allclose(center, expected[0], rtol=1e-5)
     np.testing.assert_allclose(side, expected[1], rtol=1e-5)
-
-
-def test_other_half_is_taken_where_the_wanted_one_has_two_labels():
-    keypoints, visibility = pose()
-    visibility[:5] = 0  # leaves left ankle and pelvis of the lower body
-
-    center, _ = half_body(keypoints, visibility, False)
-
-    expected = expected_square(keypoints, visibility > 0, upper=True)
-    np.testing.assert_allclose(center, expected[0], rtol=1e-5)
 
 
 @pytest.mark.parametrize("labels", [0, 1, 8])

@@ -1,12 +1,10 @@
-import subprocess
-import sys
-
 import pytest
 import tensorflow as tf
 
 from mpii_pose.transforms import forks
 from mpii_pose.transforms.pose_transform import PoseTransform
 from mpii_pose.transforms.preprocessor import Preprocessor
+from tests import builds
 from tests.transforms import processes, scenes
 
 
@@ -39,15 +37,14 @@ def test_fork_of_a_process_that_used_tensorflow_and_opencv_transforms_arrays():
 @pytest.mark.slow
 def test_fork_of_a_process_that_only_imported_tensorflow_works():
     program = """
+from tests import builds
 from tests.transforms import processes, scenes
 from mpii_pose.transforms.pose_transform import PoseTransform
 example = scenes.encoded(scenes.example(scenes.noise(20, 30)))
 print("raised", processes.in_fork(
     lambda: PoseTransform()(scenes.tensors(example))))
 """
-    found = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120
-    )
+    found = builds.run("python", "-c", program)
 
     assert found.stdout.strip() == "raised nothing", found.stderr
 

@@ -12,36 +12,14 @@ EXACT_MODES = ("half_pixel", "udp")
 
 
 @pytest.mark.parametrize(
-    ("mode", "pixel", "cell"),
-    [
-        ("half_pixel", 0.0, -0.375),
-        ("half_pixel", 127.5, 31.5),
-        ("udp", 255.0, 63.0),
-        ("udp", 0.0, 0.0),
-        ("legacy", 128.0, 32.0),
-        ("legacy", 3.0, 0.75),
-    ],
+    ("mode", "error"), [("half_pixel", 0.0), ("udp", 0.0), ("legacy", -0.75)]
 )
-def test_crop_pixels_meet_heatmap_cells_as_published(mode, pixel, cell):
-    alignment = geometry.Alignment.named(mode)
-
-    cells = alignment.crop_to_heatmap(
-        np.full((1, 2), pixel, np.float32), image_size=(256, 256), heatmap_size=(64, 64)
+def test_flip_error_is_zero_in_the_exact_modes_alone(mode, error):
+    found = geometry.ALIGNMENTS[mode].flip_error(
+        image_size=(256, 256), heatmap_size=(64, 64)
     )
 
-    np.testing.assert_allclose(cells, cell, atol=1e-5)
-
-
-def test_flip_error_is_zero_in_the_exact_modes_and_three_quarters_in_legacy():
-    sizes = {"image_size": (256, 256), "heatmap_size": (64, 64)}
-    errors = {
-        name: alignment.flip_error(**sizes)
-        for name, alignment in geometry.ALIGNMENTS.items()
-    }
-
-    assert errors["half_pixel"] == pytest.approx(0.0, abs=1e-5)
-    assert errors["udp"] == pytest.approx(0.0, abs=1e-5)
-    assert errors["legacy"] == pytest.approx(-0.75, abs=1e-5)
+    assert found == pytest.approx(error, abs=1e-5)
 
 
 def test_person_square_is_hrnets():
@@ -71,48 +49,35 @@ def test_middle_of_the_square_lands_on_its_center(mode, image_size, flip):
     np.testing.assert_allclose(middle[0], center, atol=1e-3)
 
 
-def test_half_pixel_crop_has_its_outer_edges_on_the_square():
+@pytest.mark.parametrize(
+    ("mode", "image_size", "center", "side", "rotation", "places"),
+    [
+        # The outer edges of the outer pixels lie on the square.
+        ("half_pixel", (50, 50), (99.5, 49.5), 100, 0, {(-0.5, 49.5): (49.5, 99.5)}),
+        # A crop that is not square shows the whole square with square pixels.
+        ("half_pixel", (256, 192), (0, 0), 192, 0, {(96.5, 130.5): (1, 3)}),
+        # The centers of the outer pixels lie on the square.
+        ("udp", (256, 256), (10, 20), 255, 0, {(0, 255): (-117.5, 147.5)}),
+        # As by HRNet's `get_affine_transform`: a point above and one to the right.
+        (
+            *("legacy", (256, 256), (310, 222), 430, np.pi / 2),
+            {(128, 128): (310, 222), (128, 0): (525, 222), (256, 128): (310, 437)},
+        ),
+    ],
+)
+def test_points_of_the_crop_show_those_of_the_image(
+    mode, image_size, center, side, rotation, places
+):
     matrix = geometry.crop_to_image_matrix(
-        tf.constant([99.5, 49.5]),
-        tf.constant(100.0),
-        image_size=(50, 50),
-        alignment=geometry.Alignment.named("half_pixel"),
+        np.float32(center),
+        np.float32(side),
+        image_size=image_size,
+        alignment=geometry.ALIGNMENTS[mode],
+        rotation=rotation,
     )
 
-    edges = geometry.apply_affine(matrix, tf.constant([[-0.5, -0.5], [49.5, 49.5]]))
-
-    np.testing.assert_allclose(edges, [[49.5, -0.5], [149.5, 99.5]], atol=1e-4)
-
-
-def test_legacy_crop_equals_hrnets_get_affine_transform():
-    # Three points as in `lib/utils/transforms.py`: center, a point above, a third.
-    center, side, angle = np.array([310.0, 222.0]), 430.0, np.deg2rad(25.0)
-    up = np.array([np.sin(angle), -np.cos(angle)]) * side / 2
-    right = np.array([-up[1], up[0]])
-
-    matrix = geometry.crop_to_image_matrix(
-        tf.constant(center, tf.float32),
-        tf.constant(side),
-        image_size=(256, 256),
-        alignment=geometry.Alignment.named("legacy"),
-        rotation=angle,
-    )
-
-    crop_points = tf.constant([[128.0, 128.0], [128.0, 0.0], [256.0, 128.0]])
-    image_points = geometry.apply_affine(matrix, crop_points)
-    expected = [center, center + up, center + right]
-    np.testing.assert_allclose(image_points, expected, atol=1e-3)
-
-
-def test_crop_that_is_not_square_shows_the_whole_square_with_square_pixels():
-    matrix = geometry.crop_to_image_matrix(
-        tf.constant([0.0, 0.0]),
-        tf.constant(192.0),
-        image_size=(256, 192),
-        alignment=geometry.Alignment.named("half_pixel"),
-    )
-
-    np.testing.assert_allclose(matrix[:, :2], np.eye(2), atol=1e-6)
+    found = geometry.apply_affine(matrix, np.float32(list(places)))
+    np.testing.assert_allclose(found, list(places.values()), atol=1e-3)
 
 
 @pytest.mark.parametrize("mode", EXACT_MODES)
@@ -172,10 +137,6 @@ def test_pose_of_a_mirrored_crop_stays_on_its_pixels(width):
     )
     np.testing.assert_allclose(found, expected[pairs], atol=1e-5)
     np.testing.assert_array_equal(found_visibility, visibility[pairs])
-    left, right = (
-        skeleton.KEYPOINTS.index(f"{side}_wrist") for side in ("left", "right")
-    )
-    assert pairs[left] == right
 
 
 def test_unknown_visibility_counts_as_missing():

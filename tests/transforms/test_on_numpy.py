@@ -17,6 +17,8 @@ from mpii_pose.transforms.pose_transform import PoseTransform
 from tests.transforms import processes, scenes
 from tests.transforms.scenes import ALL_CHANGES
 
+# XLA would compile for every size of window.
+pytestmark = pytest.mark.usefixtures("_without_xla")
 OPTIONS = [
     {"augmentation": ALL_CHANGES},
     {"augmentation": Augmentation.hrnet(), "image_dtype": "uint8"},
@@ -32,12 +34,6 @@ TRANSFORMS = [
         itertools.product(geometry.ALIGNMENTS, spec.ENCODINGS), OPTIONS, strict=True
     )
 ]
-
-
-@pytest.fixture(autouse=True)
-def _without_xla(monkeypatch):
-    """XLA would compile for every size of window."""
-    monkeypatch.setattr("mpii_pose.transforms.on_tensorflow.xla_works", lambda: False)
 
 
 def people_of(folder):
@@ -89,27 +85,6 @@ def test_draw_of_tensors_can_be_applied_to_arrays():
     matrix = transform(scenes.tensors(example))["crop_to_image"]
     assert type(found["crop_to_image"]) is np.ndarray
     np.testing.assert_allclose(found["crop_to_image"], matrix, atol=1e-4)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("transform", TRANSFORMS)
-def test_same_draw_gives_what_tensors_give_on_real_images(
-    real_mpii, real_people, transform
-):
-    names = {path.name for path in (real_mpii / "images").iterdir()}
-    people = [
-        person
-        for split in real_people.values()
-        for person in split
-        if person.image_name in names
-    ]
-
-    assert {person.image_name for person in people} == names
-    for index, person in enumerate(people):
-        example = example_of(person, real_mpii / "images", index)
-        assert_same(transform, example)
-        pixels = np.asarray(PIL.Image.open(io.BytesIO(example["image"])))
-        assert_same(transform, {**example, "image": pixels})
 
 
 @pytest.mark.parametrize("mode", ["L", "CMYK"])

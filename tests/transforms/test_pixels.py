@@ -76,22 +76,13 @@ def test_crop_equals_interpolation_pixel_by_pixel(
     image = scenes.noise(height, width)
     image = image if kind == "pixels" else scenes.jpeg(image)
 
+    as_it_is = read(given, image, matrix, size, antialias=False)
     found = read(given, image, matrix, size)
 
+    assert_equal_to_rounding(given, as_it_is, expected_of(image, matrix, 1, size))
     expected = expected_of(image, matrix, ratio, size)
     averaged = kind == "pixels" and ratio > 1
     assert_equal_to_rounding(given, found, expected, averaged=averaged)
-
-
-@pytest.mark.parametrize("kind", ["pixels", "JPEG"])
-def test_without_antialiasing_the_images_own_pixels_are_read(given, kind):
-    image = scenes.noise(60, 80)
-    image = image if kind == "pixels" else scenes.jpeg(image)
-    matrix = [[4.2, -0.3, -5.0], [0.3, 4.2, -9.0]]
-
-    found = read(given, image, matrix, (16, 20), antialias=False)
-
-    assert_equal_to_rounding(given, found, expected_of(image, matrix, 1, (16, 20)))
 
 
 def test_rough_pixels_are_interpolated_as_exactly(given):

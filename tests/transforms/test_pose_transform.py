@@ -7,7 +7,6 @@ import pickle
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
 
 from mpii_pose.transforms import augmentation, geometry, on_tensorflow
 from mpii_pose.transforms.augmentation import Augmentation
@@ -42,39 +41,20 @@ def drawn(changes):
     )
 
 
-def with_dots(background, scale):
+def with_dots(scale):
     """An example whose left wrist is a dot of red, whose right wrist one of blue."""
-    height, width = background.shape[:2]
+    height, width = 480, 640
     side = 250 * scale
     middle = np.array([(width - 1) / 2, (height - 1) / 2])
     keypoints = np.full((16, 2), -1, np.float32)
     keypoints[LEFT_WRIST] = middle + side * np.array([0.171, 0.052])
     keypoints[RIGHT_WRIST] = middle - side * np.array([0.133, 0.097])
-    levels = background.astype(float)
+    levels = np.zeros((height, width, 3))
     for channel, keypoint in ((0, LEFT_WRIST), (2, RIGHT_WRIST)):
         dot = scenes.dot((height, width), keypoints[keypoint], side / 60)
-        levels[..., channel] += 150 * dot
+        levels[..., channel] = 150 * dot
     image = np.round(levels).astype(np.uint8)
     return scenes.example(image, keypoints=keypoints, scale=scale)
-
-
-def dot_errors(transform, example, background, draw):
-    """How far the dots are from their keypoints, in crop pixels and image pixels."""
-    found = transform.apply(example, draw)
-    blank = transform.apply({**example, "image": background}, draw)
-    difference = np.subtract(found["image"], blank["image"])
-    red, blue = (scenes.centroid(difference[..., channel]) for channel in (0, 2))
-    # In the mirrored image, what was the left wrist is the right one.
-    order = [RIGHT_WRIST, LEFT_WRIST] if draw.flip else [LEFT_WRIST, RIGHT_WRIST]
-    in_crop = np.array([red, blue]) - np.asarray(found["keypoints"])[order]
-    back = geometry.apply_affine(np.asarray(found["crop_to_image"]), [red, blue])
-    in_image = back - np.asarray(example["keypoints"])[[LEFT_WRIST, RIGHT_WRIST]]
-    return np.abs(in_crop).max(), np.abs(in_image).max()
-
-
-@pytest.fixture
-def _without_xla(monkeypatch):
-    monkeypatch.setattr("mpii_pose.transforms.on_tensorflow.xla_works", lambda: False)
 
 
 def dataset_of(examples):
@@ -97,54 +77,22 @@ def people(count=6):
 @pytest.mark.parametrize("draw", DRAWS.values(), ids=DRAWS)
 @pytest.mark.parametrize("kind", ["pixels", "JPEG"])
 def test_drawn_dot_stays_on_its_keypoint(given, alignment, draw, scale, kind):
-    background = np.zeros((480, 640, 3), np.uint8)
-    example = with_dots(background, scale)
-    if kind == "JPEG":
-        example, background = scenes.encoded(example), scenes.jpeg(background)
+    example = with_dots(scale)
+    example = scenes.encoded(example) if kind == "JPEG" else example
+    transform = PoseTransform(image_size=(128, 128), alignment=alignment)
 
-    in_crop, in_image = dot_errors(
-        PoseTransform(image_size=(128, 128), alignment=alignment),
-        given(example),
-        background,
-        drawn(draw),
-    )
+    found = transform.apply(given(example), drawn(draw))
 
-    assert in_crop < 0.05
-    assert in_image < 0.05 * max(1, 250 * scale / 128)
-
-
-@pytest.mark.parametrize("alignment", geometry.ALIGNMENTS)
-@pytest.mark.parametrize("number", range(5))
-@pytest.mark.parametrize("kind", ["pixels", "JPEG"])
-def test_dot_on_a_real_image_stays_on_its_keypoint(
-    real_mpii, given, alignment, number, kind
-):
-    path = sorted((real_mpii / "images").glob("*.jpg"))[number]
-    background = np.asarray(Image.open(path)) // 3
-    example = with_dots(background, scale=background.shape[0] / 300)
-    if kind == "JPEG":
-        example, background = scenes.encoded(example), scenes.jpeg(background)
-
-    in_crop, _ = dot_errors(
-        PoseTransform(alignment=alignment),
-        given(example),
-        background,
-        drawn(DRAWS["all"]),
-    )
-
-    assert in_crop < 0.05
-
-
-def test_crop_without_xla_equals_the_compiled_one(monkeypatch):
-    example = scenes.encoded(scenes.example(scenes.noise(120, 150), scale=0.6))
-    example = tensors(example)
-    compiled = PoseTransform()(example)
-
-    monkeypatch.setattr("mpii_pose.transforms.on_tensorflow.xla_works", lambda: False)
-    plain = PoseTransform()(example)
-
-    np.testing.assert_allclose(plain["image"], compiled["image"], atol=1e-4)
-    np.testing.assert_allclose(plain["heatmaps"], compiled["heatmaps"], atol=1e-5)
+    levels = np.asarray(found["image"]) + 1
+    red, blue = (scenes.centroid(levels[..., channel]) for channel in (0, 2))
+    # In the mirrored image, what was the left wrist is the right one.
+    wrists = [LEFT_WRIST, RIGHT_WRIST]
+    order = wrists[::-1] if "flip" in draw else wrists
+    in_crop = np.asarray(found["keypoints"])[order]
+    np.testing.assert_allclose([red, blue], in_crop, rtol=0, atol=0.05)
+    back = geometry.apply_affine(np.asarray(found["crop_to_image"]), [red, blue])
+    reach = 0.05 * max(1, 250 * scale / 128)
+    np.testing.assert_allclose(back, example["keypoints"][wrists], rtol=0, atol=reach)
 
 
 def test_without_xla_a_map_function_works_though_it_asks_while_being_traced(
@@ -226,6 +174,8 @@ def test_heatmaps_are_those_of_the_keypoints_in_the_crop(given):
     )
     np.testing.assert_allclose(found["heatmaps"], heatmaps, atol=1e-5)
     np.testing.assert_array_equal(found["weights"], weights)
+    matrix = CropSpec(**options, **sizes).heatmap_to_crop
+    np.testing.assert_allclose(found["heatmap_to_crop"], matrix)
 
 
 def test_supervised_gives_what_keras_takes(given):
@@ -290,19 +240,10 @@ def test_epochs_and_seeds_differ_and_no_seed_draws_anew(given):
     assert not np.array_equal(matrix(1), matrix(1, epoch=np.int64(1)))
     assert not np.array_equal(matrix(1), matrix(2))
     assert not np.array_equal(matrix(None), matrix(None))
-
-
-def test_seed_may_be_any_integer(given):
-    example = given(people(1)[0])
-    draws = [
-        PoseTransform(augmentation=ALL_CHANGES, seed=seed).draw(example)
-        for seed in (7, np.int64(7), np.uint8(7))
-    ]
-
-    for draw in draws[1:]:
-        np.testing.assert_array_equal(draw.rotation, draws[0].rotation)
+    for seed in (np.int64(1), np.uint8(1)):
+        assert np.array_equal(matrix(seed), matrix(1))
     with pytest.raises(TypeError, match="integer"):
-        PoseTransform(seed=1.5)
+        matrix(1.5)
 
 
 def test_images_of_several_sizes_make_tensorflow_warn_of_nothing(caplog):
@@ -327,18 +268,6 @@ def test_nobody_or_one_keypoint_labelled(given, labels):
     assert missing.sum() == 16 - labels
     np.testing.assert_array_equal(np.asarray(found["keypoints"])[missing], -1)
     np.testing.assert_array_equal(np.asarray(found["heatmaps"])[..., missing], 0)
-
-
-@pytest.mark.parametrize("kind", ["pixels", "JPEG"])
-@pytest.mark.parametrize("center", [[-900.0, 40.0], [5e3, 5e3], [1e9, -1e9]])
-def test_person_wholly_outside_the_image_gives_black(given, kind, center):
-    image = np.full((90, 120, 3), 255, np.uint8)
-    example = scenes.example(image, center=center, scale=0.3)
-    example = scenes.encoded(example) if kind == "JPEG" else example
-
-    found = PoseTransform(image_dtype="uint8")(given(example))
-
-    np.testing.assert_array_equal(found["image"], 0)
 
 
 @pytest.mark.parametrize("width", [100, 30_000])
@@ -372,31 +301,6 @@ def test_image_of_one_pixel(given, kind, scale):
 
     for name in ("image", "heatmaps", "keypoints", "crop_to_image"):
         assert np.isfinite(found[name]).all(), name
-
-
-@pytest.mark.parametrize(
-    ("image_size", "heatmap_size"), [((255, 193), (63, 49)), ((7, 300), (1, 5))]
-)
-def test_odd_and_oblong_sizes(given, image_size, heatmap_size):
-    example = scenes.example(scenes.noise(90, 120), scale=0.3)
-
-    transform = PoseTransform(image_size=image_size, heatmap_size=heatmap_size)
-
-    found = transform(given(example))
-
-    assert found["image"].shape == (*image_size, 3)
-    assert found["heatmaps"].shape == (*heatmap_size, 16)
-
-
-def test_damaged_jpeg_in_a_dataset_names_image_and_index():
-    examples = people(3)
-    examples[1]["image"] = examples[1]["image"][:-100]
-    dataset = dataset_of(examples).map(PoseTransform(), num_parallel_calls=2)
-
-    with pytest.raises(
-        tf.errors.InvalidArgumentError, match=r"(?s)JPEG.*drawn_1\.jpg.*\[1\]"
-    ):
-        list(dataset)
 
 
 @pytest.mark.parametrize(
@@ -483,31 +387,6 @@ def test_numpy_gives_the_same_bytes_in_every_process(start):
             again = pool.starmap(processes.bytes_of, arguments)
 
         assert again == found
-
-
-@pytest.mark.slow
-def test_used_transform_runs_in_a_fresh_process():
-    transform = PoseTransform(SPEC, augmentation=ALL_CHANGES, seed=1)
-    example = tensors(people(1)[0])
-    found = transform(example)
-
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        matrix = pool.apply(processes.result_of, (transform, example, "crop_to_image"))
-
-    np.testing.assert_array_equal(matrix, found["crop_to_image"])
-
-
-@pytest.mark.parametrize("alignment", geometry.ALIGNMENTS)
-def test_heatmap_to_crop_takes_cells_to_the_pixels_they_show(given, alignment):
-    transform = PoseTransform(SPEC, alignment=alignment)
-
-    found = transform(given(people(1)[0]))
-
-    cells = geometry.Alignment.named(alignment).crop_to_heatmap(
-        found["keypoints"], image_size=(96, 64), heatmap_size=(24, 16)
-    )
-    pixels = geometry.apply_affine(found["heatmap_to_crop"], cells)
-    np.testing.assert_allclose(pixels, found["keypoints"], atol=1e-4)
 
 
 def test_transforms_that_compute_the_same_share_what_is_compiled(monkeypatch):

@@ -6,7 +6,6 @@ import tensorflow as tf
 
 from mpii_pose.transforms.preprocessor import Preprocessor
 from tests.transforms import scenes
-from tests.transforms.scenes import LEFT_WRIST, RIGHT_WRIST
 
 
 def plain_heatmaps(keypoints, visibility, box, shape):
@@ -92,20 +91,6 @@ def test_heatmaps_equal_those_drawn_cell_by_cell(shape):
     np.testing.assert_array_equal(heatmaps[..., 3], 0)
 
 
-def test_peak_lies_where_the_keypoint_is_in_the_resized_image():
-    keypoints = np.full((16, 2), -1, np.float32)
-    keypoints[LEFT_WRIST], keypoints[RIGHT_WRIST] = [60, 200], [240, 100]
-    example = scenes.example(np.zeros((300, 300, 3), np.uint8), keypoints=keypoints)
-    dot = 255 * scenes.dot((300, 300), keypoints[LEFT_WRIST], 4)
-    example["image"] = np.repeat(dot[..., None], 3, axis=-1).astype(np.uint8)
-
-    image, heatmaps = Preprocessor()(scenes.tensors(example))
-
-    column, row = scenes.centroid(np.asarray(image)[..., 0] + 1)
-    peak = np.unravel_index(np.argmax(heatmaps[..., LEFT_WRIST]), (64, 64))
-    np.testing.assert_allclose(peak, [row / 4, column / 4], atol=1)
-
-
 def test_training_margins_are_random_within_their_range_and_follow_the_seed():
     example = person(np.zeros((400, 400, 3), np.uint8))
     train = Preprocessor(is_train=True, seed=1)
@@ -145,18 +130,6 @@ def test_few_labels_or_a_person_outside_still_give_an_image(kind, labels, center
 
     assert np.isfinite(image).all()
     np.testing.assert_array_equal(heatmaps[..., labels:], 0)
-
-
-def test_works_inside_tf_data_with_static_shapes():
-    example = scenes.encoded(person())
-    dataset = tf.data.Dataset.from_tensors(example).map(Preprocessor(is_train=True))
-
-    image, heatmaps = dataset.get_single_element()
-
-    assert [spec.shape for spec in dataset.element_spec] == [
-        image.shape,
-        heatmaps.shape,
-    ]
 
 
 @pytest.mark.parametrize(
