@@ -376,8 +376,11 @@ def test_drawn_people_are_built_when_they_are_read(tmp_path):
     assert indices(read(drawn, "train", 1, training=False)).size
 
 
-def test_preprocessor_works_as_the_transform(builder):
-    image, heatmaps = next(iter(read(builder, "validation", transform=Preprocessor())))
+@pytest.mark.parametrize("is_train", [True, False])
+def test_preprocessor_works_as_the_transform(builder, is_train):
+    transform = Preprocessor(is_train=is_train)
+
+    image, heatmaps = next(iter(read(builder, "validation", transform=transform)))
 
     assert image.shape == (4, 256, 256, 3)
     assert heatmaps.shape == (4, 64, 64, 16)
