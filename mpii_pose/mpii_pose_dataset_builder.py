@@ -9,6 +9,7 @@ from absl import logging
 from etils import epath
 
 from mpii_pose import workplace
+from mpii_pose.checks import check_choice
 from mpii_pose.release import download, find, official
 from mpii_pose.release.release import Release, check_sizes, read_release
 from mpii_pose.shards.builder import PlannedShardsBuilder
@@ -83,6 +84,11 @@ class Builder(PlannedShardsBuilder):
         ),
     ]
     builder_configs = {c.name: c for c in BUILDER_CONFIGS + BY_NAME_ONLY}
+
+    def __init__(self, *, config: Any = None, **kwargs: Any):
+        if isinstance(config, str):  # TFDS's message names none.
+            check_choice("config", config, self.builder_configs)
+        super().__init__(config=config, **kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(

@@ -255,8 +255,8 @@ def _read(
                 assert_cardinality=False,
             ),
         )
-    except AssertionError as error:  # TFDS finds no data.
-        raise not_built(builder) from error
+    except AssertionError:  # TFDS finds no data.
+        raise not_built(builder) from None
     return examples.shuffle(SHUFFLE_BUFFER, seed=shuffle_seed) if shuffle else examples
 
 

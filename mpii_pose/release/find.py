@@ -22,8 +22,8 @@ ANNOTATION_FOLDERS = ("", "mpii_human_pose_v1_u12_2", "annot", "annotations")
 IMAGE_FOLDERS = ("images", "mpii_human_pose_v1/images", "mpii_human_pose_v1", "")
 
 HOW_TO_GET_IT = f"""\
-Put the release into a folder and name it with --manual_dir (or
-DownloadConfig(manual_dir=...)). The folder may hold
+Put the release into a folder and name that: tfds build --manual_dir FOLDER, in Python
+DownloadConfig(manual_dir=FOLDER), or python -m mpii_pose build person FOLDER. In it are
   * the two official archives, {official.IMAGES_ARCHIVE} (12.9 GB) and
     {official.ANNOTATIONS_ARCHIVE} (12.5 MB), from http://human-pose.mpi-inf.mpg.de, or
     what is in them: images/ and {official.MATLAB_FILE};

@@ -63,8 +63,9 @@ def run(args: argparse.Namespace) -> int:
     wanted = args.file_format or file_format
     if is_built and wanted != file_format:
         raise MpiiPoseError(
-            f"{builder.data_path} is there as {file_format}; to build it as {wanted}, "
-            f"remove it first: rm -r {shlex.quote(str(builder.data_path))}"
+            f"{builder.data_path} is there as {file_format}. Build {wanted} beside it, "
+            "with another --data_dir; or remove it first: rm -r "
+            f"{shlex.quote(str(builder.data_path))}"
         )
     if args.overwrite or not is_built:
         builder = Builder(**options, file_format=wanted)

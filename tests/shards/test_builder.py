@@ -422,3 +422,8 @@ def test_package_is_complete_when_installed(tmp_path):
     assert "mpii_pose/release/tompson_validation.csv" in names
     checksums = zipfile.ZipFile(wheel).read("mpii_pose/checksums.tsv")
     assert checksums == (builds.ROOT / "checksums.tsv").read_bytes()
+
+
+def test_an_unknown_config_is_refused_with_those_there_are(tmp_path):
+    with pytest.raises(ValueError, match="person, synthetic, person_crop, image, got"):
+        mpii_pose.Builder(data_dir=tmp_path, config="persn")
