@@ -12,8 +12,8 @@ Examples:
 PREDICTIONS is pred.mat (HRNet, MMPose 0.x, pytorch-pose), preds.h5 (Hourglass), .npy or
 .npz [N, 16, 2], all in index order, or COCO results (.json, with image_id). .mat and
 .h5 count pixels from 1, the others from 0, unless --base is given.
-PATH is a folder with a copy of MPII or a file of annotations, and no built dataset. Images
-are needed only for the pictures on the page.
+PATH is a folder with a copy of MPII or a file of annotations, and no built dataset.
+Images are needed only for the pictures on the page.
 """
 
 import argparse

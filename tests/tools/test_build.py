@@ -55,10 +55,7 @@ def test_what_is_there_is_built_again_only_when_asked(run):
     assert run("--overwrite")[1][-4] == "train: 34 examples"
     code, _, (error,) = run("--file_format", "parquet", "--overwrite")
     assert code == 1
-    assert (
-        "is there as tfrecord. Build parquet beside it, with another --data_dir"
-        in error
-    )
+    assert "as tfrecord. Build parquet beside it, with another --data_dir" in error
 
 
 def test_nothing_is_downloaded_unasked(run, monkeypatch):
