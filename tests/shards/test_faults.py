@@ -152,33 +152,6 @@ def test_build_killed_at_its_end_leaves_all_or_nothing(
     assert files(tmp_path) == expected
 
 
-def test_second_build_waits_for_the_first_and_takes_its_dataset(
-    start_build, drawn_release, tmp_path, expected
-):
-    first = start_build(drawn_release)
-    wait_for(lambda: temporary_folders(tmp_path))
-    first.send_signal(signal.SIGSTOP)
-    folders = temporary_folders(tmp_path)
-
-    options = {"num_shards": 1, "file_format": "array_record"}
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        second = pool.submit(builds.build, tmp_path, drawn_release, **options)
-        try:
-            with pytest.raises(concurrent.futures.TimeoutError):
-                second.result(timeout=2)
-            assert temporary_folders(tmp_path) == folders
-        finally:
-            first.send_signal(signal.SIGCONT)
-        builder = second.result(timeout=60)
-
-    output, _ = first.communicate(timeout=60)
-    assert first.returncode == 0, output
-    assert files(tmp_path) == expected
-    assert builder.info.splits["train"].num_shards == 4
-    assert builder.info.metadata["people"]["train"] > 0
-    assert len(builder.as_data_source(split="train")) > 0
-
-
 @pytest.mark.parametrize("shared", [False, True], ids=["two_builders", "one_builder"])
 def test_two_threads_build_once(drawn_release, tmp_path, log, shared):
     config = tfds.download.DownloadConfig(manual_dir=drawn_release)

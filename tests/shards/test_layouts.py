@@ -15,7 +15,6 @@ from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 import mpii_pose
 from mpii_pose.evaluation.multi_person import image_groups
 from mpii_pose.mpii_pose_dataset_builder import PoseConfig
-from mpii_pose.shards.images import ImageFile
 from mpii_pose.shards.layouts import LAYOUTS, PersonCrop, WholeImage, layout_from
 from mpii_pose.tools.main import main
 from mpii_pose.transforms.geometry import apply_affine
@@ -60,15 +59,6 @@ def test_crops_say_of_people_what_frames_do(crops, frames, split):
         assert 250 * frame["scale"] / reduction <= 64 * 1.0001
         assert max(crop["image"].shape[:2]) <= np.ceil(1.8 * 64) + 1
         assert crop["image"].shape[0] <= frame["image"].shape[0]
-
-
-def test_real_people_are_at_the_same_place_in_crops(real_people, real_image_sizes):
-    for person in real_people["train"][::100] + real_people["validation"][::25]:
-        size = real_image_sizes[person.image_name]
-        example = PersonCrop().example(person, ImageFile("none.jpg", 1, size=size))
-        frame = LAYOUTS["person"]().example(person, None)
-
-        assert_same_place(example, frame)
 
 
 @pytest.mark.parametrize("arrays", [False, True])
@@ -257,17 +247,6 @@ def test_layouts_are_found_by_name_and_not_built_unasked():
 
     assert unasked == ["person", "synthetic"]
     assert mpii_pose.Builder.builder_configs.keys() == {*CONFIGS, "synthetic"}
-
-
-@pytest.mark.slow
-def test_build_without_a_config_builds_what_it_always_has(drawn_release, tmp_path):
-    options = ("--data_dir", str(tmp_path), "--manual_dir", str(drawn_release))
-
-    result = builds.run("tfds", "build", "mpii_pose", *options)
-
-    assert result.returncode == 0, result.stderr
-    built = {path.name for path in (tmp_path / "mpii_pose").iterdir() if path.is_dir()}
-    assert built - {".config"} == {"person", "synthetic"}
 
 
 def test_every_layout_documents_its_features():
