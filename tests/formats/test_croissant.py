@@ -268,22 +268,6 @@ def test_what_cannot_be_exported_is_refused_and_nothing_written(
     assert {path.name for path in tmp_path.iterdir()} == {"data", "mine"}
 
 
-def test_a_damaged_dataset_leaves_nothing_behind(datasets, tmp_path, capsys):
-    dataset = tmp_path / "data"
-    shutil.copytree(datasets["person"].data_dir, dataset)
-    path = next(dataset.glob("*-validation.tfrecord*"))
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 255
-    path.write_bytes(data)
-
-    assert export(dataset, tmp_path / "out") == 1
-
-    error = capsys.readouterr().err.splitlines()[-1]
-    assert f"Split validation of {dataset} has a damaged record or lacks" in error
-    assert "build the dataset again" in error
-    assert {path.name for path in tmp_path.iterdir()} == {"data"}
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("config", ["person", "image"])
 def test_tfds_builds_a_dataset_from_the_description(

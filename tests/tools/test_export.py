@@ -12,17 +12,6 @@ from mpii_pose.tools.main import main
 from tests import releases
 
 
-def test_coco_files_hold_all_splits_with_image_sizes(drawn_release, tmp_path):
-    code = main(["export", "coco", str(drawn_release), str(tmp_path / "coco")])
-
-    assert code == 0
-    for split, people in mpii_pose.read_people(drawn_release).items():
-        path = tmp_path / "coco" / f"person_keypoints_{split}.json"
-        content = json.loads(path.read_text())
-        assert len(content["annotations"]) == len(people)
-        assert all(image["width"] > 0 for image in content["images"])
-
-
 def test_images_that_cannot_be_read_have_no_size_and_stop_no_command(
     drawn_release, tmp_path, capsys
 ):
