@@ -239,13 +239,6 @@ def test_defects_of_all_splits_are_sorted_the_worst_first():
     assert len(defects["suspected_swap"].findings) == 1
 
 
-@pytest.mark.parametrize("people", [{}, {"train": []}])
-def test_nobody_has_no_defects(people):
-    defects = audit.audit_release(make_release(people)).defects
-
-    assert [len(each.findings) for each in defects] == [0] * 5
-
-
 def test_command_prints_counts_and_writes_the_page(drawn_release, tmp_path, capsys):
     audited = audit.audit_release(read_people_of(drawn_release))
     page = tmp_path / "audit.html"
@@ -308,8 +301,21 @@ def test_page_of_a_sound_person_has_a_legend_and_no_pictures(box, is_named):
 
     assert ("></i>head box</span>" in html) == is_named
     assert "></i>crop</span>" in html
-    assert html.count("None found") == 5
+    assert html.count("None found") == render([]).count("None found") == 5
     assert "<strong>No whole images were found</strong>, so" in html
+
+
+@pytest.mark.parametrize(
+    "person",
+    [
+        without(make_person(head_size=999.0), *KEYPOINTS),
+        moved(SOUND, left_wrist=(1e30, -1e30)),
+        make_person(scale=1e30),
+    ],
+    ids=["no_keypoints", "far", "giant"],
+)
+def test_any_person_can_be_shown(person):
+    assert "<img" in render([person])
 
 
 def test_page_shows_people_with_an_image_first_and_others_without(tmp_path):
@@ -327,19 +333,6 @@ def test_page_shows_people_with_an_image_first_and_others_without(tmp_path):
     pictures = [re.findall(r'src="([^"]*)"', html)[:2] for html in pages_of]
     assert pictures[0][1] == pictures[1][0]
     assert pictures[0][0] != pictures[1][1]
-
-
-@pytest.mark.parametrize(
-    "person",
-    [
-        without(make_person(head_size=999.0), *KEYPOINTS),
-        moved(SOUND, left_wrist=(1e30, -1e30)),
-        make_person(scale=1e30),
-    ],
-    ids=["no_keypoints", "far", "giant"],
-)
-def test_any_person_can_be_shown(person):
-    assert "<img" in render([person])
 
 
 def draw(person, keypoint, tmp_path, *, with_image, sizes, with_crop=False):
