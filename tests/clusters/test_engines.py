@@ -11,7 +11,7 @@ import pytest
 import mpii_pose
 from tests import releases
 from tests.clusters.build import build_on
-from tests.clusters.engines import ENGINES, flink_status, start_flink
+from tests.clusters.engines import ENGINES
 from tests.clusters.parts import PartMissingError
 
 pytestmark = pytest.mark.slow
@@ -148,18 +148,3 @@ def test_engine_that_gives_up_with_its_worker_leaves_nothing(start, options, tmp
     assert build.returncode != 0
     assert "SDK worker disconnected" in build.output
     assert not files(tmp_path / "data")
-
-
-def test_flink_cluster_comes_up_and_is_stopped(tmp_path):
-    with contextlib.ExitStack() as stack:
-        try:
-            port, managers = start_flink(stack, tmp_path)
-        except PartMissingError as error:
-            pytest.skip(f"flink: {error}")
-        status = flink_status(port)
-
-    assert status["taskmanagers"] == 2
-    assert status["slots-available"] == 4
-    assert all(manager.poll() is not None for manager in managers)
-    with pytest.raises(OSError, match="refused"):
-        flink_status(port)

@@ -18,7 +18,7 @@ import mpii_pose
 from mpii_pose import tfds_private
 from mpii_pose.release import archives, download, official
 from mpii_pose.shards.layouts import LAYOUTS
-from tests import builds, releases
+from tests import releases
 from tests.servers import Server, serving
 
 ANNOTATIONS = "mpii_human_pose_v1_u12_2"
@@ -323,25 +323,6 @@ def test_stopped_download_goes_on_where_it_was(
 
     assert_whole(download.obtain_release(new_manager(tmp_path), mirror=mirror))
 
-    assert_nearly_all_was_sent_once(server)
-
-
-@pytest.mark.slow
-def test_ctrl_c_in_a_build_says_so_and_the_same_command_goes_on(
-    server, tmp_path, monkeypatch
-):
-    server.cuts = [len(server.content[IMAGES]) // 2]
-    monkeypatch.setenv("MPII_POSE_MIRROR", f"{server.url}mpii")
-    with monkeypatch.context() as patch:
-        patch.setattr(time, "sleep", interrupt)
-        with pytest.raises(KeyboardInterrupt) as caught:
-            builds.build(tmp_path)
-
-    assert str(caught.value).startswith(
-        "Stopped building mpii_pose; what was written of it is removed. "
-        f"{server.url[:-1]}{IMAGES}: "
-    )
-    builds.build(tmp_path)
     assert_nearly_all_was_sent_once(server)
 
 

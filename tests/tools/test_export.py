@@ -76,9 +76,16 @@ def test_submission_with_problems_is_written_by_force_only(
     assert code == 0
     assert "PROBLEM  The predicted poses do not follow" in printed
 
+    points[next(p.index for p in people if p.separated == 1)] = np.nan
+    code, _, error = export(points)
+    assert (code, "16 keypoints of 1 people are not predicted" in error) == (1, True)
+
     code, _, error = export(points[1:], "--force")
-    assert code == 1
-    assert "people of test" in error
+    assert (code, f"the {len(people)} people of test" in error) == (1, True)
+    scipy.io.savemat(tmp_path / "other.mat", {"RELEASE": np.zeros(3)})
+    paths = map(str, (pred, tmp_path / "other.mat", output))
+    assert main(["export", "submission", *paths]) == 1
+    assert "other.mat: expected one struct named RELEASE" in capsys.readouterr().err
 
 
 def test_submission_needs_the_official_file(drawn_release, tmp_path, capsys):
