@@ -13,7 +13,6 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 
 import mpii_pose
-from mpii_pose.evaluation.multi_person import image_groups
 from mpii_pose.mpii_pose_dataset_builder import PoseConfig
 from mpii_pose.shards.layouts import LAYOUTS, PersonCrop, WholeImage, layout_from
 from mpii_pose.tools.main import main
@@ -215,31 +214,6 @@ def test_images_have_everybody_with_their_splits(images, frames):
     assert found.keys() == expected.keys()
     for key, person in found.items():
         builds.assert_same_examples([person], [expected[key]])
-
-
-def test_images_without_separated_people_are_the_groups_and_can_be_scored(
-    images, frames
-):
-    people = builds.read(frames, "train")
-    separated = [person["separated"] for person in people]
-    groups = image_groups([p["image_name"] for p in people], separated=separated)
-    found = [image["people"] for image in builds.read(images, "train")]
-    found = [people for people in found if not (people["separated"] == 1).any()]
-
-    truth = [people["keypoints"] for people in found]
-    visibility = [people["visibility"] for people in found]
-    labelled = [group[..., np.newaxis] > 0 for group in visibility]
-    scores = mpii_pose.multi_person_ap(
-        [np.where(*pair, np.nan) for pair in zip(labelled, truth, strict=True)],
-        [np.ones(points.shape[:2]) for points in truth],
-        truth,
-        visibility,
-        [people["head_size"] for people in found],
-    )
-
-    expected = [sorted(people[i]["index"] for i in group) for group in groups]
-    assert sorted(sorted(people["index"]) for people in found) == sorted(expected)
-    assert scores.total == pytest.approx(100)
 
 
 def test_layouts_are_found_by_name_and_not_built_unasked():
