@@ -32,29 +32,41 @@ def test_a_failure_leaves_everything_as_it_was(tmp_path, before, error):
     assert len(list(tmp_path.iterdir())) == (before is not None)
 
 
-def test_a_file_is_replaced_and_nothing_else_left(tmp_path):
-    path = tmp_path / "out"
-    path.write_bytes(b"old and long")
+@pytest.mark.parametrize("is_link", [False, True])
+def test_a_file_is_made_or_replaced_and_nothing_else_left(tmp_path, is_link):
+    path, name = tmp_path / "out", tmp_path / "out"
+    if is_link:
+        name = tmp_path / "link"
+        name.symlink_to("out")
+    else:
+        path.write_bytes(b"old and long")
 
-    with files.whole_file(path) as file:
+    with files.whole_file(name) as file:
         file.write(b"new")
 
     assert path.read_bytes() == b"new"
-    assert list(tmp_path.iterdir()) == [path]
+    assert name.is_symlink() == is_link
+    assert set(tmp_path.iterdir()) == {path, name}
 
 
-def test_a_missing_folder_is_named_with_the_file_that_was_asked_for(tmp_path):
-    path = tmp_path / "none" / "out"
+@pytest.mark.parametrize("name", ["none/out", "lost"])
+def test_a_missing_folder_is_named_with_the_file_that_was_asked_for(tmp_path, name):
+    (tmp_path / "lost").symlink_to(tmp_path / "none" / "out")
 
-    with pytest.raises(FileNotFoundError) as caught, files.whole_file(path):
+    with pytest.raises(FileNotFoundError) as caught, files.whole_file(tmp_path / name):
         pass
 
-    assert caught.value.filename == str(path)
+    assert caught.value.filename == str(tmp_path / name)
 
 
-def test_a_folder_is_not_replaced(tmp_path):
+def test_a_folder_is_not_replaced_and_an_error_keeps_its_words(tmp_path):
     with pytest.raises(IsADirectoryError), files.whole_file(tmp_path):
         pass
+    with (
+        pytest.raises(OSError, match="no such codec"),
+        files.whole_file(tmp_path / "a"),
+    ):
+        raise OSError("no such codec")
 
 
 def test_a_pipe_is_written_to_and_stays(tmp_path):
@@ -85,28 +97,3 @@ def test_a_link_stays_and_its_file_is_replaced_with_the_same_mode(tmp_path):
         assert link.is_symlink()
         assert path.read_bytes() == content
         assert path.stat().st_mode & 0o777 == 0o600
-
-
-def test_a_link_to_nothing_makes_its_file(tmp_path):
-    (tmp_path / "link").symlink_to("out")
-    (tmp_path / "lost").symlink_to(tmp_path / "none" / "out")
-
-    with files.whole_file(tmp_path / "link") as file:
-        file.write(b"new")
-
-    assert (tmp_path / "link").is_symlink()
-    assert (tmp_path / "out").read_bytes() == b"new"
-    with (
-        pytest.raises(FileNotFoundError) as caught,
-        files.whole_file(tmp_path / "lost"),
-    ):
-        pass
-    assert caught.value.filename == str(tmp_path / "lost")
-
-
-def test_an_error_that_is_not_the_systems_keeps_its_words(tmp_path):
-    with (
-        pytest.raises(OSError, match="no such codec"),
-        files.whole_file(tmp_path / "a"),
-    ):
-        raise OSError("no such codec")

@@ -1,13 +1,11 @@
 """Folders are made once, by one at a time; nothing of another process is deleted."""
 
 import concurrent.futures
-import errno
 import subprocess
 import sys
 import threading
 import time
 
-import filelock
 import pytest
 from etils import epath
 
@@ -126,23 +124,6 @@ def test_what_a_killed_build_left_is_named_with_how_to_remove_it(tmp_path, log):
     assert record.levelname == "WARNING"
     assert record.message.startswith(f"{left} was left behind by a build")
     assert record.message.endswith(f"remove it: rm -r {left}")
-
-
-def test_lock_that_cannot_be_had_is_warned_of(tmp_path, log, monkeypatch):
-    def refuse(*args, **kwargs):
-        raise OSError(errno.ENOLCK, "no locks")
-
-    monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
-
-    made = workplace.make_once(tmp_path / "made", write_whole)
-
-    assert made.exists()
-    (record,) = log.records
-    assert record.levelname == "WARNING"
-    path = tmp_path / ".mpii_pose.lock"
-    assert record.message.startswith(
-        f"Cannot lock {path} ([Errno {errno.ENOLCK}] no locks)"
-    )
 
 
 def test_lock_file_of_another_user_is_locked_or_warned_of(

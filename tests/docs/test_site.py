@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 import mpii_pose
+from mpii_pose.shards.layouts import FullFrame
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs"
 
@@ -36,14 +37,40 @@ def test_every_page_is_in_a_table_of_contents():
     assert pages - {"index"} <= entries
 
 
+def run_script(name, *arguments, output, monkeypatch):
+    """Runs a script of the documentation; returns its pictures by name."""
+    script = str(DOCS / name)
+    monkeypatch.setattr(sys, "argv", [script, *arguments, "--output", str(output)])
+    runpy.run_path(script, run_name="__main__")
+    return {path.name: Image.open(path) for path in output.iterdir()}
+
+
 @pytest.mark.slow
 def test_pictures_of_the_guides_are_drawn_by_the_script(tmp_path, monkeypatch):
-    script = str(DOCS / "draw_pictures.py")
-    monkeypatch.setattr(sys, "argv", [script, "--output", str(tmp_path)])
+    drawn = run_script("draw_pictures.py", output=tmp_path, monkeypatch=monkeypatch)
 
-    runpy.run_path(script, run_name="__main__")
-
-    drawn = {path.name: Image.open(path) for path in tmp_path.iterdir()}
     assert drawn.keys() == {path.name for path in (DOCS / "pictures").iterdir()}
     for name, picture in drawn.items():
         assert picture.size == Image.open(DOCS / "pictures" / name).size
+
+
+def test_figures_of_the_card_are_small(drawn_release, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+
+    figures = run_script(
+        "plot_release.py", str(drawn_release), output=tmp_path, monkeypatch=monkeypatch
+    )
+
+    assert figures.keys() == {"visibility.png", "person_size.png", "images.png"}
+    for name, figure in figures.items():
+        assert (tmp_path / name).stat().st_size < 150_000
+        assert figure.width > 600
+
+
+def test_the_card_names_every_feature_and_its_figures():
+    card = (DOCS / "dataset_card.md").read_text()
+
+    for name in FullFrame().features():
+        assert f"`{name}`" in card, name
+    for path in (DOCS / "figures").iterdir():
+        assert f"(figures/{path.name})" in card

@@ -74,84 +74,59 @@ def test_notebook_shows_the_network_of_the_script(committed, name):
     assert any(source in cell.source for cell in code_cells(committed))
 
 
-@pytest.fixture
-def install(committed, monkeypatch):
-    """Runs the installing cell where the package is missing; returns what pip gets."""
+def test_first_cell_installs_the_clone_around_it_else_the_address_if_it_is_known(
+    committed, tmp_path, monkeypatch
+):
     source = re.sub(
         "%pip install (.*)", r'installed.append(f"\1")', code_cells(committed)[0].source
     )
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    address = "git+https://host/owner/mpii_pose"
 
-    def run(folder, repository):
+    def installed(folder, repository):
         monkeypatch.chdir(folder)
         names = {"installed": []}
         exec(source.replace('REPOSITORY = ""', f"REPOSITORY = {repository!r}"), names)
         (arguments,) = names["installed"]
         return arguments.split()
 
-    return run
-
-
-def test_first_cell_installs_the_clone_around_it_else_the_address(install, tmp_path):
-    address = "git+https://host/owner/mpii_pose"
-
-    assert str(builds.ROOT) in install(EXAMPLES, address)
-    assert address in install(tmp_path, address)
-
-
-def test_first_cell_says_what_to_set_where_nothing_is_known(install, tmp_path):
+    assert str(builds.ROOT) in installed(EXAMPLES, address)
+    assert address in installed(tmp_path, address)
     with pytest.raises(ModuleNotFoundError, match="Set REPOSITORY to the address"):
-        install(tmp_path, "")
+        installed(tmp_path, "")
 
 
-@pytest.mark.slow
-def test_network_learns_to_find_keypoints(outcome):
-    total = score(outcome, "U-Net")
-
-    assert total >= 80
-    assert total > score(outcome, "mean pose") + 30
+def stderr_of(notebook):
+    outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
+    return [output for output in outputs if output.get("name") == "stderr"]
 
 
-def test_committed_outputs_are_of_one_run_from_top_to_bottom(committed):
+def test_committed_outputs_are_of_one_run_and_survive_other_formats(committed):
     counts = [cell.execution_count for cell in code_cells(committed)]
-
     assert counts == list(range(1, len(counts) + 1))
-
-
-def test_committed_outputs_show_pictures_and_no_logs(committed):
+    assert not stderr_of(committed)
     outputs = [output for cell in code_cells(committed) for output in cell.outputs]
-    kinds = [kind for output in outputs for kind in output.get("data", {})]
-
-    assert not [o for o in outputs if o.get("name") == "stderr"]
     assert not [o for o in outputs if o.output_type == "error"]
-    assert sum(kind.startswith("image/") for kind in kinds) >= 6
+    shown = [item for o in outputs for item in {**o, **o.get("data", {})}.items()]
+    assert sum(kind.startswith("image/") for kind, _ in shown) >= 6
     assert NOTEBOOK.stat().st_size < 600_000
-
-
-def test_committed_outputs_survive_other_formats_and_have_no_gaps(committed):
     texts = [
         text
-        for cell in code_cells(committed)
-        for output in cell.outputs
-        for kind, text in {"text": "", **output, **output.get("data", {})}.items()
+        for kind, text in shown
         if isinstance(text, str) and not kind.startswith("image/")
     ]
-
     assert texts
     assert not [text for text in texts if "\b" in text or "\r" in text]
     assert not [text for text in texts if re.search(r"(\| +nan ){2}", text)]
 
 
 @pytest.mark.slow
-def test_a_run_prints_nothing_on_stderr(outcome):
-    errors = [
-        output.text
-        for cell in code_cells(outcome)
-        for output in cell.outputs
-        if output.get("name") == "stderr"
-    ]
+def test_network_learns_to_find_keypoints_without_a_word_on_stderr(outcome):
+    total = score(outcome, "U-Net")
 
-    assert not errors
+    assert total >= 80
+    assert total > score(outcome, "mean pose") + 30
+    assert not stderr_of(outcome)
 
 
 @pytest.mark.slow

@@ -93,10 +93,11 @@ def assert_same(found, expected, feature, name):
 
 @pytest.mark.parametrize("config", DATASETS)
 def test_tables_and_records_are_the_examples_that_tfds_gives(
-    config, datasets, exported
+    config, datasets, exported, log
 ):
     features = datasets[config].info.features
     name = record_set_of(features)
+    found = {}
 
     for split in datasets[config].info.splits:
         examples = examples_of(datasets[config], split)
@@ -107,8 +108,8 @@ def test_tables_and_records_are_the_examples_that_tfds_gives(
         if "people" in table.column_names:
             of_people = [f.name for f in table.schema.field("people").type.value_type]
             assert of_people == sorted(of_people)
-        records = records_of(exported[config], name, split)
-        for record, example in zip(records, examples, strict=True):
+        found[split] = records_of(exported[config], name, split)
+        for record, example in zip(found[split], examples, strict=True):
             names = {f"{name}/{feature}" for feature in features}
             assert record.keys() == names | {f"{name}/split"}
             assert record[f"{name}/split"] == split.encode()
@@ -116,30 +117,17 @@ def test_tables_and_records_are_the_examples_that_tfds_gives(
                 field = f"{name}/{key}"
                 assert_same(record[field], example[key], feature, field)
 
-
-@pytest.mark.parametrize("config", DATASETS)
-def test_mlcroissant_reads_all_splits_without_a_warning(
-    config, datasets, exported, log
-):
-    info = datasets[config].info
-    name = record_set_of(info.features)
-
     issues = mlcroissant.Dataset(exported[config] / "croissant.json").metadata.issues
-    records = records_of(exported[config], name)
-
     assert not issues.errors
     assert not issues.warnings
     assert not [r.getMessage() for r in log.records if r.levelname != "INFO"]
-    found = [record[f"{name}/split"].decode() for record in records]
-    assert {split: found.count(split) for split in info.splits} == {
-        split: info.splits[split].num_examples for split in info.splits
-    }
     (record_set,) = (
         r for r in content_of(exported[config])["recordSet"] if r["@id"] == name
     )
     keys = record_set["key"] if config != "image" else [record_set["key"]]
+    records = records_of(exported[config], name)
+    assert len(records) == sum(map(len, found.values()))
     assert len({tuple(r[k["@id"]] for k in keys) for r in records}) == len(records)
-    assert len(records) > 40
 
 
 def test_description_is_croissant_1_1_and_the_same_each_time(
@@ -249,39 +237,19 @@ def test_description_has_the_terms_and_the_citation_of_the_card(
 def test_what_cannot_be_exported_is_refused_and_nothing_written(
     datasets, tmp_path, capsys
 ):
-    other = tfds.testing.DummyDataset(data_dir=tmp_path / "data")
-    other.download_and_prepare()
     data_dir = datasets["image"].data_dir
     (tmp_path / "mine").mkdir()
 
     assert export(tmp_path, tmp_path / "out") == 1
-    assert export(other.data_dir, tmp_path / "out") == 1
     assert export(data_dir, tmp_path / "out", "--splits", "train", "val") == 1
     assert export(data_dir, tmp_path / "mine") == 1
 
-    errors = capsys.readouterr().err.splitlines()[-4:]
+    errors = capsys.readouterr().err.splitlines()[-3:]
     assert f"{tmp_path} is no dataset that was built" in errors[0]
-    assert "has dummy_dataset/1.0.0, not mpii_pose" in errors[1]
-    assert f"{data_dir} has no split val; it has train, validation, test" in errors[2]
-    assert "mine exists; name a folder that is not there" in errors[3]
+    assert f"{data_dir} has no split val; it has train, validation, test" in errors[1]
+    assert "mine exists; name a folder that is not there" in errors[2]
     assert not list((tmp_path / "mine").iterdir())
-    assert {path.name for path in tmp_path.iterdir()} == {"data", "mine"}
-
-
-def test_a_damaged_dataset_leaves_nothing_behind(datasets, tmp_path, capsys):
-    dataset = tmp_path / "data"
-    shutil.copytree(datasets["person"].data_dir, dataset)
-    path = next(dataset.glob("*-validation.tfrecord*"))
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 255
-    path.write_bytes(data)
-
-    assert export(dataset, tmp_path / "out") == 1
-
-    error = capsys.readouterr().err.splitlines()[-1]
-    assert f"Split validation of {dataset} has a damaged record or lacks" in error
-    assert "build the dataset again" in error
-    assert {path.name for path in tmp_path.iterdir()} == {"data"}
+    assert {path.name for path in tmp_path.iterdir()} == {"mine"}
 
 
 @pytest.mark.slow

@@ -5,7 +5,6 @@ import pytest
 import scipy.io
 
 import mpii_pose
-from mpii_pose.formats.predictions import PredictionError
 from mpii_pose.formats.submission import write_submission
 from mpii_pose.release.matlab import UNRELEASED_IMAGES
 
@@ -87,35 +86,6 @@ def test_only_separated_people_need_predictions(
     assert write_submission(path, predicted, matlab_file=matlab_file) == []
 
     assert read_back(path, matlab_file).keys() == separated
-
-
-def test_problems_are_refused_unless_they_are_forced(
-    matlab_file, people, predicted, tmp_path
-):
-    points = predicted.copy()
-    predicted[next(p.index for p in people if p.separated == 1)] = np.nan
-    path = tmp_path / "pred.mat"
-
-    with pytest.raises(PredictionError, match=r"--force.*\n.*16 keypoints of 1 people"):
-        write_submission(path, predicted, matlab_file=matlab_file)
-    assert list(tmp_path.iterdir()) == []
-
-    with pytest.raises(PredictionError, match=r"\n.*about half of the expected coord"):
-        write_submission(path, points / 2, matlab_file=matlab_file)
-    (problem,) = write_submission(path, predicted, matlab_file=matlab_file, force=True)
-    assert "16 keypoints of 1 people are not predicted" in problem
-    assert len(read_back(path, matlab_file)) == len(people) - 1
-
-
-def test_what_does_not_fit_the_release_is_refused(matlab_file, predicted, tmp_path):
-    path, other = tmp_path / "pred.mat", tmp_path / "other.mat"
-    scipy.io.savemat(other, {"RELEASE": np.zeros(3)})
-    count = f"the {len(predicted)} people of test"
-
-    with pytest.raises(PredictionError, match=count):
-        write_submission(path, predicted[1:], matlab_file=matlab_file, force=True)
-    with pytest.raises(mpii_pose.AnnotationError, match=r"other\.mat: .*RELEASE"):
-        write_submission(path, predicted, matlab_file=other)
 
 
 def test_people_of_unreleased_images_are_counted_as_everywhere(

@@ -263,16 +263,12 @@ def test_published_mat_is_read_whatever_it_unpacks_to(path, matlab_bytes, monkey
     assert mpii_pose.read_people(path)
 
 
-@pytest.mark.parametrize("content", [{"annolist": [1, 2]}, {"RELEASE": [1, 2]}])
-def test_mat_without_release_is_refused(path, content):
-    scipy.io.savemat(path, content)
+def test_mat_without_release_or_people_is_refused(path):
+    for content in ({"annolist": [1, 2]}, {"RELEASE": [1, 2]}):
+        scipy.io.savemat(path, content)
+        assert_refused(path, "expected one struct named RELEASE")
 
-    assert_refused(path, "expected one struct named RELEASE")
-
-
-def test_mat_without_people_is_refused(path):
     path.write_bytes(matlab.encode_release([matlab.ReleaseImage(name="1.jpg")]))
-
     assert_refused(path, "no image has a person")
 
 
@@ -282,21 +278,17 @@ def release(matlab_bytes):
 
 
 @pytest.mark.parametrize("name", ["img_train", "single_person", "act"])
-def test_mat_with_an_array_of_the_wrong_size_is_refused(path, release, name):
+def test_mat_with_an_array_of_the_wrong_size_or_kind_is_refused(path, release, name):
     array = release[name][0, 0]
     release[name][0, 0] = array.ravel()[:-1]
     scipy.io.savemat(path, {"RELEASE": release})
-
     assert_refused(path, f"{name} must have one entry for each of the {array.size} ima")
 
-
-def test_mat_with_other_than_numbers_in_img_train_is_refused(path, release):
-    flags = release["img_train"][0, 0].astype(object)
-    flags[0, 0] = np.array([1, 0])
-    release["img_train"][0, 0] = flags
-    scipy.io.savemat(path, {"RELEASE": release})
-
-    assert_refused(path, "numbers in img_train")
+    if name == "img_train":
+        release[name][0, 0] = array.astype(object)
+        release[name][0, 0][0, 0] = np.array([1, 0])
+        scipy.io.savemat(path, {"RELEASE": release})
+        assert_refused(path, "numbers in img_train")
 
 
 def first_flagged(release):

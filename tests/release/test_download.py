@@ -18,7 +18,7 @@ import mpii_pose
 from mpii_pose import tfds_private
 from mpii_pose.release import archives, download, official
 from mpii_pose.shards.layouts import LAYOUTS
-from tests import builds, releases
+from tests import releases
 from tests.servers import Server, serving
 
 ANNOTATIONS = "mpii_human_pose_v1_u12_2"
@@ -73,13 +73,6 @@ def pack(release, folder):
 def assert_whole(release):
     assert list(release.people) == ["train", "validation", "validation_others", "test"]
     assert all((release.image_folder / n).exists() for n in release.image_names)
-
-
-def test_downloads_are_read_and_the_images_extracted(downloads):
-    release = download.obtain_release(downloads)
-
-    assert_whole(release)
-    assert downloads.download_dir / "extracted" in release.image_folder.parents
 
 
 @pytest.mark.parametrize(
@@ -143,9 +136,13 @@ def test_others_files_in_the_shared_folder_are_left(downloads, log, content, nam
     assert str(manual_dir / name) in log.text
 
 
-def test_a_release_in_the_shared_folder_is_taken(downloads, release, monkeypatch):
+def test_a_release_in_the_shared_folder_is_taken_and_its_images_not_extracted(
+    downloads, release, monkeypatch
+):
+    pack(release, release)
     shutil.copytree(release, downloads.download_dir / "manual")
     monkeypatch.setattr(download, "download_release", None)
+    monkeypatch.setattr(archives, "extract", None)
 
     assert_whole(download.obtain_release(downloads))
 
@@ -172,15 +169,6 @@ def test_images_are_extracted_if_some_are_missing(downloads, release, tmp_path, 
         (manual_dir / "images" / name).write_bytes(b"")
 
     assert_whole(download.obtain_release(downloads, manual_dir=manual_dir))
-
-
-def test_images_that_are_all_there_are_not_extracted(
-    downloads, release, tmp_path, monkeypatch
-):
-    pack(release, release)
-    monkeypatch.setattr(archives, "extract", None)
-
-    assert_whole(download.obtain_release(downloads, manual_dir=release))
 
 
 def fail_with(error, downloads, monkeypatch):
@@ -231,15 +219,34 @@ def server(downloads):
 
 
 @pytest.fixture
-def manager(tmp_path):
+def free(monkeypatch):
+    """Sets how many bytes are free on the disk."""
+
+    def set_free(num_bytes):
+        usage = types.SimpleNamespace(free=num_bytes)
+        monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+
+    return set_free
+
+
+def new_manager(tmp_path, **options):
     return tfds.download.DownloadManager(
-        download_dir=tmp_path / "cache", dataset_name="mpii_pose"
+        download_dir=tmp_path / "cache", dataset_name="mpii_pose", **options
     )
 
 
+@pytest.fixture
+def manager(tmp_path):
+    return new_manager(tmp_path)
+
+
+def assert_nearly_all_was_sent_once(server, again=1 << 20):
+    assert sum(server.sent) <= sum(map(len, server.content.values())) + again
+
+
 @pytest.mark.parametrize("by", ["option", "environment"])
-def test_mirror_is_downloaded_from_and_cuts_cost_nothing(
-    server, manager, tmp_path, monkeypatch, by
+def test_mirror_is_downloaded_from_once_and_cuts_cost_nothing(
+    server, manager, tmp_path, monkeypatch, log, free, by
 ):
     size = len(server.content[IMAGES])
     server.cuts = [size // 3, size // 2]
@@ -251,7 +258,8 @@ def test_mirror_is_downloaded_from_and_cuts_cost_nothing(
     release = download.obtain_release(manager, mirror=mirror)
 
     assert_whole(release)
-    assert sum(server.sent) <= sum(map(len, server.content.values())) + (2 << 20)
+    assert tmp_path / "cache" / "extracted" in release.image_folder.parents
+    assert_nearly_all_was_sent_once(server, again=2 << 20)
     left = [p.name for p in (tmp_path / "cache" / "mpii_pose").iterdir()]
     # Files as TFDS names them, each with its note.
     assert sorted(left) == sorted(
@@ -259,26 +267,20 @@ def test_mirror_is_downloaded_from_and_cuts_cost_nothing(
         for name in map(tfds_private.get_dl_fname, official.URLS.values())
         for suffix in ("", ".INFO")
     )
-
-
-def test_what_was_downloaded_is_not_asked_for_again(server, manager, tmp_path):
-    download.obtain_release(manager, mirror=f"{server.url}mpii")
-    again = tfds.download.DownloadManager(
-        download_dir=tmp_path / "cache", dataset_name="mpii_pose"
-    )
-
-    assert_whole(download.obtain_release(again, mirror=f"{server.url}mpii"))
-
-    assert len(server.asked) == 2
+    log.clear()
+    free(1)
+    asked = len(server.asked)
+    assert_whole(download.obtain_release(new_manager(tmp_path), mirror=mirror))
+    assert len(server.asked) == asked
+    assert "on disk" not in log.text
 
 
 def test_checksums_are_registered_and_checked_as_tfds_does(server, tmp_path):
     checksums = tmp_path / "checksums.tsv"
     checksums.touch()
-    options = {"download_dir": tmp_path / "cache", "dataset_name": "mpii_pose"}
     mirror = f"{server.url}mpii"
-    registering = tfds.download.DownloadManager(
-        **options, register_checksums=True, register_checksums_path=checksums
+    registering = new_manager(
+        tmp_path, register_checksums=True, register_checksums_path=checksums
     )
 
     download.obtain_release(registering, mirror=mirror)
@@ -290,7 +292,7 @@ def test_checksums_are_registered_and_checked_as_tfds_does(server, tmp_path):
         assert url.endswith(name)
         assert int(size) == len(content)
         assert sha256 == hashlib.sha256(content).hexdigest()
-    checking = tfds.download.DownloadManager(**options, force_checksums_validation=True)
+    checking = new_manager(tmp_path, force_checksums_validation=True)
     with pytest.raises(ValueError, match="Missing checksums url"):
         download.obtain_release(checking, mirror=mirror)
 
@@ -319,42 +321,9 @@ def test_stopped_download_goes_on_where_it_was(
     assert f"{server.url[:-1]}{IMAGES}: " in str(caught.value)
     assert text in str(caught.value)
 
-    again = tfds.download.DownloadManager(
-        download_dir=tmp_path / "cache", dataset_name="mpii_pose"
-    )
-    assert_whole(download.obtain_release(again, mirror=mirror))
+    assert_whole(download.obtain_release(new_manager(tmp_path), mirror=mirror))
 
-    assert sum(server.sent) <= sum(map(len, server.content.values())) + (1 << 20)
-
-
-@pytest.mark.slow
-def test_ctrl_c_in_a_build_says_so_and_the_same_command_goes_on(
-    server, tmp_path, monkeypatch
-):
-    server.cuts = [len(server.content[IMAGES]) // 2]
-    monkeypatch.setenv("MPII_POSE_MIRROR", f"{server.url}mpii")
-    with monkeypatch.context() as patch:
-        patch.setattr(time, "sleep", interrupt)
-        with pytest.raises(KeyboardInterrupt) as caught:
-            builds.build(tmp_path)
-
-    assert str(caught.value).startswith(
-        "Stopped building mpii_pose; what was written of it is removed. "
-        f"{server.url[:-1]}{IMAGES}: "
-    )
-    builds.build(tmp_path)
-    assert sum(server.sent) <= sum(map(len, server.content.values())) + (1 << 20)
-
-
-@pytest.fixture
-def free(monkeypatch):
-    """Sets how many bytes are free on the disk."""
-
-    def set_free(num_bytes):
-        usage = types.SimpleNamespace(free=num_bytes)
-        monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-
-    return set_free
+    assert_nearly_all_was_sent_once(server)
 
 
 @pytest.mark.parametrize(
@@ -385,18 +354,6 @@ def test_disk_for_all_steps_is_logged_before_the_first_byte(
         assert "Not enough disk space; nothing was downloaded" in text
         assert not server.asked
     assert ("choose other disks with --data_dir, --dow" in text) == bool(lacking)
-
-
-def test_download_and_extraction_that_are_there_need_no_room(
-    server, manager, log, free
-):
-    download.obtain_release(manager, mirror=f"{server.url}mpii")
-    log.clear()
-    free(1)
-
-    download.obtain_release(manager, mirror=f"{server.url}mpii")
-
-    assert "on disk" not in log.text
 
 
 def test_mirror_that_is_no_web_address_is_refused(manager):

@@ -148,26 +148,25 @@ def test_old_bytes_are_gone_before_a_note_of_new_ones_is_there(
     assert part.read_bytes() == server.content
 
 
-@pytest.mark.parametrize("etag", [None, 'W/"weak"'])
-def test_file_without_a_sure_version_is_fetched_from_its_start(
-    server, part, pauses, etag
+@pytest.mark.parametrize(
+    ("change", "cuts"),
+    [
+        ({"etag": None}, CUTS[:1]),
+        ({"etag": 'W/"weak"'}, CUTS[:1]),
+        ({"knows_range": False}, CUTS[:2]),
+    ],
+)
+def test_file_that_cannot_go_on_is_fetched_from_its_start(
+    server, part, pauses, log, change, cuts
 ):
-    server.cuts, server.etag = [CUTS[0]], etag
+    vars(server).update(change, cuts=list(cuts))
 
     fetch(server.url, part)
 
     assert part.read_bytes() == server.content
-    assert server.sent == [CUTS[0], SIZE]
-
-
-def test_server_without_ranges_sends_the_file_from_its_start(server, part, pauses, log):
-    server.cuts, server.knows_range = [CUTS[0], CUTS[1]], False
-
-    fetch(server.url, part)
-
-    assert part.read_bytes() == server.content
-    assert server.sent == [CUTS[0], CUTS[1], SIZE]
-    assert "or sends no parts of files: downloading it anew" in log.text
+    assert server.sent == [*cuts, SIZE]
+    lost = "or sends no parts of files: downloading it anew" in log.text
+    assert lost == ("knows_range" in change)
 
 
 def test_server_that_always_cuts_at_one_place_is_given_up(server, part, pauses):

@@ -13,9 +13,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 
 import mpii_pose
-from mpii_pose.evaluation.multi_person import image_groups
 from mpii_pose.mpii_pose_dataset_builder import PoseConfig
-from mpii_pose.shards.images import ImageFile
 from mpii_pose.shards.layouts import LAYOUTS, PersonCrop, WholeImage, layout_from
 from mpii_pose.tools.main import main
 from mpii_pose.transforms.geometry import apply_affine
@@ -60,15 +58,6 @@ def test_crops_say_of_people_what_frames_do(crops, frames, split):
         assert 250 * frame["scale"] / reduction <= 64 * 1.0001
         assert max(crop["image"].shape[:2]) <= np.ceil(1.8 * 64) + 1
         assert crop["image"].shape[0] <= frame["image"].shape[0]
-
-
-def test_real_people_are_at_the_same_place_in_crops(real_people, real_image_sizes):
-    for person in real_people["train"][::100] + real_people["validation"][::25]:
-        size = real_image_sizes[person.image_name]
-        example = PersonCrop().example(person, ImageFile("none.jpg", 1, size=size))
-        frame = LAYOUTS["person"]().example(person, None)
-
-        assert_same_place(example, frame)
 
 
 @pytest.mark.parametrize("arrays", [False, True])
@@ -227,47 +216,11 @@ def test_images_have_everybody_with_their_splits(images, frames):
         builds.assert_same_examples([person], [expected[key]])
 
 
-def test_images_without_separated_people_are_the_groups_and_can_be_scored(
-    images, frames
-):
-    people = builds.read(frames, "train")
-    separated = [person["separated"] for person in people]
-    groups = image_groups([p["image_name"] for p in people], separated=separated)
-    found = [image["people"] for image in builds.read(images, "train")]
-    found = [people for people in found if not (people["separated"] == 1).any()]
-
-    truth = [people["keypoints"] for people in found]
-    visibility = [people["visibility"] for people in found]
-    labelled = [group[..., np.newaxis] > 0 for group in visibility]
-    scores = mpii_pose.multi_person_ap(
-        [np.where(*pair, np.nan) for pair in zip(labelled, truth, strict=True)],
-        [np.ones(points.shape[:2]) for points in truth],
-        truth,
-        visibility,
-        [people["head_size"] for people in found],
-    )
-
-    expected = [sorted(people[i]["index"] for i in group) for group in groups]
-    assert sorted(sorted(people["index"]) for people in found) == sorted(expected)
-    assert scores.total == pytest.approx(100)
-
-
 def test_layouts_are_found_by_name_and_not_built_unasked():
     unasked = [config.name for config in mpii_pose.Builder.BUILDER_CONFIGS]
 
     assert unasked == ["person", "synthetic"]
     assert mpii_pose.Builder.builder_configs.keys() == {*CONFIGS, "synthetic"}
-
-
-@pytest.mark.slow
-def test_build_without_a_config_builds_what_it_always_has(drawn_release, tmp_path):
-    options = ("--data_dir", str(tmp_path), "--manual_dir", str(drawn_release))
-
-    result = builds.run("tfds", "build", "mpii_pose", *options)
-
-    assert result.returncode == 0, result.stderr
-    built = {path.name for path in (tmp_path / "mpii_pose").iterdir() if path.is_dir()}
-    assert built - {".config"} == {"person", "synthetic"}
 
 
 def test_every_layout_documents_its_features():

@@ -192,17 +192,6 @@ def test_real_annotations_have_the_known_defects(real_people, real_image_sizes):
     assert num_people["suspected_swap"] == 425
 
 
-@pytest.mark.parametrize(
-    ("part", "share"), [("hip", 0.5), ("knee", 0.7), ("elbow", 0.6)]
-)
-def test_most_exchanged_pairs_of_real_people_are_suspect(real_people, part, share):
-    whole = [p for p in real_people["validation"] if p.visibility.all()]
-
-    suspects = [found(suspected_swap, exchanged(p, part)) for p in whole]
-
-    assert np.mean([*map(bool, suspects)]) > share
-
-
 def make_release(people, folder=None, sizes=None):
     return Release(
         source="a <b>file</b>",
@@ -237,13 +226,6 @@ def test_defects_of_all_splits_are_sorted_the_worst_first():
     assert len(defects["coincident"].findings) == 1
     assert defects["outside_crop"].findings[0].split == "validation"
     assert len(defects["suspected_swap"].findings) == 1
-
-
-@pytest.mark.parametrize("people", [{}, {"train": []}])
-def test_nobody_has_no_defects(people):
-    defects = audit.audit_release(make_release(people)).defects
-
-    assert [len(each.findings) for each in defects] == [0] * 5
 
 
 def test_command_prints_counts_and_writes_the_page(drawn_release, tmp_path, capsys):
@@ -308,8 +290,21 @@ def test_page_of_a_sound_person_has_a_legend_and_no_pictures(box, is_named):
 
     assert ("></i>head box</span>" in html) == is_named
     assert "></i>crop</span>" in html
-    assert html.count("None found") == 5
+    assert html.count("None found") == render([]).count("None found") == 5
     assert "<strong>No whole images were found</strong>, so" in html
+
+
+@pytest.mark.parametrize(
+    "person",
+    [
+        without(make_person(head_size=999.0), *KEYPOINTS),
+        moved(SOUND, left_wrist=(1e30, -1e30)),
+        make_person(scale=1e30),
+    ],
+    ids=["no_keypoints", "far", "giant"],
+)
+def test_any_person_can_be_shown(person):
+    assert "<img" in render([person])
 
 
 def test_page_shows_people_with_an_image_first_and_others_without(tmp_path):
@@ -327,19 +322,6 @@ def test_page_shows_people_with_an_image_first_and_others_without(tmp_path):
     pictures = [re.findall(r'src="([^"]*)"', html)[:2] for html in pages_of]
     assert pictures[0][1] == pictures[1][0]
     assert pictures[0][0] != pictures[1][1]
-
-
-@pytest.mark.parametrize(
-    "person",
-    [
-        without(make_person(head_size=999.0), *KEYPOINTS),
-        moved(SOUND, left_wrist=(1e30, -1e30)),
-        make_person(scale=1e30),
-    ],
-    ids=["no_keypoints", "far", "giant"],
-)
-def test_any_person_can_be_shown(person):
-    assert "<img" in render([person])
 
 
 def draw(person, keypoint, tmp_path, *, with_image, sizes, with_crop=False):

@@ -20,7 +20,7 @@ from mpii_pose.shards.images import ImageFile
 from mpii_pose.tools import doctor
 from mpii_pose.tools.doctor import State
 from mpii_pose.tools.main import main
-from tests import builds, releases
+from tests import builds
 
 ANNOTATIONS = "mpii_human_pose_v1_u12_2"
 
@@ -40,25 +40,21 @@ def problems(diagnoses):
         ('numpy>=99; extra == "plot"', "is not supported"),
         ("Python<3.11", "Python 3."),
         ("numpy>=1.26", None),
-        ("tensorflow>=2.16", None),
+        ("in-the-place-of-numpy>=1", None),
         ("Python>=3.11", None),
         ('no-such-package; python_version < "3"', None),
         ('no-such-package; extra == "plot"', None),
     ],
 )
-def test_versions_are_compared_with_the_required_ones(requirement, words):
+def test_versions_are_compared_with_the_required_ones(requirement, words, monkeypatch):
+    packages = {"in_the_place_of_numpy": ["numpy"]}
+    monkeypatch.setattr(importlib.metadata, "packages_distributions", lambda: packages)
+
     diagnoses = list(doctor.check_requirements([requirement]))
 
     assert len(diagnoses) == (words is not None)
     assert all(words in text for text in problems(diagnoses))
     assert len(problems(diagnoses)) == len(diagnoses)
-
-
-def test_a_package_in_the_place_of_another_counts(monkeypatch):
-    packages = {"no_such_package": ["numpy"]}
-    monkeypatch.setattr(importlib.metadata, "packages_distributions", lambda: packages)
-
-    assert list(doctor.check_requirements(["no-such-package>=1"])) == []
 
 
 def test_a_package_that_is_not_installed_is_noted(monkeypatch):
@@ -333,17 +329,6 @@ def cut_matlab_file(copy):
     path.write_bytes(path.read_bytes()[:1000])
 
 
-def json_beside_the_archive(copy):
-    releases.write_cpm(copy / "mpii_annotations.json", mpii_pose.read_people(copy))
-    pack_annotations(copy)
-
-
-def self_linked_image(copy):
-    path = images_with_people(copy)[0]
-    path.unlink()
-    path.symlink_to(path)
-
-
 @pytest.mark.parametrize(
     ("arrange", "words"),
     [
@@ -366,9 +351,7 @@ def self_linked_image(copy):
         (stray_image_beside_the_archive, None),
         (cut_matlab_file, "truncated"),
         (lambda copy: cut(pack_annotations(copy), 3000), official.ANNOTATIONS_ARCHIVE),
-        (json_beside_the_archive, None),
         (lambda copy: copy / ANNOTATIONS, None),
-        (self_linked_image, "Too many levels of symbolic links: '{}/{first}'"),
     ],
 )
 def test_doctor_and_build_agree(copy, tmp_path, arrange, words):

@@ -12,17 +12,6 @@ from mpii_pose.tools.main import main
 from tests import releases
 
 
-def test_coco_files_hold_all_splits_with_image_sizes(drawn_release, tmp_path):
-    code = main(["export", "coco", str(drawn_release), str(tmp_path / "coco")])
-
-    assert code == 0
-    for split, people in mpii_pose.read_people(drawn_release).items():
-        path = tmp_path / "coco" / f"person_keypoints_{split}.json"
-        content = json.loads(path.read_text())
-        assert len(content["annotations"]) == len(people)
-        assert all(image["width"] > 0 for image in content["images"])
-
-
 def test_images_that_cannot_be_read_have_no_size_and_stop_no_command(
     drawn_release, tmp_path, capsys
 ):
@@ -87,9 +76,16 @@ def test_submission_with_problems_is_written_by_force_only(
     assert code == 0
     assert "PROBLEM  The predicted poses do not follow" in printed
 
+    points[next(p.index for p in people if p.separated == 1)] = np.nan
+    code, _, error = export(points)
+    assert (code, "16 keypoints of 1 people are not predicted" in error) == (1, True)
+
     code, _, error = export(points[1:], "--force")
-    assert code == 1
-    assert "people of test" in error
+    assert (code, f"the {len(people)} people of test" in error) == (1, True)
+    scipy.io.savemat(tmp_path / "other.mat", {"RELEASE": np.zeros(3)})
+    paths = map(str, (pred, tmp_path / "other.mat", output))
+    assert main(["export", "submission", *paths]) == 1
+    assert "other.mat: expected one struct named RELEASE" in capsys.readouterr().err
 
 
 def test_submission_needs_the_official_file(drawn_release, tmp_path, capsys):

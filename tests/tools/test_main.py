@@ -44,14 +44,6 @@ def test_no_command_is_an_error(capsys):
     assert "python -m mpii_pose doctor" in capsys.readouterr().err
 
 
-def test_the_path_of_missing_annotations_is_named(tmp_path, capsys):
-    assert main(["audit", str(tmp_path / "none")]) == 1
-
-    error = capsys.readouterr().err
-    assert error.startswith("error: ")
-    assert str(tmp_path / "none") in error
-
-
 @pytest.fixture
 def run(monkeypatch):
     """Runs a command that raises an error."""

@@ -75,22 +75,6 @@ def test_command_prints_the_keypoints_and_draws_them(
     assert (np.asarray(drawn) != photo).any()
 
 
-def test_deep_photos_are_shown_as_they_are(files, tmp_path, capsys):
-    """In 16 bits, as scanners write; black and white of floats are not known."""
-    ramp = np.arange(256, dtype=np.uint16)[np.newaxis].repeat(200, axis=0)
-    deep = PIL.Image.fromarray(ramp * 257)
-    exif = PIL.Image.Exif()
-    exif[PIL.ExifTags.Base.Orientation] = 3
-    deep.save(tmp_path / "deep.png", exif=exif)
-    PIL.Image.fromarray(ramp.astype(np.float32)).save(tmp_path / "float.tif")
-
-    assert main(["predict", files[0], str(tmp_path / "deep.png")]) == 0
-    drawn = np.asarray(PIL.Image.open(tmp_path / "deep_pose.png"))
-    np.testing.assert_array_equal(drawn[0, :, 0], ramp[0, ::-1])
-    assert main(["predict", files[0], str(tmp_path / "float.tif")]) == 1
-    assert "mode F, whose black and white are not known" in capsys.readouterr().err
-
-
 def test_photo_is_turned_upright_and_the_picture_is_written_where_asked(
     photo, files, tmp_path
 ):
@@ -118,12 +102,14 @@ def test_box_that_is_none_is_refused_at_once(box, capsys):
 def test_errors_of_files_and_options_are_one_line(files, tmp_path, capsys):
     (tmp_path / "text.keras").write_text("no model")
     (tmp_path / "text.jpg").write_text("no image")
+    PIL.Image.new("F", (9, 9)).save(tmp_path / "float.tif")
     keras.Sequential([keras.layers.Conv2D(16, 1)]).save(tmp_path / "unbuilt.keras")
     model, image = files
     expected = {
         (str(tmp_path / "text.keras"), image): "text.keras: not a model Keras can load",
         (str(tmp_path / "none.keras"), image): "none.keras: no such model",
         (model, str(tmp_path / "text.jpg")): "text.jpg: not an image Pillow can read",
+        (model, str(tmp_path / "float.tif")): "mode F, whose black and white are not",
         (*files, "--output", "pose.txt"): "pose.txt: cannot be written as a picture",
         (*files, "--box", "5,5,5,9"): "x1 < x2",
         (*files, "--box", "400,10,500,90"): "outside the image, which is 300 px wide",
