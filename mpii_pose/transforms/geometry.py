@@ -164,7 +164,10 @@ def crop_matrix(
     Returns:
         float32 [..., 2, 3], `crop_to_image`.
     """
-    rotation = xp.array(rotation, dtype="float32")
+    # NumPy 1 makes float64 of a float32 number times one of Python's.
+    center, side, rotation = (
+        xp.array(value, dtype="float32") for value in (center, side, rotation)
+    )
     pixel = side / np.min(alignment.spans(image_size))
     cosine, sine = xp.cos(rotation) * pixel, xp.sin(rotation) * pixel
     mirror = xp.where(flip, np.float32(-1), np.float32(1))

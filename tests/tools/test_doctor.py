@@ -324,6 +324,12 @@ def stray_image_beside_the_archive(copy):
     kept.write_bytes(data)
 
 
+def self_linked_image(copy):
+    path = images_with_people(copy)[0]
+    path.unlink()
+    path.symlink_to(path)
+
+
 def cut_matlab_file(copy):
     path = copy / ANNOTATIONS / official.MATLAB_FILE
     path.write_bytes(path.read_bytes()[:1000])
@@ -349,6 +355,7 @@ def cut_matlab_file(copy):
         ),
         (image_lacking_in_the_archive, "is not the original: {first}; fetch https:"),
         (stray_image_beside_the_archive, None),
+        (self_linked_image, "Too many levels of symbolic links: '{}/{first}'"),
         (cut_matlab_file, "truncated"),
         (lambda copy: cut(pack_annotations(copy), 3000), official.ANNOTATIONS_ARCHIVE),
         (lambda copy: copy / ANNOTATIONS, None),
