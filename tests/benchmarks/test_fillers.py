@@ -8,8 +8,6 @@ import sys
 import pytest
 from PIL import Image
 
-from mpii_pose.synthetic.release import MPII_BYTES_PER_PIXEL
-
 BENCHMARKS = pathlib.Path(__file__).parents[2] / "benchmarks"
 
 
@@ -36,25 +34,6 @@ def test_a_filler_is_a_whole_jpeg_of_exactly_the_wanted_size(fillers, num_bytes)
     assert data.endswith(b"\xff\xd9")
     assert image.mode == "RGB"
     assert image.size == (321, 240)
-
-
-@pytest.mark.parametrize("left", [0, 1, 3, 4, 5, 65_536, 65_537, 65_538, 65_541])
-def test_comments_fill_any_gap(fillers, left):
-    bare = len(fillers.noise_jpegs(64, 64)[-1])
-
-    data = fillers.filler_image((64, 64), num_bytes=bare + left, seed=0)
-
-    assert len(data) == bare + left
-    decode(data)
-
-
-def test_pixels_make_up_most_of_a_file_as_heavy_as_mpii(fillers):
-    num_bytes = round(MPII_BYTES_PER_PIXEL * 480 * 640)
-
-    data = fillers.filler_image((480, 640), num_bytes=num_bytes, seed=0)
-
-    comment = len(decode(data).info.get("comment", b""))
-    assert comment < 0.2 * num_bytes
 
 
 def test_fillers_differ_by_seed_and_only_by_seed(fillers):
