@@ -54,7 +54,5 @@ def test_no_file_is_a_symbolic_link():
 
 
 def test_the_packages_checksums_are_those_of_the_repository():
-    checksums = ROOT / "checksums.tsv"
-
     inside = ROOT / "mpii_pose" / "checksums.tsv"
-    assert inside.read_text() == checksums.read_text()
+    assert inside.read_text() == (ROOT / "checksums.tsv").read_text()
