@@ -69,8 +69,8 @@ class Source:
 
     Attributes:
         kind: Their format.
-        files: The file of each split, for HRNet's format; else one file of all splits,
-            under "all". That of the .mat may be in its archive.
+        files: The file of each split, under HRNet's names; else one file of all
+            splits, under "all". That of the .mat may be in its archive.
     """
 
     kind: SourceKind
@@ -97,10 +97,9 @@ class Source:
         """
         if self.kind is SourceKind.HRNET:
             return json_copies.read_hrnet(self.files), {}
-        path = self.files["all"]
         if self.kind is SourceKind.CPM:
-            return json_copies.read_cpm(path)
-        return matlab.read_matlab(path), {}
+            return json_copies.read_cpm(*self.files.values())
+        return matlab.read_matlab(self.files["all"]), {}
 
     def __str__(self) -> str:
         return f"{self.kind.value} ({', '.join(map(str, self.files.values()))})"
@@ -215,6 +214,11 @@ def _sources_in(folder: epath.Path) -> list[Source]:
                 if not sources:  # What is left aside may be as it likes.
                     _check_alike(paths)
         if files:
+            if kind is SourceKind.HRNET and not sources:
+                first = next(iter(files.values()))
+                # Older copies have CPM's records under HRNet's names.
+                if json_copies.is_cpm(json_copies.load_records(first)):
+                    kind = SourceKind.CPM
             sources.append(Source(kind, files))
         elif kind is SourceKind.MATLAB:
             packed = _existing(places, [official.ANNOTATIONS_ARCHIVE])

@@ -94,11 +94,12 @@ def is_hrnet(records: Records) -> bool:
 
 
 def read_cpm(
-    path: epath.PathLike,
+    *paths: epath.PathLike,
 ) -> tuple[split.People, Mapping[str, tuple[int, int]]]:
-    """Reads CPM's file: people by split, and (height, width) by image name."""
+    """Reads CPM's file, or several: people by split, and (height, width) by image."""
     people, sizes = [], {}
-    for i, record in enumerate(load_records(path)):
+    records = [(path, i, r) for path in paths for i, r in enumerate(load_records(path))]
+    for path, i, record in records:
         where = f"{path}: record {i}"
         person = _cpm_person(where, record)
         order = _get_integer(where, record, "annolist_index"), person.person_index

@@ -423,3 +423,16 @@ def test_people_of_a_mat_come_back_when_they_are_written_as_one(
 
     assert {person.separated for person in people} == {0, 1}
     releases.assert_same_people(found, people)
+
+
+def test_records_of_cpm_under_names_of_hrnet_are_read_as_cpm(drawn_release, tmp_path):
+    people = mpii_pose.read_people(drawn_release)
+    for name, file in (("train", "mpii_train.json"), ("validation", "mpii_val.json")):
+        releases.write_cpm(tmp_path / file, {name: people[name]})
+
+    source = find.find(tmp_path).source
+
+    assert source.kind is find.SourceKind.CPM
+    assert {n: len(p) for n, p in source.read()[0].items()} == {
+        name: len(people[name]) for name in ("train", "validation")
+    }
