@@ -11,7 +11,6 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 
 def argument(name):
-    """Returns an argument of setup.py's call."""
     (value,) = (
         ast.literal_eval(node.value)
         for node in ast.walk(ast.parse((ROOT / "setup.py").read_text()))
@@ -47,10 +46,9 @@ def test_old_tensorflow_gets_a_tensorflow_metadata_that_it_can_read(required):
     assert "1.21.0" not in required["tensorflow-metadata"]
 
 
-def test_no_file_is_a_symbolic_link():
-    """A zip of the repository, and a clone on Windows, have a text in its place."""
-    assert not [p for p in ROOT.glob("*") if p.is_symlink()]
-    assert not [p for p in (ROOT / "mpii_pose").rglob("*") if p.is_symlink()]
+def test_no_file_is_a_symbolic_link_which_is_a_text_in_zips_and_on_windows():
+    files = [*ROOT.glob("*"), *(ROOT / "mpii_pose").rglob("*")]
+    assert not [path for path in files if path.is_symlink()]
 
 
 def test_the_packages_checksums_are_those_of_the_repository():
