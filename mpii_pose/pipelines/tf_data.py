@@ -188,22 +188,18 @@ def _of_known_length(examples: tf.data.Dataset, length: int) -> tf.data.Dataset:
     tf.data can assert a length too, in words that name no way out.
     """
 
-    def counted(count: tf.Tensor, element: Any) -> Any:
-        _, is_end = element
-        tf.debugging.Assert(~is_end | (count == length), [_TOO_FEW])
-        return count + 1, element
+    def too_few(number: tf.Tensor) -> tf.data.Dataset:
+        tf.debugging.Assert(number < 0, [_TOO_FEW])  # Read only in place of an example.
+        return tf.data.Dataset.from_tensors(empty)
 
     empty = tf.nest.map_structure(
         lambda spec: tf.zeros([side or 0 for side in spec.shape], spec.dtype),
         examples.element_spec,
     )
     # A data set inside of a function comes whole to each worker.
-    end = tf.data.Dataset.random(seed=0).take(1)
-    end = end.flat_map(lambda _: tf.data.Dataset.from_tensors((empty, True)))
-    marked = examples.map(lambda example: (example, False)).concatenate(end)
-    marked = marked.scan(tf.constant(0, tf.int64), counted)
-    unmarked = marked.filter(lambda _, is_end: ~is_end).map(lambda example, _: example)
-    return unmarked.apply(tf.data.experimental.assert_cardinality(length))
+    end = tf.data.Dataset.random(seed=0).take(1).flat_map(too_few)
+    asserted = tf.data.experimental.assert_cardinality(length)
+    return examples.concatenate(end).take(length).apply(asserted)
 
 
 def _random_seed() -> int:
