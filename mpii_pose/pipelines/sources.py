@@ -212,11 +212,15 @@ def _command(
     """Returns the command that builds a dataset in a folder."""
     words = ["tfds", "build", builder.name, "--imports", "mpii_pose"]
     words += ["--config", builder.builder_config.name]
+    source = "it downloads MPII, or add --manual_dir with your copy"
+    if importlib.util.find_spec("tensorflow") is None:  # The command tfds needs it.
+        words = ["python", "-m", "mpii_pose", "build", builder.builder_config.name]
+        source = "with your copy of MPII behind it, or --download"
     words += ["--file_format", file_format] if file_format else []
     command = shlex.join([*words, "--data_dir", os.fspath(folder)])
     if getattr(builder.builder_config, "num_people", None):
         return command
-    return f"{command} (it downloads MPII, or add --manual_dir with your copy)"
+    return f"{command} ({source})"
 
 
 def _check_is_built(builder: tfds.core.DatasetBuilder) -> None:

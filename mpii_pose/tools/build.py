@@ -14,6 +14,7 @@ only for tfrecord. `tfds build` has more options.
 """
 
 import argparse
+import importlib
 import importlib.util
 import pathlib
 import shlex
@@ -25,7 +26,12 @@ from mpii_pose.tools import doctor
 
 SYNTHETIC = "synthetic"
 CONFIGS = (*official.DATASET_BYTES, SYNTHETIC)
-FORMATS = ("tfrecord", "array_record", "parquet")
+# Of files -> the package that writes them.
+FORMATS = {
+    "tfrecord": "tensorflow",
+    "array_record": "array_record",
+    "parquet": "pyarrow",
+}
 
 
 def add_parser(commands: Any) -> None:
@@ -40,7 +46,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--download", action="store_true", help=text)
     parser.add_path("--data_dir", "DIR", "where to build (default: TFDS's folder)")
     text = "tfrecord (the default, where TensorFlow is), array_record or parquet"
-    options = {"choices": FORMATS, "metavar": "FORMAT"}
+    options = {"choices": [*FORMATS], "metavar": "FORMAT"}
     parser.add_argument("--file_format", help=text, **options)
     text = "build again what is there"
     parser.add_argument("--overwrite", action="store_true", help=text)
@@ -59,7 +65,8 @@ def run(args: argparse.Namespace) -> int:
     if is_built:
         file_format = builder.info.file_format.value
     else:
-        file_format = FORMATS[importlib.util.find_spec("tensorflow") is None]
+        has_tensorflow = importlib.util.find_spec("tensorflow")
+        file_format = "tfrecord" if has_tensorflow else "array_record"
     wanted = args.file_format or file_format
     if is_built and wanted != file_format:
         raise MpiiPoseError(
@@ -68,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
             f"{shlex.quote(str(builder.data_path))}"
         )
     if args.overwrite or not is_built:
+        _check_package(wanted)
         builder = Builder(**options, file_format=wanted)
         _build(builder, args)
         print(f"Built: {builder.data_path}")
@@ -101,9 +109,13 @@ def _build(builder: Any, args: argparse.Namespace) -> None:
     )
     if args.overwrite:
         config.download_mode = tfds.download.GenerateMode.REUSE_CACHE_IF_EXISTS
+    builder.download_and_prepare(download_config=config)
+
+
+def _check_package(file_format: str) -> None:
+    """Raises an error if files of the format cannot be written here."""
     try:
-        builder.download_and_prepare(download_config=config)
+        importlib.import_module(FORMATS[file_format])
     except ModuleNotFoundError as error:
         advice = f"install it, or choose another --file_format: {', '.join(FORMATS)}"
-        file_format = builder.info.file_format.value
         raise MpiiPoseError(f"{file_format} needs {error.name}: {advice}") from error

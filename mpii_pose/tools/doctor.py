@@ -20,6 +20,7 @@ import enum
 import functools
 import importlib
 import importlib.metadata
+import importlib.util
 import itertools
 import os
 import pathlib
@@ -64,6 +65,13 @@ class Diagnosis(NamedTuple):
     def __str__(self) -> str:
         return f"{self.state.value:8} {self.text}".replace("\n", "\n" + 9 * " ")
 
+
+# Packages that `requirements-arrays.txt` leaves out, and what needs them.
+NOT_FOR_ARRAYS = {
+    "tensorflow": "input_pipeline, Keras, tfrecord files and the command tfds",
+    "apache-beam": "the command tfds and builds on Beam",
+    "mlcroissant": "the command tfds and export croissant",
+}
 
 fine = functools.partial(Diagnosis, State.FINE)
 note = functools.partial(Diagnosis, State.NOTE)
@@ -119,7 +127,9 @@ def check_environment(
         requirements = metadata.get_all("Requires-Dist") or []
         yield from check_requirements([supported, *requirements])
     # A broken installation of them shows only when they are imported.
-    yield from map(check_import, ("tensorflow", "tensorflow_datasets"))
+    if importlib.util.find_spec("tensorflow"):
+        yield check_import("tensorflow")
+    yield check_import("tensorflow_datasets")
     data_dir = data_dir or os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
     data_dir = pathlib.Path(data_dir).expanduser()
     yield check_disk(data_dir, release)
@@ -127,7 +137,7 @@ def check_environment(
 
 
 def check_requirements(requirements: Iterable[str]) -> Iterator[Diagnosis]:
-    """Compares installed versions with the required ones; yields the problems.
+    """Compares installed versions with the required ones; yields what differs.
 
     Args:
         requirements: As in a package's metadata, such as "numpy>=1.26". Packages of
@@ -139,7 +149,10 @@ def check_requirements(requirements: Iterable[str]) -> Iterator[Diagnosis]:
         is_extra = "extra ==" in str(requirement.marker)
         if requirement.marker and not is_extra and not requirement.marker.evaluate():
             continue
-        if version is None and not is_extra:
+        if version is None and name in NOT_FOR_ARRAYS:
+            text = f"{name} is not installed; for {NOT_FOR_ARRAYS[name]}"
+            yield note(f"{text}: pip install '{wanted}'")
+        elif version is None and not is_extra:
             yield problem(f"{name} is not installed: pip install '{wanted}'")
         elif version and not requirement.specifier.contains(version, prereleases=True):
             yield problem(

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from mpii_pose.checks import MpiiPoseError
+from mpii_pose.checks import MpiiPoseError, not_installed
 from mpii_pose.files import user_path
 from mpii_pose.tools import audit, build, doctor, evaluate, export, predict
 
@@ -79,6 +79,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # By `| head`: let Python write the rest nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141  # As a shell's after the signal 13.
+    except ModuleNotFoundError as error:
+        missing = not_installed("this command", error)
+        if missing is error:
+            raise
+        print(f"error: {missing}", file=sys.stderr)
+        return 1
     except (OSError, MpiiPoseError) as error:
         text = str(error)
         if isinstance(error, OSError) and error.filename:

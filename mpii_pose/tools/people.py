@@ -9,7 +9,7 @@ import numpy as np
 import PIL.Image
 from etils import epath
 
-from mpii_pose.checks import MpiiPoseError
+from mpii_pose.checks import MpiiPoseError, not_installed
 from mpii_pose.files import user_path
 from mpii_pose.person import UNKNOWN, PersonAnnotation
 from mpii_pose.release.release import Release, read_image_sizes, read_sized_people
@@ -95,9 +95,11 @@ def read_examples(builder: Any, split: str) -> Iterator[Mapping[str, Any]]:
     options = {"split": split, "decoders": {"image": tfds.decode.SkipDecoding()}}
     count, expected = 0, builder.info.splits[split].num_examples
     try:
-        if builder.info.file_format.value == "array_record":  # Needs no TensorFlow.
+        if builder.info.file_format.value != "tfrecord":  # Needs no TensorFlow.
             examples = builder.as_data_source(**options)
         else:
+            import tensorflow  # noqa: F401  TFDS's error takes nine lines.
+
             config = tfds.ReadConfig(try_autocache=False, interleave_cycle_length=1)
             dataset = builder.as_dataset(read_config=config, **options)
             examples = dataset.as_numpy_iterator()
@@ -106,6 +108,8 @@ def read_examples(builder: Any, split: str) -> Iterator[Mapping[str, Any]]:
             count += 1
         if count != expected:
             raise EOFError("no more records")
+    except ModuleNotFoundError as error:
+        raise OSError(str(not_installed(str(builder.data_dir), error))) from error
     except Exception as error:  # Each file format has errors of its own.
         where = f"Split {split} of {builder.data_dir}"
         after = f"after {count:,} of {expected:,}"

@@ -94,21 +94,3 @@ def test_an_unknown_config_is_answered_with_the_known_ones(capsys):
 
     error = capsys.readouterr().err
     assert all(repr(name) in error for name in mpii_pose.Builder.builder_configs)
-
-
-def test_neither_beam_nor_tensorflow_is_needed(drawn_release, tmp_path):
-    for name in ("tensorflow", "apache_beam"):
-        text = f"raise ModuleNotFoundError('No module named {name}', name='{name}')"
-        (tmp_path / f"{name}.py").write_text(text)
-    words = "python", "-m", "mpii_pose", "build", "person", str(drawn_release)
-    path = f"{tmp_path}:{builds.ROOT}"
-
-    for file_format in ("array_record", "tfrecord"):
-        data_dir = str(tmp_path / file_format)
-        options = "--data_dir", data_dir, "--file_format", file_format
-        process = builds.run(*words, *options, PYTHONPATH=path)
-
-        built = "train: 34 examples" in process.stdout
-        assert built == (file_format == "array_record"), process.stderr
-        assert "Traceback" not in process.stderr
-    assert "error: tfrecord needs tensorflow: install it, or ch" in process.stderr
