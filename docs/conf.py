@@ -42,7 +42,11 @@ pygments_dark_style = "monokai"
 # Single backquotes, as in Markdown.
 default_role = "code"
 add_module_names = False
-autodoc_default_options = {"members": True, "member-order": "bysource"}
+autodoc_default_options = {
+    "members": True,
+    "member-order": "bysource",
+    "special-members": "__call__",
+}
 autodoc_class_signature = "mixed"
 autodoc_typehints_format = "short"
 python_maximum_signature_line_length = 80
@@ -51,6 +55,7 @@ SHORT_TYPES = {
     re.escape(stringify_annotation(npt.ArrayLike, "smart")): "ArrayLike",
     r"~numpy\.ndarray(\[tuple\[[^]]*\], ~numpy\.dtype\[[^]]*\]\])?": "np.ndarray",
     r"~tensorflow\.[\w.]*\.DatasetV2": "tf.data.Dataset",
+    r"~tensorflow\.[\w.]*\.Tensor": "tf.Tensor",
     r"~PIL\.Image\.Image": "PIL.Image.Image",
     "<factory>": "{}",
 }
