@@ -171,7 +171,7 @@ def test_what_needs_tensorflow_names_the_package_in_one_line(drawn_release, tmp_
         "error: tfrecord needs tensorflow: install it, or choose another --file_format",
         "error: this command needs mlcroissant, which is not installed: pip install ",
         f"mpii_pose/person is not built in {tmp_path} (built there: nothing). Build "
-        f"it: {build} {tmp_path} (with your copy of MPII behind it, or --download)",
+        f"it: {build} {tmp_path} (with your copy of MPII after person, or --download)",
     )
     for line, start in zip(found, expected, strict=True):
         assert line.startswith(start), line

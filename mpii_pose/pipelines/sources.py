@@ -215,7 +215,7 @@ def _command(
     source = "it downloads MPII, or add --manual_dir with your copy"
     if importlib.util.find_spec("tensorflow") is None:  # The command tfds needs it.
         words = ["python", "-m", "mpii_pose", "build", builder.builder_config.name]
-        source = "with your copy of MPII behind it, or --download"
+        source = f"with your copy of MPII after {words[-1]}, or --download"
     words += ["--file_format", file_format] if file_format else []
     command = shlex.join([*words, "--data_dir", os.fspath(folder)])
     if getattr(builder.builder_config, "num_people", None):
