@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -92,16 +93,20 @@ def read_examples(builder: Any, split: str) -> Iterator[Mapping[str, Any]]:
     """
     import tensorflow_datasets as tfds
 
-    options = {"split": split, "decoders": {"image": tfds.decode.SkipDecoding()}}
+    decoders = {"image": tfds.decode.SkipDecoding()}
     count, expected = 0, builder.info.splits[split].num_examples
     try:
         if builder.info.file_format.value != "tfrecord":  # Needs no TensorFlow.
-            examples = builder.as_data_source(**options)
+            # Shard by shard, as TFDS loads all Parquet files of a split at once.
+            num_shards = builder.info.splits[split].num_shards
+            shards = (f"{split}[{k}shard]" for k in range(num_shards))
+            sources = (builder.as_data_source(s, decoders=decoders) for s in shards)
+            examples = itertools.chain.from_iterable(sources)
         else:
             import tensorflow  # noqa: F401  TFDS's error takes nine lines.
 
             config = tfds.ReadConfig(try_autocache=False, interleave_cycle_length=1)
-            dataset = builder.as_dataset(read_config=config, **options)
+            dataset = builder.as_dataset(split, read_config=config, decoders=decoders)
             examples = dataset.as_numpy_iterator()
         for example in examples:
             yield example
