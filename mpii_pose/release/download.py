@@ -217,7 +217,8 @@ def download_release(
             f"If others have the two archives on the web: {MIRROR}=https://..."
         ) from error
     images = paths[official.IMAGES_ARCHIVE]
-    _check_identity(images, "MD5", official.md5(images), official.IMAGES_MD5)
+    with progress.step(f"Comparing {official.IMAGES_ARCHIVE} with the published MD5"):
+        _check_identity(images, "MD5", official.md5(images), official.IMAGES_MD5)
     source = find.in_archive(paths[official.ANNOTATIONS_ARCHIVE])
     (file,) = source.files.values()
     blob = official.git_blob_id(file.read_bytes())
@@ -286,7 +287,8 @@ class _Downloader:
         finally:
             with contextlib.suppress(OSError):
                 folder.rmdir()  # If nothing came into it.
-        return tfds_private.downloaded(epath.Path(folder / name))
+        with progress.step(f"Checking {name}"):
+            return tfds_private.downloaded(epath.Path(folder / name))
 
 
 def fetch(url: str, part: epath.PathLike, *, verify: bool = True) -> None:
@@ -383,7 +385,7 @@ def _append(
     chunks: Iterable[bytes], part: pathlib.Path, have: int, size: int | None
 ) -> None:
     """Appends chunks to a part, which has `have` of `size` bytes, under a bar."""
-    options = {"total": size, "initial": have, "desc": part.name[:30]}
+    options: dict[str, Any] = {"total": size, "initial": have, "desc": part.name[:30]}
     with (
         progress.bar(**options, unit="B", unit_scale=True) as bar,
         part.open("ab", buffering=0) as file,
