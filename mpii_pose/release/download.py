@@ -24,6 +24,7 @@ from absl import logging
 from etils import epath, epy
 
 from mpii_pose import workplace
+from mpii_pose.checks import MpiiPoseError
 from mpii_pose.person import AnnotationError
 from mpii_pose.release import archives, find, official
 from mpii_pose.release.release import Release, read_release
@@ -39,7 +40,7 @@ OURS: Final = "mpii_pose"
 MIRROR: Final = "MPII_POSE_MIRROR"
 
 # Pauses of 0, 2, 4, 8, ... up to 120 s, while no byte arrives; 8 minutes together. A
-# server that never answered is given up after 6 s.
+# server that never answered is given up after 6 s, and an unknown name at once.
 _PATIENCE: Final = 10
 _FIRST_PATIENCE: Final = 3
 _LONGEST_PAUSE_S: Final = 120
@@ -164,7 +165,8 @@ def obtain_release(
         FileNotFoundError: There is no release in `manual_dir`.
         ConnectionError: The release cannot be downloaded.
         OSError: There is no room for the archives and the images in them.
-        ValueError: A downloaded file is not the published one.
+        MpiiPoseError: A downloaded file is not the published one, or the mirror's
+            address is none.
     """
     found = find.find(manual_dir) if manual_dir else _find_in_default(dl_manager)
     if found is None:
@@ -196,9 +198,9 @@ def download_release(
     """Downloads the two archives and compares them with what is published."""
     mirror = mirror or os.environ.get(MIRROR)
     if mirror and not mirror.startswith(("http://", "https://")):
-        raise ValueError(
-            f"A mirror is the http address of a folder, not {mirror!r}; name a folder "
-            "on a disk with --manual_dir"
+        raise MpiiPoseError(
+            f"{MIRROR} must be the http address of a folder, not {mirror!r}; name a "
+            "folder on a disk with --manual_dir, or to python -m mpii_pose build"
         )
     download_dir = epath.Path(dl_manager.download_dir)
     if "://" not in os.fspath(download_dir):  # Of `gs://`, TFDS takes care.
@@ -228,7 +230,7 @@ def download_release(
 
 def _check_identity(path: Any, kind: str, found: str, expected: str) -> None:
     if found != expected:
-        raise ValueError(
+        raise MpiiPoseError(
             f"{path}: expected {kind} {expected}, found {found}; the download is "
             f"damaged, or a mirror ({MIRROR}) has another file: remove it and try again"
         )
@@ -304,7 +306,8 @@ def fetch(url: str, part: epath.PathLike, *, verify: bool = True) -> None:
         ConnectionError: The file cannot be had; the message has why and what is kept.
     """
     part = pathlib.Path(part)
-    best, failures = bytes_in(part), 0
+    start = best = bytes_in(part)
+    failures = 0
     with requests.Session() as session:
         while True:
             try:
@@ -318,6 +321,9 @@ def fetch(url: str, part: epath.PathLike, *, verify: bool = True) -> None:
                 if have > best:
                     best, failures = have, 1
                 patience = _FIRST_PATIENCE if busy is None and not best else _PATIENCE
+                is_unknown = isinstance(reason, urllib3.exceptions.NameResolutionError)
+                if is_unknown and best == start:  # Mistyped, or this host is offline.
+                    patience = 0
                 if failures > patience:
                     raise ConnectionError(f"{url}: {reason}. {_kept(part)}") from error
             pause = 2.0 ** (failures - 1) if failures > 1 else 0

@@ -77,7 +77,7 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
         download_config: tfds.download.DownloadConfig,
     ) -> Sequence[tfds.core.SplitInfo]:
         if download_config.nondeterministic_order:
-            raise ValueError(
+            raise MpiiPoseError(
                 f"{self.name} is always built in the same order, which costs nothing: "
                 "leave --nondeterministic_order out"
             )

@@ -126,6 +126,19 @@ def test_errors_of_files_and_options_are_one_line(files, tmp_path, capsys):
         assert message in error
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["none.keras", "photo.png"], ["model.keras", "photo.png", "--box=5,5,5,9"]],
+)
+def test_keras_is_not_loaded_for_what_cannot_be_predicted(
+    arguments, files, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(predict, "_load_model", lambda path: pytest.fail("loaded"))
+
+    assert main(["predict", *arguments]) == 1
+
+
 def coordinates(images):
     flat = keras.layers.GlobalAveragePooling2D()(images)
     return keras.layers.Dense(32)(flat)
