@@ -14,6 +14,7 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
@@ -321,8 +322,9 @@ def fetch(url: str, part: epath.PathLike, *, verify: bool = True) -> None:
                 if have > best:
                     best, failures = have, 1
                 patience = _FIRST_PATIENCE if busy is None and not best else _PATIENCE
-                is_unknown = isinstance(reason, urllib3.exceptions.NameResolutionError)
-                if is_unknown and best == start:  # Mistyped, or this host is offline.
+                origin = getattr(reason, "__context__", None)
+                # A host without an address is mistyped, or this one is offline.
+                if isinstance(origin, socket.gaierror) and best == start:
                     patience = 0
                 if failures > patience:
                     raise ConnectionError(f"{url}: {reason}. {_kept(part)}") from error
