@@ -16,13 +16,11 @@ only for tfrecord. `tfds build` has more options.
 import argparse
 import importlib
 import importlib.util
-import pathlib
 import shlex
 from typing import Any
 
 from mpii_pose.checks import MpiiPoseError
 from mpii_pose.release import official
-from mpii_pose.tools import doctor
 
 SYNTHETIC = "synthetic"
 CONFIGS = (*official.DATASET_BYTES, SYNTHETIC)
@@ -102,8 +100,6 @@ def _build(builder: Any, args: argparse.Namespace) -> None:
             f"mpii_pose build {args.config} RELEASE\nor let it be downloaded, 12.9 GB, "
             f"with --download. {SYNTHETIC} needs no copy."
         )
-    if args.download and not args.release:
-        print(doctor.check_disk(pathlib.Path(builder.data_dir_root)).text)
     config = tfds.download.DownloadConfig(
         manual_dir=args.release, max_examples_per_split=count
     )

@@ -45,7 +45,7 @@ from mpii_pose.shards.images import (
     check_pixels,
     find_image_files,
 )
-from mpii_pose.tools.people import INFO_FILE, open_dataset, read_examples
+from mpii_pose.tools.people import find_datasets, open_dataset, read_examples
 
 
 class State(enum.Enum):
@@ -247,27 +247,6 @@ def check_path(path: epath.PathLike) -> Iterator[Diagnosis]:
         yield problem(f"{path} was not read, as import tensorflow_datasets fails")
     else:
         yield from itertools.chain.from_iterable(map(check_dataset, datasets))
-
-
-def find_datasets(path: epath.PathLike) -> list[epath.Path]:
-    """Returns the folders of datasets: the path itself, or those below it.
-
-    Args:
-        path: The folder of a dataset, such as "mpii_pose/person/1.0.0", of its
-            versions, of its configs, or of all that TFDS keeps.
-    """
-    path = epath.Path(path).expanduser()
-    if any((path / name).exists() for name in (INFO_FILE, "features.json")):
-        return [path]
-    below = ["*", "*/*"]
-    if (
-        path / download.OURS
-    ).is_dir():  # Of a folder named so too, others' are left out.
-        below = [f"{download.OURS}/*/*"]
-    files = {file for place in below for file in path.glob(f"{place}/{INFO_FILE}")}
-    return sorted(
-        file.parent for file in files if file.parts[-4:-3] == (download.OURS,)
-    )
 
 
 def data_dir_of(path: epath.PathLike | None) -> epath.Path | None:

@@ -65,8 +65,7 @@ def test_nothing_is_downloaded_unasked(run, monkeypatch):
         assert "--download" in errors[1]
     asked.assert_not_called()
 
-    code, lines, errors = run("--download", release=None)
-    assert lines[0].startswith("MPII on disk: downloading the archives 12.9 GB")
+    code, _, errors = run("--download", release=None)
     assert (code, errors[-1]) == (1, "error: no network")
 
 
@@ -82,7 +81,7 @@ def test_errors_take_a_few_lines(options, words, run):
 
     assert code == 1
     assert words in errors[0]
-    assert len(errors) < 12
+    assert len(errors) == 1
     assert run("--max_examples_per_split", "0")[2] == [
         "error: --max_examples_per_split must be 1 or more, got 0"
     ]
