@@ -126,6 +126,13 @@ class _OnTorch:
     def minimum(self, array: Any, high: Any) -> Any:
         return self._torch.clamp(array, max=high)
 
+    def matmul(self, left: Any, right: Any) -> Any:
+        # In mixed precision, keypoints would be some tenths of a pixel off.
+        amp, kind = self._torch.amp, self._device.type
+        kind = kind if amp.is_autocast_available(kind) else "cpu"
+        with amp.autocast(kind, enabled=False):
+            return self._torch.matmul(left, right)
+
     def equal(self, array: Any, other: Any) -> Any:
         return self._torch.eq(array, other)
 

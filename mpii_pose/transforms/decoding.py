@@ -10,7 +10,7 @@ The highest cell of a map is the coarse position, which `method` refines:
   ("Distribution-Aware Coordinate Representation", Zhang et al., arXiv 1910.06278).
 
 Keypoints are (x, y) in pixels of the crop; `crop_to_frame` moves them to the full
-image. Heatmaps may be arrays of any library in `arrays`.
+image. Heatmaps may be arrays of any library in `arrays`, on any device; gradients pass.
 """
 
 import dataclasses
