@@ -155,14 +155,15 @@ def test_arrays_beside_tensors_become_tensors():
     torch = pytest.importorskip("torch")
     matrix = np.broadcast_to(MATRIX[0], MATRIX.shape)[::-1]  # Read-only, and strided.
     expected = geometry.apply_affine(matrix, KEYPOINTS)
-    parameter = torch.nn.Parameter(torch.tensor(KEYPOINTS))  # Of a derived class.
+    derived = type("Points", (torch.Tensor,), {})  # As torchvision has them.
+    points = torch.tensor(KEYPOINTS).as_subclass(derived)
 
     of_tensorflow = geometry.apply_affine(matrix, tf.constant(KEYPOINTS))
-    of_torch = geometry.apply_affine(matrix, parameter)
+    of_torch = geometry.apply_affine(matrix, points)
 
     assert tf.is_tensor(of_tensorflow)
     assert isinstance(of_torch, torch.Tensor)
-    for found in (of_tensorflow, of_torch.detach()):
+    for found in (of_tensorflow, of_torch):
         np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
