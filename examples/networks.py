@@ -3,7 +3,8 @@
 A network takes images float [-1, 1] [B, H, W, 3] and returns heatmaps
 [B, H / 4, W / 4, 16]. Each heatmap is a probability distribution over its cells: the
 network says where one keypoint is, and cannot say that it is nowhere. With `bins`, it
-returns SimCC's logits of x and of y instead, [B, 16, bins] each. Networks and loss run on any backend of Keras: a network is a `torch.nn.Module` on PyTorch's, and a pure
+returns SimCC's logits of x and of y instead, [B, 16, bins] each. Networks and loss run
+on any backend of Keras: a network is a `torch.nn.Module` on PyTorch's, and a pure
 function on JAX's.
 """
 
@@ -17,6 +18,9 @@ from mpii_pose.skeleton import NUM_KEYPOINTS
 # The networks of `keras.applications` that take images in [-1, 1] and halve them five
 # times.
 BACKBONES = ("MobileNet", "MobileNetV2", "ResNet50V2", "ResNet101V2", "ResNet152V2")
+
+# Of `mpii_pose.SimCCLoss`, which multiplies logits by it.
+LOSS_BETA = 10.0
 
 
 def unet(
@@ -109,9 +113,25 @@ def _head(x: keras.KerasTensor, bins: tuple[int, int] | None) -> Any:
     """Returns heatmaps, or with bins of y and x the logits of x and of y."""
     x = layers.Conv2D(NUM_KEYPOINTS, 1)(x)
     # In float32 also under mixed precision: a cell's share of a map may be 1e-6.
+    maps = layers.Softmax(axis=(1, 2), dtype="float32", name="heatmaps")(x)
     if bins is None:
-        return layers.Softmax(axis=(1, 2), dtype="float32", name="heatmaps")(x)
-    x = layers.Permute((3, 1, 2))(x)
-    x = layers.Reshape((NUM_KEYPOINTS, x.shape[2] * x.shape[3]))(x)
-    axes = zip(("simcc_x", "simcc_y"), reversed(bins), strict=True)
-    return [layers.Dense(n, dtype="float32", name=name)(x) for name, n in axes]
+        return maps
+    return [_simcc(maps, 1, bins[1], "simcc_x"), _simcc(maps, 2, bins[0], "simcc_y")]
+
+
+def _simcc(
+    maps: keras.KerasTensor, axis: int, bins: int, name: str
+) -> keras.KerasTensor:
+    """Returns logits of x or y: of maps' sums along an axis, interpolated to the bins.
+
+    SimCC's own head is a dense layer from all cells to the bins. It does without maps,
+    and needs many more steps until it finds anything.
+    """
+    sums = ops.sum(maps, axis=axis, keepdims=True)
+    logits = ops.log(sums + keras.backend.epsilon()) / LOSS_BETA
+    finer = tuple(bins // n if n > 1 else 1 for n in sums.shape[1:3])
+    logits = layers.UpSampling2D(finer, interpolation="bilinear", dtype="float32")(
+        logits
+    )
+    logits = layers.Reshape((bins, NUM_KEYPOINTS), dtype="float32")(logits)
+    return layers.Permute((2, 1), dtype="float32", name=name)(logits)

@@ -106,10 +106,11 @@ class SimCCLoss(_KeypointLoss):
 
     Keras applies it to both outputs of a model, logits of x and of y, and adds the two
     up: `model.compile("adam", SimCCLoss())` takes the batches of
-    `PoseTransform(targets="simcc").supervised`. The sum then equals that of RTMPose's
-    `KLDiscretLoss(beta=10, label_softmax=True)`, divided by the batch size: the mean
-    over bins of the Kullback-Leibler divergence between softmax(beta x target) and
-    softmax(beta x logits). Keypoints of weight 0 add nothing, even if they are NaN.
+    `PoseTransform(targets="simcc").supervised`. (Arrays in place of batches need the
+    weights once for each output, `sample_weight=[weights, weights]`.) The sum then
+    equals RTMPose's `KLDiscretLoss(beta=10, label_softmax=True)` over the batch size:
+    the mean over bins of the Kullback-Leibler divergence between softmax(beta x target)
+    and softmax(beta x logits). Keypoints of weight 0 add nothing, even if they are NaN.
 
     Args:
         beta: Inverse temperature of both distributions.

@@ -22,7 +22,7 @@ def encode_simcc(
 ) -> tuple[Any, Any, Any]:
     """Makes the distributions of x and y that a network is trained towards.
 
-    Both are Gaussians of peak 1, or of sum 1 with `simcc_normalize`, that run out over
+    Both are Gaussians of peak 1, or of area 1 with `simcc_normalize`, that run out over
     all bins. "unbiased" puts them at the exact position. "msra" rounds it to a bin;
     with alignment "legacy", where bin = pixel x ratio, that equals MMPose's
     `SimCCLabel`. A keypoint that is missing, or further than 3 sigma and a bin outside

@@ -42,7 +42,7 @@ class CropSpec:
             see `encode_heatmaps`.
         simcc_ratio: Bins per pixel of SimCC's distributions, see `encode_simcc`.
         simcc_sigma: Standard deviation of their Gaussians in bins.
-        simcc_normalize: Whether the Gaussians have sum 1, instead of peak 1.
+        simcc_normalize: Whether the Gaussians have area 1, instead of peak 1.
 
     Raises:
         ValueError: A field is not valid; the message names it.

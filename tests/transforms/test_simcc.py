@@ -150,7 +150,11 @@ def test_distribution_without_a_peak_has_no_keypoint(axis, fill):
 @pytest.mark.parametrize(
     ("x", "y", "message"),
     [
-        ((16, 512), (16, 384), r"^x must have shape \[..., 16, 384\], simcc_ratio 2 ti"),
+        (
+            (16, 512),
+            (16, 384),
+            r"^x must have shape \[..., 16, 384\], simcc_ratio 2 ti",
+        ),
         ((2, 16, 384), (2, 16, 511), r"height of image_size \(256, 192\), got \(2, 16"),
         ((16, 384), (17, 512), r"^y must have .* got \(17, 512\); the order is x, y"),
         ((384,), (512,), r"^x must have shape .* got \(384,\)"),
