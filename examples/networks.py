@@ -1,9 +1,10 @@
-"""Networks from crops to heatmaps, and a loss that teaches them in few steps.
+"""Networks from crops to keypoints, and a loss that teaches them in few steps.
 
 A network takes images float [-1, 1] [B, H, W, 3] and returns heatmaps
 [B, H / 4, W / 4, 16]. Each heatmap is a probability distribution over its cells: the
-network says where one keypoint is, and cannot say that it is nowhere. Networks and loss
-run on any backend of Keras: a network is a `torch.nn.Module` on PyTorch's, and a pure
+network says where one keypoint is, and cannot say that it is nowhere. With `bins`, it
+returns SimCC's logits of x and of y instead, [B, 16, bins] each. Networks and loss run
+on any backend of Keras: a network is a `torch.nn.Module` on PyTorch's, and a pure
 function on JAX's.
 """
 
@@ -18,13 +19,22 @@ from mpii_pose.skeleton import NUM_KEYPOINTS
 # times.
 BACKBONES = ("MobileNet", "MobileNetV2", "ResNet50V2", "ResNet101V2", "ResNet152V2")
 
+# Of `mpii_pose.SimCCLoss`, which multiplies logits by it.
+LOSS_BETA = 10.0
 
-def unet(image_size: tuple[int, int] = (128, 128), *, width: int = 24) -> keras.Model:
+
+def unet(
+    image_size: tuple[int, int] = (128, 128),
+    *,
+    width: int = 24,
+    bins: tuple[int, int] | None = None,
+) -> keras.Model:
     """Returns a small U-Net: down to 1/32 of the image's size and up again to 1/4.
 
     Args:
         image_size: Height and width of the crops, multiples of 32.
         width: Channels after the first layer; later ones have up to 4 times as many.
+        bins: Of y and of x, `CropSpec.simcc_bins`, for SimCC; None for heatmaps.
     """
     images = keras.Input((*image_size, 3))
     x = _convolve(images, width, kernel=5, stride=2)
@@ -39,7 +49,7 @@ def unet(image_size: tuple[int, int] = (128, 128), *, width: int = 24) -> keras.
         x = layers.UpSampling2D(interpolation="bilinear")(x)
         x = layers.Concatenate()([x, skipped.pop()])
         x = _convolve(x, factor * width)
-    return keras.Model(images, _heatmaps(x), name="unet")
+    return keras.Model(images, _head(x, bins), name="unet")
 
 
 def on_backbone(
@@ -47,6 +57,7 @@ def on_backbone(
     image_size: tuple[int, int] = (256, 256),
     *,
     weights: str | None = None,
+    bins: tuple[int, int] | None = None,
 ) -> keras.Model:
     """Returns a classifier without its head, and three transposed convolutions.
 
@@ -56,6 +67,7 @@ def on_backbone(
         name: One of `BACKBONES`.
         image_size: Height and width of the crops, multiples of 32.
         weights: None to begin at random, "imagenet" (downloaded), or a path.
+        bins: As of `unet`.
     """
     if name not in BACKBONES:
         raise ValueError(f"name must be one of {', '.join(BACKBONES)}, got {name!r}")
@@ -66,7 +78,7 @@ def on_backbone(
     for _ in range(3):
         x = layers.Conv2DTranspose(256, 4, strides=2, padding="same", use_bias=False)(x)
         x = layers.ReLU()(layers.BatchNormalization()(x))
-    return keras.Model(backbone.input, _heatmaps(x), name=name.lower())
+    return keras.Model(backbone.input, _head(x, bins), name=name.lower())
 
 
 class HeatmapDivergence(keras.losses.Loss):
@@ -97,7 +109,29 @@ def _convolve(
     return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
 
 
-def _heatmaps(x: keras.KerasTensor) -> keras.KerasTensor:
+def _head(x: keras.KerasTensor, bins: tuple[int, int] | None) -> Any:
+    """Returns heatmaps, or with bins of y and x the logits of x and of y."""
     x = layers.Conv2D(NUM_KEYPOINTS, 1)(x)
     # In float32 also under mixed precision: a cell's share of a map may be 1e-6.
-    return layers.Softmax(axis=(1, 2), dtype="float32", name="heatmaps")(x)
+    maps = layers.Softmax(axis=(1, 2), dtype="float32", name="heatmaps")(x)
+    if bins is None:
+        return maps
+    return [_simcc(maps, 1, bins[1], "simcc_x"), _simcc(maps, 2, bins[0], "simcc_y")]
+
+
+def _simcc(
+    maps: keras.KerasTensor, axis: int, bins: int, name: str
+) -> keras.KerasTensor:
+    """Returns logits of x or y: of maps' sums along an axis, interpolated to the bins.
+
+    SimCC's own head is a dense layer from all cells to the bins. It does without maps,
+    and needs many more steps until it finds anything.
+    """
+    sums = ops.sum(maps, axis=axis, keepdims=True)
+    logits = ops.log(sums + keras.backend.epsilon()) / LOSS_BETA
+    finer = tuple(bins // n if n > 1 else 1 for n in sums.shape[1:3])
+    logits = layers.UpSampling2D(finer, interpolation="bilinear", dtype="float32")(
+        logits
+    )
+    logits = layers.Reshape((bins, NUM_KEYPOINTS), dtype="float32")(logits)
+    return layers.Permute((2, 1), dtype="float32", name=name)(logits)

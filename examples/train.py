@@ -13,9 +13,10 @@ takes a seventh of the disk; --score_config person then scores on full frames):
 
 The same command again goes on after the last whole epoch in --output_dir, with batches
 as at the very beginning; --epochs may be raised. Other options are refused there. There
-are afterwards: options.json, log.csv, best.keras (by PCKh while training), pckh.md and
-pred.mat (of the last epoch; pckh_flip_test.md and pred_flip_test.mat with --flip_test),
-backup/, from which it goes on, and with --tensorboard its logs.
+are afterwards: options.json, log.csv, best.keras (by PCKh while training, or by loss
+with --head simcc), pckh.md and pred.mat (of the last epoch; pckh_flip_test.md and
+pred_flip_test.mat with --flip_test), backup/, from which it goes on, and with
+--tensorboard its logs.
 """
 
 import argparse
@@ -136,7 +137,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--overwrite", action="store_true", help="remove results in --output_dir first")
     add("--network", choices=("unet", *networks.BACKBONES), default="unet")
     add("--weights", help="of the backbone: imagenet, or a file (default: random)")
-    add("--loss", choices=LOSSES, default="divergence")
+    add("--head", choices=("heatmaps", "simcc"), default="heatmaps")
+    add("--loss", choices=LOSSES, default="divergence", help="of heatmaps")
     add("--augmentation", choices=AUGMENTATIONS, default="light")
     add("--image_size", type=int, default=128, help="of the crop; a multiple of 32")
     add("--sigma", type=float, default=1.5, help="of the targets, in heatmap cells")
@@ -159,6 +161,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.image_size % 32:
         parser.error(f"--image_size must be a multiple of 32, got {options.image_size}")
+    if options.head == "simcc" and options.flip_test:
+        parser.error("--flip_test is for heatmaps, and not for --head simcc")
     return options
 
 
@@ -223,12 +227,10 @@ def crop_spec(options: argparse.Namespace) -> mpii_pose.CropSpec:
 def crops(
     options: argparse.Namespace, *, training: bool = False
 ) -> mpii_pose.PoseTransform:
-    """Returns the transform to crops and heatmaps."""
-    spec = crop_spec(options)
+    """Returns the transform to crops and what is learnt of them."""
     return mpii_pose.PoseTransform(
-        image_size=spec.image_size,
-        heatmap_size=spec.heatmap_size,
-        sigma=spec.sigma,
+        crop_spec(options),
+        targets=options.head,
         augmentation=AUGMENTATIONS[options.augmentation] if training else None,
         seed=options.seed,
     )
@@ -243,18 +245,20 @@ def strategy(options: argparse.Namespace) -> tf.distribute.Strategy:
 
 def compiled_network(options: argparse.Namespace, *, num_steps: int) -> keras.Model:
     """Returns the network with loss, metric and a learning rate that falls to 0."""
-    spec = crop_spec(options)
+    spec, is_simcc = crop_spec(options), options.head == "simcc"
+    bins = spec.simcc_bins if is_simcc else None
     if options.network == "unet":
-        model = networks.unet(spec.image_size)
+        model = networks.unet(spec.image_size, bins=bins)
     else:
         model = networks.on_backbone(
-            options.network, spec.image_size, weights=options.weights
+            options.network, spec.image_size, weights=options.weights, bins=bins
         )
     rate = keras.optimizers.schedules.CosineDecay(options.learning_rate, num_steps)
     model.compile(
         optimizer=keras.optimizers.Adam(rate),
-        loss=LOSSES[options.loss](),
-        metrics=[mpii_pose.PCKh(spec=spec)],
+        loss=mpii_pose.SimCCLoss() if is_simcc else LOSSES[options.loss](),
+        # Keras passes a metric one output alone, and SimCC has two.
+        metrics=None if is_simcc else [mpii_pose.PCKh(spec=spec)],
         jit_compile=options.xla,
     )
     return model
@@ -263,10 +267,11 @@ def compiled_network(options: argparse.Namespace, *, num_steps: int) -> keras.Mo
 def callbacks(options: argparse.Namespace) -> list[keras.callbacks.Callback]:
     """Returns what keeps checkpoints and logs, and goes on from them."""
     folder = options.output_dir
+    best = ("val_loss", "min") if options.head == "simcc" else ("val_pckh", "max")
     found = [
         keras.callbacks.BackupAndRestore(folder / "backup", delete_checkpoint=False),
         keras.callbacks.ModelCheckpoint(
-            folder / "best.keras", monitor="val_pckh", mode="max", save_best_only=True
+            folder / "best.keras", monitor=best[0], mode=best[1], save_best_only=True
         ),
         keras.callbacks.CSVLogger(folder / "log.csv", append=True),
     ]
@@ -281,7 +286,7 @@ def evaluate(
     """Scores a network on people of known head size.
 
     Args:
-        model: From crops to heatmaps.
+        model: From crops to heatmaps, or to SimCC's logits.
         examples: Batches of what a `PoseTransform` without augmentation returns.
         options: Of the command line.
 
@@ -294,11 +299,14 @@ def evaluate(
     network = tf.function(lambda images: model(images, training=False))
     indices, predicted = [], []
     for batch in examples:
-        if options.flip_test:
+        if options.head == "simcc":
+            keypoints, _ = mpii_pose.decode_simcc(*network(batch["image"]), spec=spec)
+        elif options.flip_test:
             heatmaps = mpii_pose.flip_test(network, batch["image"], spec=spec)
         else:
             heatmaps = network(batch["image"])
-        keypoints, _ = mpii_pose.decode_heatmaps(heatmaps, spec=spec)
+        if options.head == "heatmaps":
+            keypoints, _ = mpii_pose.decode_heatmaps(heatmaps, spec=spec)
         metric.update_state(batch, keypoints)
         indices.append(batch["index"])
         predicted.append(mpii_pose.crop_to_frame(keypoints, batch["crop_to_image"]))

@@ -48,7 +48,7 @@ with epy.lazy_api_imports(globals()):
         pckh_table,
     )
     from mpii_pose.formats.predictions import read_predictions, write_predictions
-    from mpii_pose.keras.heatmaps import HeatmapEncoder, HeatmapLoss
+    from mpii_pose.keras.heatmaps import HeatmapEncoder, HeatmapLoss, SimCCLoss
     from mpii_pose.keras.pckh import PCKh
     from mpii_pose.mpii_pose_dataset_builder import Builder
     from mpii_pose.person import AnnotationError, PersonAnnotation
@@ -62,6 +62,7 @@ with epy.lazy_api_imports(globals()):
     from mpii_pose.transforms.heatmaps import encode_heatmaps
     from mpii_pose.transforms.pose_transform import PoseTransform
     from mpii_pose.transforms.preprocessor import Preprocessor
+    from mpii_pose.transforms.simcc import decode_simcc, encode_simcc
     from mpii_pose.transforms.spec import CropSpec
 
 __all__ = [
@@ -76,6 +77,7 @@ __all__ = [
     "PersonAnnotation",
     "PoseTransform",
     "Preprocessor",
+    "SimCCLoss",
     "alignment_audit",
     "compare_pckh",
     "contact_sheet",
@@ -83,10 +85,12 @@ __all__ = [
     "crop_to_frame",
     "data_source",
     "decode_heatmaps",
+    "decode_simcc",
     "draw_example",
     "draw_heatmaps",
     "draw_pose",
     "encode_heatmaps",
+    "encode_simcc",
     "flip_test",
     "image_groups",
     "image_neighbours",

@@ -6,4 +6,5 @@ one of their public names, such as `mpii_pose.HeatmapLoss`.
 
 from mpii_pose.keras.heatmaps import HeatmapEncoder as HeatmapEncoder
 from mpii_pose.keras.heatmaps import HeatmapLoss as HeatmapLoss
+from mpii_pose.keras.heatmaps import SimCCLoss as SimCCLoss
 from mpii_pose.keras.pckh import PCKh as PCKh

@@ -19,6 +19,7 @@ from mpii_pose.person import HEAD_SIZE_PER_SCALE, SQUARE_PER_SCALE
 from mpii_pose.skeleton import MPII, NUM_KEYPOINTS
 from mpii_pose.transforms.decoding import METHODS, decode_cells, spec_of_heatmaps
 from mpii_pose.transforms.geometry import Alignment, apply_affine, is_labelled
+from mpii_pose.transforms.simcc import decode_simcc
 from mpii_pose.transforms.spec import CropSpec
 
 # A head's share of the side of HRNet's crop: a tenth, the same for everyone.
@@ -47,7 +48,8 @@ class PCKh(keras.metrics.Metric):
     square is used: in HRNet's crop the two are equal. Without a spec the side is
     counted in cells. For "udp", where a square spans one cell less than there are,
     errors may then be 1 / 64 larger. A keypoint with an empty true map, such as one
-    outside the crop, is not counted.
+    outside the crop, is not counted. Keras passes a metric one output alone, so a
+    model of SimCC's two outputs is scored by such a loop.
 
     Args:
         threshold: Allowed error divided by the head size.
@@ -96,7 +98,8 @@ class PCKh(keras.metrics.Metric):
                 keypoints in crop pixels, others in the pixels of the head size.
                 `heatmap_to_crop` float [B, 2, 3] is the place of the heatmaps.
             y_pred: Predicted heatmaps float [B, h, w, 16], or keypoints
-                float [B, 16, 2] in the same pixels as the true ones.
+                float [B, 16, 2] in the same pixels as the true ones, or a pair of
+                SimCC's distributions float [B, 16, bins], x and y, of the spec.
             sample_weight: float or bool [B] or [B, 16]; keypoints of weight 0 do not
                 count, all others count once.
 
@@ -112,6 +115,8 @@ class PCKh(keras.metrics.Metric):
         # In float64 where the backend has it, as the pure function: so both agree on
         # errors at a threshold.
         dtype = "float32" if keras.backend.backend() == "jax" else "float64"
+        if _is_pair(y_pred):
+            y_pred = self._of_simcc(y_true, *y_pred)
         labelled, *numbers = parts(y_true, ops.convert_to_tensor(y_pred))
         predicted, truth, head_size = (ops.cast(x, dtype) for x in numbers)
         if sample_weight is not None:
@@ -217,6 +222,19 @@ class PCKh(keras.metrics.Metric):
             )
         return apply_affine(spec.heatmap_to_crop, cells)
 
+    def _of_simcc(self, truth: Any, x: Any, y: Any) -> Any:
+        """Returns the keypoints of predicted distributions in crop pixels."""
+        if self.spec is None or not isinstance(truth, Mapping):
+            raise ValueError(
+                "distributions of x and y are scored with the spec that they were made "
+                "with, PCKh(spec=...), against a batch of PoseTransform, got spec "
+                f"{self.spec} and a {type(truth).__name__}"
+            )
+        if "image" in truth:
+            _checked("image", truth["image"], *self.spec.image_size, None)
+        x, y = ops.convert_to_tensor(x), ops.convert_to_tensor(y)
+        return decode_simcc(x, y, spec=self.spec)[0]
+
     def _maps(self, y_true: Any, y_pred: Any) -> tuple[Any, ...]:
         """Returns the same as `_people`, of true heatmaps."""
         y_true = ops.convert_to_tensor(y_true)
@@ -254,6 +272,15 @@ class PCKh(keras.metrics.Metric):
                 self._thresholds, self.correct.numpy(), strict=True
             )
         ]
+
+
+def _is_pair(prediction: Any) -> bool:
+    """Returns whether these are the two outputs of a model, [batch, K, bins] each."""
+    return (
+        isinstance(prediction, tuple | list)
+        and len(prediction) == 2
+        and all(len(np.shape(values)) == 3 for values in prediction)
+    )
 
 
 def _checked(name: str, values: Any, *shape: int | None) -> Any:

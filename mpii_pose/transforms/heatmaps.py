@@ -69,27 +69,30 @@ def encode(
 
     # A Gaussian is a column times a row: 2 x 64 exponentials, not 64 x 64.
     axis = -1 if channels_first else -2  # of the cells, beside that of the keypoints
-    rows = _gaussian(xp, cells[..., 1], size[0], spec, axis)
-    columns = _gaussian(xp, cells[..., 0], size[1], spec, axis)
+    cut = spec.encoding == "msra"
+    rows = gaussian(xp, cells[..., 1], size[0], spec.sigma, cut=cut, axis=axis)
+    columns = gaussian(xp, cells[..., 0], size[1], spec.sigma, cut=cut, axis=axis)
     rows = xp.where(xp.expand_dims(has_blob, axis), rows, 0.0)
     heatmaps = xp.expand_dims(rows, axis) * xp.expand_dims(columns, axis - 1)
-    return heatmaps, _weights(xp, has_blob, visibility, spec.weighting)
+    return heatmaps, weigh(xp, has_blob, visibility, spec.weighting)
 
 
-def _gaussian(xp: Any, center: Any, size: int, spec: CropSpec, axis: int) -> Any:
+def gaussian(
+    xp: Any, center: Any, size: int, sigma: float, *, cut: bool = False, axis: int = -1
+) -> Any:
     """Returns 1-D Gaussians around `center` [..., K], with their cells on an axis."""
     places = xp.arange(size, dtype="float32")
     if axis == -2:
         places = places[:, None]
     distance = places - xp.expand_dims(center, axis)
-    gaussian = xp.exp(xp.square(distance) * (-0.5 / spec.sigma**2))
-    if spec.encoding == "msra":
-        within = xp.abs(distance) <= BLOB_RADIUS * spec.sigma
-        gaussian = xp.where(within, gaussian, 0.0)
-    return gaussian
+    values = xp.exp(xp.square(distance) * (-0.5 / sigma**2))
+    if cut:
+        values = xp.where(xp.abs(distance) <= BLOB_RADIUS * sigma, values, 0.0)
+    return values
 
 
-def _weights(xp: Any, has_blob: Any, visibility: Any, weighting: str) -> Any:
+def weigh(xp: Any, has_blob: Any, visibility: Any, weighting: str) -> Any:
+    """Returns float32 [..., K], how much each keypoint counts in the loss."""
     if weighting == "all":
         has_blob = has_blob | True
     if weighting == "visible":

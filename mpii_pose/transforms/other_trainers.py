@@ -1,9 +1,9 @@
 """Examples for PyTorch's pose trainers: channels first, colors as of ImageNet's.
 
-Features are those of `PoseTransform`, with heatmaps [K, height, width].
+Features are those of `PoseTransform`, with heatmaps [K, height, width] if any.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -32,9 +32,14 @@ def imagenet_image(image: np.ndarray) -> np.ndarray:
     return planes
 
 
-def hrnet(
-    features: Mapping[str, Any],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, Any]:
+def targets(features: Mapping[str, Any], kind: Callable[[Any], Any]) -> Any:
+    """Returns the heatmaps, or the distributions of x and y, converted by `kind`."""
+    if "heatmaps" in features:
+        return kind(features["heatmaps"])
+    return kind(features["simcc_x"]), kind(features["simcc_y"])
+
+
+def hrnet(features: Mapping[str, Any]) -> tuple[np.ndarray, Any, np.ndarray, Any]:
     """Returns input, target, target_weight and meta, see `PoseTransform.hrnet`."""
     matrix: np.ndarray = np.asarray(features["crop_to_image"])
     size = np.array(np.shape(features["image"])[1::-1], np.float32)
@@ -50,16 +55,16 @@ def hrnet(
     }
     return (
         imagenet_image(features["image"]),
-        np.asarray(features["heatmaps"]),
+        targets(features, np.asarray),
         np.asarray(features["weights"])[:, None],
         meta,
     )
 
 
-def hugging_face(features: Mapping[str, Any]) -> dict[str, np.ndarray]:
+def hugging_face(features: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the inputs of a model, see `PoseTransform.hugging_face`."""
     return {
         "pixel_values": imagenet_image(features["image"]),
-        "labels": np.asarray(features["heatmaps"]),
+        "labels": targets(features, np.asarray),
         "target_weights": np.asarray(features["weights"]),
     }

@@ -8,7 +8,7 @@ import numpy as np
 
 from mpii_pose.checks import check_choice
 from mpii_pose.person import person_square
-from mpii_pose.transforms import geometry, other_trainers
+from mpii_pose.transforms import geometry, other_trainers, simcc
 from mpii_pose.transforms.augmentation import (
     DECISIONS,
     MAX_LEVEL,
@@ -22,6 +22,7 @@ from mpii_pose.transforms.library import Features, Library, Person, checked, lib
 from mpii_pose.transforms.spec import SPEC_FIELDS, CropSpec, set_fields
 
 IMAGE_DTYPES = ("float32", "uint8")
+TARGETS = ("heatmaps", "simcc")
 
 
 @dataclasses.dataclass(frozen=True, init=False)
@@ -46,6 +47,7 @@ class PoseTransform:
             `heatmap_size` of None leaves heatmaps and weights to a `HeatmapEncoder`
             in the model.
         augmentation: What to change at random; None for evaluation.
+        targets: "heatmaps", or "simcc" for the distributions of `encode_simcc`.
         image_dtype: "float32" in [-1, 1], or "uint8".
         seed: With a seed, the changes of an example depend on the seed, its `index`
             and, if it has one, its feature `epoch`, which pipelines number, and on
@@ -56,6 +58,7 @@ class PoseTransform:
 
     spec: CropSpec
     augmentation: Augmentation | None
+    targets: str
     image_dtype: str
     seed: int | None
     antialias: bool
@@ -65,11 +68,13 @@ class PoseTransform:
         spec: CropSpec | None = None,
         *,
         augmentation: Augmentation | None = None,
+        targets: str = "heatmaps",
         image_dtype: str = "float32",
         seed: int | None = None,
         antialias: bool = True,
         **fields: Any,
     ) -> None:
+        check_choice("targets", targets, TARGETS)
         check_choice("image_dtype", image_dtype, IMAGE_DTYPES)
         if not isinstance(augmentation, Augmentation | None):
             raise ValueError(
@@ -80,10 +85,13 @@ class PoseTransform:
             self,
             spec=CropSpec.of(spec, **fields),
             augmentation=augmentation,
+            targets=targets,
             image_dtype=image_dtype,
             seed=None if seed is None else operator.index(seed),
             antialias=antialias,
         )
+        if targets == "simcc":
+            _ = self.spec.simcc_bins  # Raises an error if there are none.
 
     def __getattr__(self, name: str) -> Any:
         """Returns a field of the spec; called for names that are no attribute."""
@@ -101,8 +109,10 @@ class PoseTransform:
         Returns:
             image: float32 or uint8 [height, width, 3].
             heatmaps: float32 [height, width, K], peak 1.
-            weights: float32 [K].
             heatmap_to_crop: float32 [2, 3], from heatmap cells to crop pixels.
+            simcc_x: float32 [K, bins] instead of these two, with `targets="simcc"`.
+            simcc_y: float32 [K, bins], likewise.
+            weights: float32 [K].
             keypoints: float32 [K, 2] in crop pixels, (-1, -1) where missing.
             visibility: integer [K], swapped with the keypoints on a flip.
             crop_to_image: float32 [2, 3], from crop pixels to pixels of the release's
@@ -128,12 +138,14 @@ class PoseTransform:
             example: As for `__call__`.
 
         Returns:
-            image, heatmaps and weights.
+            image, targets and weights. Targets are the heatmaps, or the pair of
+            `simcc_x` and `simcc_y` for a model of two outputs and `SimCCLoss`.
         """
-        if self.spec.heatmap_size is None:
+        if self.targets == "heatmaps" and self.spec.heatmap_size is None:
             raise ValueError("supervised needs a heatmap_size, got None")
         features = self(example)
-        return features["image"], features["heatmaps"], features["weights"]
+        targets = other_trainers.targets(features, lambda tensor: tensor)
+        return features["image"], targets, features["weights"]
 
     def hrnet(self, example: Features) -> tuple[Any, Any, Any, dict[str, Any]]:
         """Transforms one example, of arrays, to what HRNet's PyTorch code takes.
@@ -143,7 +155,7 @@ class PoseTransform:
 
         Returns:
             input: float32 [3, height, width], normalized as ImageNet's images.
-            target: float32 [K, height, width].
+            target: float32 [K, height, width], or a pair as of `supervised`.
             target_weight: float32 [K, 1].
             meta: `center` float32 [2] and `scale` float32 [2], in image pixels and in
                 200 of them, by which HRNet takes predictions to the image if
@@ -163,7 +175,8 @@ class PoseTransform:
 
         Returns:
             pixel_values: float32 [3, height, width], normalized as ImageNet's images.
-            labels: float32 [K, height, width], the heatmaps.
+            labels: float32 [K, height, width], the heatmaps, or a pair as of
+                `supervised`.
             target_weights: float32 [K].
         """
         return other_trainers.hugging_face(self._channels_first(example))
@@ -199,7 +212,8 @@ class PoseTransform:
 
     def _channels_first(self, example: Features) -> dict[str, Any]:
         """Transforms one example for trainers that normalize its colors themselves."""
-        self.spec.known_heatmap_size()
+        if self.targets == "heatmaps":
+            self.spec.known_heatmap_size()
         library = library_of(*example.values())
         return library.call(self._transform, library, example, None, True)
 
@@ -221,11 +235,11 @@ class PoseTransform:
         recolor, image_dtype = _changes_colors(draw), self.image_dtype
         if channels_first:  # Levels as they were read, unless they have changed.
             image_dtype = "float32" if recolor else "uint8"
-        options = self.spec, image_dtype, recolor, channels_first
+        options = self.spec, self.targets, image_dtype, recolor, channels_first
         features = library.compiled(_render, library, *options)(
             window, crop_to_image, person.keypoints, person.visibility, draw
         )
-        if self.spec.heatmap_size is not None:
+        if "heatmaps" in features:
             features["heatmap_to_crop"] = library.xp.array(self.spec.heatmap_to_crop)
         head_size, to_frame = person.head_size, person.image_to_frame
         if to_frame is not None:
@@ -265,6 +279,7 @@ class PoseTransform:
 def _render(
     library: Library,
     spec: CropSpec,
+    targets: str,
     image_dtype: str,
     recolor: bool,
     channels_first: bool,
@@ -274,7 +289,7 @@ def _render(
     visibility: Any,
     draw: Draw,
 ) -> dict[str, Any]:
-    """Makes image, pose and heatmaps: no random numbers and no files, so XLA can."""
+    """Makes image, pose and targets: no random numbers and no files, so XLA can."""
     xp = library.xp
     keypoints, visibility = geometry.into_crop(
         xp, keypoints, visibility, crop_to_image, draw.flip
@@ -285,7 +300,10 @@ def _render(
         "keypoints": keypoints,
         "visibility": visibility,
     }
-    if spec.heatmap_size is not None:
+    if targets == "simcc":
+        x, y, weights = simcc.encode(xp, keypoints, visibility, spec)
+        features |= {"simcc_x": x, "simcc_y": y, "weights": weights}
+    elif spec.heatmap_size is not None:
         features["heatmaps"], features["weights"] = encode(
             xp, keypoints, visibility, spec, channels_first=channels_first
         )

@@ -16,6 +16,7 @@ from mpii_pose.transforms.geometry import ALIGNMENTS, Alignment
 
 ENCODINGS = ("unbiased", "msra")
 WEIGHTINGS = ("labelled", "visible", "all")
+_UNITS = {"sigma": "cells", "simcc_sigma": "bins", "simcc_ratio": "bins per pixel"}
 
 
 def set_fields(instance: Any, **values: Any) -> None:
@@ -39,6 +40,9 @@ class CropSpec:
             `encode_heatmaps`.
         weighting: Which keypoints weigh 1 in the loss: "labelled", "visible" or "all",
             see `encode_heatmaps`.
+        simcc_ratio: Bins per pixel of SimCC's distributions, see `encode_simcc`.
+        simcc_sigma: Standard deviation of their Gaussians in bins.
+        simcc_normalize: Whether the Gaussians have area 1, instead of peak 1.
 
     Raises:
         ValueError: A field is not valid; the message names it.
@@ -50,6 +54,9 @@ class CropSpec:
     alignment: str | Alignment = "half_pixel"
     encoding: str = "unbiased"
     weighting: str = "labelled"
+    simcc_ratio: float = 2.0
+    simcc_sigma: float = 6.0
+    simcc_normalize: bool = False
 
     def __post_init__(self) -> None:
         alignment = Alignment.named(self.alignment)
@@ -63,13 +70,14 @@ class CropSpec:
             self,
             image_size=tuple(map(int, self.image_size)),
             heatmap_size=self.heatmap_size and tuple(map(int, self.heatmap_size)),
-            sigma=float(self.sigma),
+            **{name: float(getattr(self, name)) for name in _UNITS},
             alignment=alignment.name if is_known else alignment,
         )
-        if not 0.0 < self.sigma < np.inf:
-            raise ValueError(
-                f"sigma must be a positive number of cells, got {self.sigma!r}"
-            )
+        for name, unit in _UNITS.items():
+            if not 0.0 < (value := getattr(self, name)) < np.inf:
+                raise ValueError(
+                    f"{name} must be a positive number of {unit}, got {value!r}"
+                )
         for name, known in (("encoding", ENCODINGS), ("weighting", WEIGHTINGS)):
             check_choice(name, getattr(self, name), known)
 
@@ -99,6 +107,22 @@ class CropSpec:
         if self.heatmap_size is None:
             raise ValueError("heatmap_size must be (height, width), got None")
         return self.heatmap_size
+
+    @functools.cached_property
+    def simcc_bins(self) -> tuple[int, int]:
+        """Number of bins of y and of x: `simcc_ratio` times `image_size`.
+
+        Raises:
+            ValueError: They are no whole numbers.
+        """
+        bins = np.array(self.image_size) * self.simcc_ratio
+        rows, columns = map(round, bins)
+        if min(rows, columns) < 1 or np.abs(bins - (rows, columns)).max() > 1e-6:
+            raise ValueError(
+                f"simcc_ratio {self.simcc_ratio:g} times image_size {self.image_size} "
+                f"must be whole numbers of bins, got {bins.tolist()}"
+            )
+        return rows, columns
 
     def crop_to_heatmap(self, points: Any) -> Any:
         """Moves points float32 [..., 2] from crop pixels to heatmap cells."""

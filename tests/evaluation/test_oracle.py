@@ -8,14 +8,18 @@ from mpii_pose.person import person_square
 from mpii_pose.transforms import geometry
 from mpii_pose.transforms.decoding import decode_heatmaps
 from mpii_pose.transforms.heatmaps import encode_heatmaps
+from mpii_pose.transforms.simcc import decode_simcc, encode_simcc
 from tests import real_people
 
 IMAGE_SIZE = (256, 256)
 BATCH = 256
 
 
-def ceiling(people, *, encoding, method, alignment):
-    """Returns predictions of a network that makes exactly the heatmaps it is taught."""
+def ceiling(people, *, encoding, alignment, method=None, ratio=None):
+    """Returns predictions of a network that makes exactly what it is taught.
+
+    That is heatmaps, decoded by `method`, or SimCC's distributions, of some ratio.
+    """
     keypoints, center, scale = (
         np.float32(array) for array in (people.keypoints, people.center, people.scale)
     )
@@ -29,10 +33,14 @@ def ceiling(people, *, encoding, method, alignment):
     found = []
     for start in range(0, len(keypoints), BATCH):
         batch = slice(start, start + BATCH)
-        heatmaps, _ = encode_heatmaps(
-            in_crop[batch], people.visibility[batch], encoding=encoding, **options
-        )
-        decoded, _ = decode_heatmaps(heatmaps, method=method, **options)
+        truth = in_crop[batch], people.visibility[batch]
+        if ratio:
+            finer = {**options, "simcc_ratio": ratio}
+            x, y, _ = encode_simcc(*truth, encoding=encoding, **finer)
+            decoded, _ = decode_simcc(x, y, **finer)
+        else:
+            heatmaps, _ = encode_heatmaps(*truth, encoding=encoding, **options)
+            decoded, _ = decode_heatmaps(heatmaps, method=method, **options)
         found.append(geometry.apply_affine(crop_to_image[batch], decoded))
     return np.concatenate(found)
 
@@ -42,23 +50,36 @@ def ceiling(people, *, encoding, method, alignment):
 LOSSLESS = ((99.9, 0.1), (99.75, 0.25), (99.75, 0.25))
 
 
+UNBIASED = {"encoding": "unbiased", "alignment": "half_pixel"}
+MSRA = {"encoding": "msra", "alignment": "half_pixel"}
+
+
 @pytest.mark.parametrize(
-    ("encoding", "method", "alignment", "totals"),
+    ("options", "totals"),
     [
-        *(("unbiased", "dark", name, LOSSLESS) for name in geometry.ALIGNMENTS),
+        *(
+            ({**UNBIASED, "method": "dark", "alignment": name}, LOSSLESS)
+            for name in geometry.ALIGNMENTS
+        ),
         (
-            *("unbiased", "quarter", "half_pixel"),
+            {**UNBIASED, "method": "quarter"},
             ((99.88, 0.05), (99.58, 0.1), (97.9, 0.5)),
         ),
-        ("msra", "argmax", "half_pixel", ((99.86, 0.05), (97.70, 0.2), (31.9, 2.0))),
+        ({**MSRA, "method": "argmax"}, ((99.86, 0.05), (97.70, 0.2), (31.9, 2.0))),
+        # What SimCC loses lies outside of the crop.
+        ({**UNBIASED, "ratio": 1.0}, ((99.88, 0.05), (99.61, 0.05), (99.54, 0.05))),
+        ({**UNBIASED, "ratio": 2.0}, ((99.84, 0.05), (99.62, 0.05), (99.56, 0.05))),
+        ({**UNBIASED, "ratio": 3.0}, ((99.76, 0.05), (99.63, 0.05), (99.56, 0.05))),
+        (
+            {**MSRA, "ratio": 2.0, "alignment": "legacy"},
+            ((99.84, 0.05), (99.61, 0.05), (99.56, 0.05)),
+        ),
     ],
 )
-def test_heatmaps_of_all_validation_people_lose_what_they_are_known_to(
-    encoding, method, alignment, totals
-):
+def test_targets_of_all_validation_people_lose_what_they_are_known_to(options, totals):
     people = real_people.read(validation_only=True)
 
-    predicted = ceiling(people, encoding=encoding, method=method, alignment=alignment)
+    predicted = ceiling(people, **options)
 
     assert predicted.shape == (2958, 16, 2)
     for threshold, (total, reach) in zip((0.5, 0.1, 0.05), totals, strict=True):

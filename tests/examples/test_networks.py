@@ -60,6 +60,14 @@ def test_networks_return_distributions_at_a_quarter_of_the_size(networks, size):
     np.testing.assert_allclose(maps.sum(axis=(1, 2)), 1, rtol=1e-5)
 
 
+def test_a_head_of_simcc_returns_logits_of_x_and_of_y(networks):
+    images = np.zeros((2, 32, 64, 3), np.float32)
+
+    x, y = networks.unet((32, 64), width=4, bins=(96, 192))(images)
+
+    assert (x.shape, y.shape) == ((2, 16, 192), (2, 16, 96))
+
+
 def test_backbones_that_take_other_images_are_refused(networks):
     with pytest.raises(ValueError, match=r"one of MobileNet.*got 'ResNet50'"):
         networks.on_backbone("ResNet50")

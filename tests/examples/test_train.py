@@ -102,6 +102,7 @@ def test_interrupted_training_goes_on_and_finished_training_is_not_repeated(
         "--network MobileNet --augmentation hrnet --precision mixed_bfloat16",
         "--loss squared --augmentation none --distribute --flip_test",
         "--tensorboard",
+        "--head simcc",
     ],
 )
 def test_options_work(train, tmp_path, options):
@@ -116,11 +117,18 @@ def test_options_work(train, tmp_path, options):
     assert bool(events) == ("--tensorboard" in options)
 
 
-def test_sizes_that_do_not_divide_are_refused(script, capsys):
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--image_size 100", "must be a multiple of 32, got 100"),
+        ("--head simcc --flip_test", "--flip_test is for heatmaps"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(script, capsys, arguments, message):
     with pytest.raises(SystemExit):
-        script.parse(["--image_size", "100"])
+        script.parse(arguments.split())
 
-    assert "must be a multiple of 32, got 100" in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mpii_pose.keras.heatmaps import HeatmapEncoder, HeatmapLoss
+from mpii_pose.keras.heatmaps import HeatmapEncoder, HeatmapLoss, SimCCLoss
 from mpii_pose.transforms.heatmaps import encode_heatmaps
+from mpii_pose.transforms.simcc import encode_simcc
 
 OPTIONS = {"image_size": (128, 96), "heatmap_size": (32, 24), "sigma": 1.5}
 
@@ -104,7 +105,57 @@ def test_loss_of_half_precision_is_computed_in_float32():
     assert float(loss) == pytest.approx(9e4)
 
 
-@pytest.mark.parametrize("shape", [(2, 8, 8, 17), (2, 4, 4, 16), (2, 16)])
-def test_loss_refuses_maps_of_other_shapes(shape):
-    with pytest.raises(ValueError, match="of one shape"):
-        HeatmapLoss()(np.zeros((2, 8, 8, 16)), np.zeros(shape))
+@pytest.mark.parametrize(
+    ("loss", "true", "shape"),
+    [
+        (HeatmapLoss, (2, 8, 8, 16), (2, 8, 8, 17)),
+        (HeatmapLoss, (2, 8, 8, 16), (2, 4, 4, 16)),
+        (HeatmapLoss, (2, 8, 8, 16), (2, 16)),
+        (SimCCLoss, (2, 16, 8), (2, 16, 9)),
+        (SimCCLoss, (2, 2, 16, 8), (2, 2, 16, 8)),
+    ],
+)
+def test_loss_refuses_targets_of_other_shapes(loss, true, shape):
+    with pytest.raises(ValueError, match=rf"{loss.__name__} takes two .* of one shape"):
+        loss()(np.zeros(true), np.zeros(shape))
+
+
+@pytest.mark.parametrize("beta", [0, -1.0, np.inf, np.nan])
+def test_beta_that_is_no_positive_number_is_refused(beta):
+    with pytest.raises(ValueError, match="beta must be a positive number, got"):
+        SimCCLoss(beta=beta)
+
+
+def plain_rtmpose_loss(pairs, weights, beta):
+    """RTMPose's loss of two targets and predictions [N, K, bins], float64."""
+
+    def softmax(values):
+        powers = np.exp(beta * values.astype(np.float64))
+        return powers / powers.sum(axis=-1, keepdims=True)
+
+    total = 0.0
+    for true, predicted in pairs:
+        p, q = softmax(true), softmax(predicted)
+        total += ((p * np.log(p / q)).mean(axis=-1) * weights).sum() / true.shape[1]
+    return total
+
+
+@pytest.mark.parametrize("beta", [1.0, 10.0])
+def test_model_of_two_outputs_has_rtmposes_loss_of_the_mean_person(beta):
+    keypoints, visibility = people(6)
+    *targets, weights = encode_simcc(keypoints, visibility, image_size=(128, 96))
+    rng = np.random.default_rng(1)
+    logits = [rng.normal(size=target.shape).astype(np.float32) for target in targets]
+    inputs = [tf.keras.Input(part.shape[1:]) for part in logits]
+    model = tf.keras.Model(inputs, [tf.keras.layers.Identity()(x) for x in inputs])
+    model.compile(loss=SimCCLoss(beta=beta))
+    for part in logits:
+        part[weights == 0] = np.nan
+
+    batch = tf.data.Dataset.from_tensors((tuple(logits), tuple(targets), weights))
+    loss, *_ = model.evaluate(batch, verbose=0)
+
+    pairs = [(t, np.nan_to_num(p)) for t, p in zip(targets, logits, strict=True)]
+    expected = plain_rtmpose_loss(pairs, weights, beta) / 6
+    assert 0 < np.mean(weights) < 1
+    assert loss == pytest.approx(expected, rel=1e-4)

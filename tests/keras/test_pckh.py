@@ -7,6 +7,7 @@ from mpii_pose.keras.pckh import PCKh
 from mpii_pose.transforms import geometry
 from mpii_pose.transforms.decoding import decode_heatmaps
 from mpii_pose.transforms.heatmaps import encode_heatmaps
+from mpii_pose.transforms.simcc import decode_simcc, encode_simcc
 from mpii_pose.transforms.spec import CropSpec
 from tests.keras import programs
 from tests.transforms.gaussians import gaussians, random_cells
@@ -297,6 +298,38 @@ def test_batches_without_or_against_the_spec_are_refused(left_out, options, mess
 
     with pytest.raises(ValueError, match=message):
         PCKh(**options).update_state(batch, maps)
+
+
+@pytest.mark.parametrize("in_graph", [False, True])
+@pytest.mark.parametrize("kind", [tuple, list])
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+def test_distributions_of_x_and_y_are_scored_as_their_keypoints(spec, kind, in_graph):
+    batch, maps = crops(spec)
+    guesses, _ = decode_heatmaps(maps, spec=spec)
+    pair = encode_simcc(guesses, np.full((6, 16), 2), spec=spec)[:2]
+    metric, expected = PCKh(spec=spec), PCKh(spec=spec)
+
+    update = tf.function(metric.update_state) if in_graph else metric.update_state
+    update(batch, kind(map(tf.constant, pair)))
+
+    expected.update_state(batch, decode_simcc(*pair, spec=spec)[0])
+    assert 5.0 < float(expected.result()) < 95.0
+    assert_same_scores(metric.scores(), expected.scores())
+
+
+def test_distributions_without_a_spec_of_theirs_are_refused():
+    spec = SPECS["256 x 192"]
+    batch, _ = crops(spec)
+    x, y = np.ones((6, 16, 384), np.float32), np.ones((6, 16, 512), np.float32)
+    for metric, truth, pair, message in (
+        (PCKh(), batch, (x, y), r"PCKh\(spec=\.\.\.\), .* got spec None and a dict"),
+        (PCKh(spec=spec), (x, y), (x, y), "against a batch of Pose.* and a tuple"),
+        (PCKh(spec=spec), batch, (y, x), r"x must have .* 16, 384\].* order is x, y"),
+        (PCKh(spec=spec), batch, (x, y[..., 1:]), r"y must have .*, got \(6, 16, 511"),
+        (PCKh(image_size=(512, 384), simcc_ratio=1), batch, (x, y), "image must have"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            metric.update_state(truth, pair)
 
 
 def test_predicted_heatmaps_of_another_size_than_the_true_ones_are_refused():

@@ -67,6 +67,17 @@ for dialect in DIALECTS:
         np.testing.assert_array_equal(
             counted.scores().per_keypoint, plain.per_keypoint, err_msg=str(options)
         )
+pair = mpii_pose.encode_simcc(keypoints, visibility, spec=programs.SPEC)
+x, y = map(keras.ops.convert_to_tensor, pair[:2])
+metric.reset_state()
+metric.update_state(truth | {"head_size": np.full(4, 10)}, (x, y))
+assert float(metric.result()) == 100  # Bins of half a pixel.
+simcc = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(16 * 48),
+                          keras.layers.Reshape((16, 48))])
+simcc.compile("adam", mpii_pose.SimCCLoss(beta=3))
+simcc.fit(images, to_numpy(x), sample_weight=pair[2], verbose=0)
+simcc.save(sys.argv[1])
+assert keras.models.load_model(sys.argv[1]).loss.beta == 3
 model.save(sys.argv[1])
 again = keras.models.load_model(sys.argv[1])
 np.testing.assert_allclose(
@@ -147,6 +158,7 @@ def test_layer_loss_and_metric_run_on_every_backend(backend, tmp_path):
         mpii_pose.HeatmapEncoder(spec=programs.SPEC, name="targets"),
         mpii_pose.HeatmapEncoder(sigma=1.5, alignment="udp"),
         mpii_pose.HeatmapLoss(name="squared"),
+        mpii_pose.SimCCLoss(beta=5.0, reduction="sum"),
         mpii_pose.PCKh(spec=programs.SPEC, threshold=0.2, dialect="hrnet"),
         mpii_pose.PCKh(image_size=(128, 96), method="argmax", name="mine"),
         mpii_pose.PCKh(),

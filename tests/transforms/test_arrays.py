@@ -8,6 +8,7 @@ from mpii_pose.transforms import augmentation, geometry
 from mpii_pose.transforms.arrays import namespace
 from mpii_pose.transforms.decoding import METHODS, decode_heatmaps, flip_test
 from mpii_pose.transforms.heatmaps import encode, encode_heatmaps
+from mpii_pose.transforms.simcc import decode_simcc, encode_simcc
 from mpii_pose.transforms.spec import ENCODINGS, CropSpec
 from tests import builds
 from tests.libraries import LIBRARIES, Cases
@@ -35,6 +36,8 @@ def crop(center, side, angle, flip):
 MATRIX = crop(CENTER, SIDE, SIDE, SIDE > 300)
 MAPS = gaussians(random_cells((2, 16), size=(33, 48), margin=-1.0), size=(33, 48))
 MAPS[0, ..., 3], MAPS[1, 5, 5, 4], MAPS[1, 0, 0, 7] = 0.0, np.nan, -np.inf
+BINS = RNG.uniform(-1, 1, (2, 16, 162)).astype(np.float32)
+BINS[0, 3, :96], BINS[1, 4, 5], BINS[1, 7, 100] = 0.0, np.nan, -np.inf
 BODY = np.nan_to_num(KEYPOINTS[0], nan=-1.0), np.abs(VISIBILITY[0])
 
 
@@ -45,6 +48,11 @@ def encoded(**fields):
 
 def encoded_channels_first(*arrays):
     return encode(namespace(*arrays), *arrays, CropSpec(), channels_first=True)
+
+
+def simcc(**fields):
+    spec = CropSpec(image_size=(128, 96), **fields)
+    return lambda *arrays: encode_simcc(*arrays, spec=spec)
 
 
 def decode(method, **fields):
@@ -99,6 +107,12 @@ CASES = Cases(
         ),
         "encode flags": (encoded(), (KEYPOINTS, VISIBILITY > 0)),
         "encode channels first": (encoded_channels_first, BODY),
+        "simcc": (simcc(simcc_normalize=True), (KEYPOINTS, VISIBILITY)),
+        "simcc one": (simcc(encoding="msra", weighting="visible"), BODY),
+        "decode simcc": (
+            lambda x, y: decode_simcc(x, y, alignment="udp", image_size=(33, 48)),
+            (BINS[..., :96], BINS[..., 96:]),
+        ),
         **{f"decode {method}": (decode(method), (MAPS,)) for method in METHODS},
         "decode as they are": (decode("dark", sigma=0, alignment="udp"), (MAPS,)),
         "flip test": (
@@ -177,12 +191,14 @@ package = types.ModuleType("mpii_pose")
 package.__path__ = ["mpii_pose"]
 sys.modules["mpii_pose"] = package
 import numpy as np
-from mpii_pose.transforms import augmentation, decoding, geometry, heatmaps, spec
+from mpii_pose.transforms import augmentation, decoding, geometry, heatmaps
+from mpii_pose.transforms import simcc, spec
 keypoints, visibility = asarray(np.full((16, 2), 99.0)), asarray(np.full(16, 2))
 crop = spec.CropSpec(image_size=(128, 128))
 maps, _ = heatmaps.encode_heatmaps(keypoints, visibility, spec=crop)
 for method in decoding.METHODS:
     decoding.decode_heatmaps(maps, method=method, spec=crop)
+simcc.decode_simcc(*simcc.encode_simcc(keypoints, visibility)[:2])
 decoding.flip_test(lambda images: maps, asarray(np.zeros((128, 128, 3))), spec=crop)
 found = geometry.crop_to_frame(keypoints, np.eye(2, 3))
 assert type(found) is type(maps) is type(keypoints)
@@ -212,6 +228,7 @@ def test_missing_keypoints_make_numpy_warn_of_nothing():
     with np.errstate(divide="raise", invalid="raise"):
         for encoding in ENCODINGS:
             maps, _ = encode_heatmaps(points, missing, encoding=encoding)
+            decode_simcc(*encode_simcc(points, missing, encoding=encoding)[:2])
         for method in METHODS:
             keypoints, _ = decode_heatmaps(maps, method=method)
         half(True)(points, missing, CENTER[0], SIDE[0])

@@ -83,6 +83,18 @@ def test_hugging_face_takes_pixel_values_labels_and_weights():
     np.testing.assert_array_equal(found["target_weights"], weight[:, 0])
 
 
+def test_targets_of_simcc_are_a_pair():
+    transform = mpii_pose.PoseTransform(**SIZES, targets="simcc")
+    example = people()[0]
+    features = transform(example)
+
+    found = transform.hrnet(example)[1], transform.hugging_face(example)["labels"]
+
+    for pair in found:
+        for name, target in zip(("simcc_x", "simcc_y"), pair, strict=True):
+            np.testing.assert_array_equal(target, features[name])
+
+
 @pytest.mark.parametrize("method", ["hrnet", "hugging_face"])
 def test_without_heatmaps_there_is_nothing_to_train_on(method):
     transform = mpii_pose.PoseTransform(heatmap_size=None)

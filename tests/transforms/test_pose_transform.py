@@ -11,7 +11,8 @@ import tensorflow as tf
 from mpii_pose.transforms import augmentation, geometry, on_tensorflow
 from mpii_pose.transforms.augmentation import Augmentation
 from mpii_pose.transforms.heatmaps import encode_heatmaps
-from mpii_pose.transforms.pose_transform import PoseTransform
+from mpii_pose.transforms.pose_transform import TARGETS, PoseTransform
+from mpii_pose.transforms.simcc import encode_simcc
 from mpii_pose.transforms.spec import CropSpec
 from tests.transforms import processes, scenes
 from tests.transforms.scenes import ALL_CHANGES, LEFT_WRIST, RIGHT_WRIST, tensors
@@ -143,8 +144,10 @@ def test_example_becomes_what_is_documented(given):
     assert 0.5 < np.max(found["image"]) <= 1
 
 
-def test_shapes_are_static_inside_tf_data():
-    dataset = dataset_of(people(1)).map(PoseTransform(image_dtype="uint8"))
+@pytest.mark.parametrize("targets", TARGETS)
+def test_shapes_are_static_inside_tf_data(targets):
+    transform = PoseTransform(image_dtype="uint8", targets=targets)
+    dataset = dataset_of(people(1)).map(transform)
 
     specs = dataset.element_spec
     assert all(spec.shape.is_fully_defined() for spec in specs.values())
@@ -178,15 +181,36 @@ def test_heatmaps_are_those_of_the_keypoints_in_the_crop(given):
     np.testing.assert_allclose(found["heatmap_to_crop"], matrix)
 
 
-def test_supervised_gives_what_keras_takes(given):
-    transform = PoseTransform()
+@pytest.mark.parametrize("heatmap_size", [(64, 64), None])
+def test_simcc_takes_the_place_of_heatmaps(given, heatmap_size):
+    spec = CropSpec(image_size=(96, 64), alignment="udp", heatmap_size=heatmap_size)
+    transform = PoseTransform(spec, augmentation=ALL_CHANGES, seed=1, targets="simcc")
+
+    found = transform(given(people(1)[0]))
+
+    assert not {"heatmaps", "heatmap_to_crop"} & set(found)
+    pose = found["keypoints"], found["visibility"]
+    for name, expected in zip(
+        ("simcc_x", "simcc_y", "weights"), encode_simcc(*pose, spec=spec), strict=True
+    ):
+        np.testing.assert_allclose(found[name], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("targets", "names"), [("heatmaps", "heatmaps"), ("simcc", ("simcc_x", "simcc_y"))]
+)
+def test_supervised_gives_what_keras_takes(given, targets, names):
+    transform = PoseTransform(targets=targets)
     example = given(people(1)[0])
 
     found = transform.supervised(example)
 
     features = transform(example)
-    for value, name in zip(found, ("image", "heatmaps", "weights"), strict=True):
-        np.testing.assert_array_equal(value, features[name])
+    tf.nest.map_structure(
+        lambda value, name: np.testing.assert_array_equal(value, features[name]),
+        found,
+        ("image", names, "weights"),
+    )
 
 
 def test_heatmaps_can_be_left_to_the_model(given):
@@ -307,6 +331,8 @@ def test_image_of_one_pixel(given, kind, scale):
     ("options", "message"),
     [
         ({"alignment": "center"}, "half_pixel, udp, legacy, got 'center'"),
+        ({"targets": "simdr"}, "targets must be one of heatmaps, simcc, got 'simdr'"),
+        ({"targets": "simcc", "simcc_ratio": 1.001}, "must be whole numbers of bins"),
         ({"image_dtype": "float16"}, "float32, uint8, got 'float16'"),
         ({"augmentation": "hrnet"}, r"such as Augmentation.hrnet\(\), got 'hrnet'"),
     ],

@@ -24,6 +24,8 @@ OWN = geometry.Alignment("own", offset=0.25, shrink=0)
         ({"image_size": (1, 8), "alignment": "udp"}, "udp needs a height and width"),
         ({"alignment": "center"}, "half_pixel, udp, legacy, got 'center'"),
         ({"sigma": np.nan}, "sigma must be a positive number of cells, got nan"),
+        ({"simcc_sigma": 0}, "simcc_sigma must be a positive number of bins, got 0.0"),
+        ({"simcc_ratio": np.inf}, "simcc_ratio must be a positive number of bins per"),
         ({"encoding": "dark"}, "encoding must be one of unbiased, msra, got 'dark'"),
         ({"weighting": "none"}, "weighting must be one of labelled, visible, all"),
     ],
@@ -31,6 +33,19 @@ OWN = geometry.Alignment("own", offset=0.25, shrink=0)
 def test_wrong_field_is_refused_by_name(fields, message):
     with pytest.raises(ValueError, match=message):
         CropSpec.of(None, **fields)
+
+
+@pytest.mark.parametrize(("ratio", "bins"), [(2, (192, 126)), (4 / 3, (128, 84))])
+def test_bins_are_the_ratio_times_the_image_size(ratio, bins):
+    assert CropSpec(image_size=(96, 63), simcc_ratio=ratio).simcc_bins == bins
+
+
+@pytest.mark.parametrize(("ratio", "bins"), [(1.5, r"144.0, 94.5"), (1e-9, "9.6")])
+def test_ratio_without_whole_bins_is_refused_where_bins_are_needed(ratio, bins):
+    spec = CropSpec(image_size=(96, 63), simcc_ratio=ratio)
+
+    with pytest.raises(ValueError, match=rf"simcc_ratio .* \(96, 63\) must .*{bins}"):
+        _ = spec.simcc_bins
 
 
 def test_unknown_field_is_refused():
@@ -50,7 +65,7 @@ def test_fields_replace_those_of_the_spec():
     [
         CropSpec(),
         CropSpec(heatmap_size=None, sigma=1.5, weighting="all"),
-        CropSpec(alignment=OWN),
+        CropSpec(alignment=OWN, simcc_ratio=3, simcc_sigma=4.9, simcc_normalize=True),
         CropSpec(sigma=np.float32(2), image_size=(np.int64(96), np.int32(64))),
     ],
 )
