@@ -81,12 +81,12 @@ class DataSource(Sequence):
 
     Attributes:
         examples: All examples of the split as they are stored.
-        numbers: Which of them are in this sequence.
+        numbers: Which of them are in this sequence, in its order.
         transform: The function that makes an item of an example; None for the example.
     """
 
     examples: Sequence[dict[str, Any]]
-    numbers: range
+    numbers: Sequence[int]
     transform: Callable[[dict[str, Any]], Any] | None = None
 
     def __len__(self) -> int:
@@ -111,6 +111,27 @@ class DataSource(Sequence):
 
     def __repr__(self) -> str:
         return f"DataSource of {len(self)} examples, transform {self.transform!r}"
+
+    def in_release_order(self) -> "DataSource":
+        """Returns the same examples in the order of the release, which TFDS shuffles.
+
+        Programs that keep predictions as they come, as HRNet's `validate()` does, then
+        write them as scores and files expect them. It reads each example once, without
+        decoding its image: a moment for validation. Processes that read it are to be
+        spawned, or forked before.
+
+        Raises:
+            ValueError: The examples are not people of one split.
+        """
+        stored = dataclasses.replace(self, transform=None)
+        places = [example.get("index", -1) for example in stored]
+        if len({*places} - {-1}) < len(places):
+            raise ValueError(
+                "in_release_order sorts people of one split by their `index`, which "
+                "people of two splits share and examples of the config image lack"
+            )
+        numbers = [self.numbers[place] for place in np.argsort(places)]
+        return dataclasses.replace(self, numbers=numbers)
 
     def sampler(
         self,

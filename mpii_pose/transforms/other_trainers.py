@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from mpii_pose.transforms.arrays import as_text
+from mpii_pose.transforms.geometry import composed
+
 # Of ImageNet's images in [0, 1], red, green, blue: torchvision's networks, HRNet and
 # ViTPose were trained with these.
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
@@ -33,16 +36,20 @@ def imagenet_image(image: np.ndarray) -> np.ndarray:
 
 
 def hrnet(
-    features: Mapping[str, Any],
+    features: Mapping[str, Any], image_name: Any
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Any]:
     """Returns input, target, target_weight and meta, see `PoseTransform.hrnet`."""
-    matrix: np.ndarray = np.asarray(features["crop_to_image"])
-    size = np.array(np.shape(features["image"])[1::-1], np.float32)
+    cell_to_image: np.ndarray = composed(
+        np, np.asarray(features["crop_to_image"]), features["heatmap_to_crop"]
+    )
+    size = np.array(np.shape(features["heatmaps"])[:0:-1], np.float32)
     visible = np.asarray(features["visibility"]) > 0
-    pixel = np.sqrt(np.abs(np.linalg.det(matrix[:, :2])))
+    cell = np.sqrt(np.abs(np.linalg.det(cell_to_image[:, :2])))
     meta = {
-        "center": matrix[:, :2] @ (size / 2) + matrix[:, 2],
-        "scale": size * np.float32(pixel / 200),
+        "image": as_text(image_name),
+        # HRNet puts the middle of the heatmaps here, for it half their size.
+        "center": cell_to_image[:, :2] @ (size / 2) + cell_to_image[:, 2],
+        "scale": size * np.float32(cell / 200),
         "score": np.float32(1),
         "joints": features["keypoints"],
         "joints_vis": visible.astype(np.float32)[:, None],

@@ -68,6 +68,22 @@ def test_numbers_count_from_the_end_and_slices_are_sequences(built):
         examples[8]
 
 
+def test_release_order_is_that_of_the_index_in_slices_and_samplers_too(built):
+    shuffled = source(built, transform=None, split="validation")
+
+    ordered = shuffled.in_release_order()
+
+    assert [e["index"] for e in shuffled] != list(range(len(shuffled)))
+    assert [e["index"] for e in ordered] == list(range(len(shuffled)))
+    part = pickle.loads(pickle.dumps(ordered[1:]))
+    keys = part.sampler(shuffle=False)
+    assert [part[key]["index"] for key in keys] == list(range(1, len(shuffled)))
+    images = sources.DataSource([{"image_name": b"a.jpg"}], range(1))
+    for other in (source(built, split="train+validation"), images):
+        with pytest.raises(ValueError, match="sorts people of one split by"):
+            other.in_release_order()
+
+
 def test_item_is_what_the_transform_makes_of_the_example(built):
     found = source(built)[1]
 
