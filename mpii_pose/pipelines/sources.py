@@ -13,6 +13,7 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 from mpii_pose.files import user_path
+from mpii_pose.release import official
 from mpii_pose.transforms import forks
 
 Key = int | tuple[int, int]
@@ -223,21 +224,28 @@ def not_built(builder: tfds.core.DatasetBuilder, file_format: str = "") -> Value
     built = ", ".join(sorted({path.parents[1].name for path in infos})) or "nothing"
     return ValueError(
         f"{builder.name}/{builder.builder_config.name} is not built in {folder} (built "
-        f"there: {built}). Build it: {_command(builder, folder, file_format)}"
+        f"there: {built}). Build it{_command(builder, folder, file_format)}"
     )
 
 
 def _command(
     builder: tfds.core.DatasetBuilder, folder: epath.Path, file_format: str
 ) -> str:
-    """Returns the command that builds a dataset in a folder."""
-    words = ["tfds", "build", builder.name, "--imports", "mpii_pose"]
-    words += ["--config", builder.builder_config.name]
-    words += ["--file_format", file_format] if file_format else []
-    command = shlex.join([*words, "--data_dir", os.fspath(folder)])
-    if getattr(builder.builder_config, "num_people", None):
-        return command
-    return f"{command} (it downloads MPII, or add --manual_dir with your copy)"
+    """Returns from what, and the command that builds a dataset in a folder."""
+    config, where = builder.builder_config.name, os.fspath(folder)
+    options = ["--file_format", file_format] if file_format else []
+    words = shlex.join([*options, "--data_dir", where])
+    if config in official.DATASET_BYTES:
+        return (
+            " from your copy of MPII in ~/mpii (--download in its place downloads "
+            f"12.9 GB): python -m mpii_pose build {config} ~/mpii {words}"
+        )
+    if config == "synthetic":
+        return f": python -m mpii_pose build {config} {words}"
+    return (
+        f": mpii_pose.Builder(config={config}, data_dir={where!r}, file_format="
+        f"{file_format or None!r}).download_and_prepare()"
+    )
 
 
 def _check_is_built(builder: tfds.core.DatasetBuilder) -> None:
@@ -253,7 +261,7 @@ def _check_is_built(builder: tfds.core.DatasetBuilder) -> None:
     folder = path.parents[2].with_name(f"{path.parents[2].name}_{_BY_NUMBER}")
     raise ValueError(
         f"{path} has {found} files, whose examples cannot be read by number{missing}. "
-        f"Build others beside them, and pass their data_dir: "
+        "Pass another data_dir, and build it there"
         f"{_command(builder, folder, _BY_NUMBER)}"
     )
 
