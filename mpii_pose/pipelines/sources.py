@@ -145,7 +145,7 @@ class DataSource(Sequence):
         """Returns the keys of this sequence, in another order in each epoch.
 
         Args:
-            shuffle: Whether to shuffle; else keys come in the order of the split.
+            shuffle: Whether to shuffle; else keys come in the sequence's order.
             seed: Seed of the order: the same seed gives the same orders.
             rank: Number of this training process, from 0.
             num_replicas: Number of training processes. Each key goes to one of them. If
@@ -231,7 +231,7 @@ def not_built(builder: tfds.core.DatasetBuilder, file_format: str = "") -> Value
 def _command(
     builder: tfds.core.DatasetBuilder, folder: epath.Path, file_format: str
 ) -> str:
-    """Returns from what, and the command that builds a dataset in a folder."""
+    """Ends the sentence "Build it": from what, and by which command."""
     config, where = builder.builder_config.name, os.fspath(folder)
     options = ["--file_format", file_format] if file_format else []
     words = shlex.join([*options, "--data_dir", where])

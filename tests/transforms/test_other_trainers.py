@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import mpii_pose
-from mpii_pose.person import person_square
 from mpii_pose.transforms import other_trainers
 from tests import builds
 from tests.transforms import scenes
@@ -48,13 +47,9 @@ def test_hrnet_takes_input_target_weight_and_meta():
     for k in range(16):
         np.testing.assert_array_equal(target[k], features["heatmaps"][..., k])
     np.testing.assert_array_equal(weight[:, 0], features["weights"])
-    # From these HRNet makes the matrix that takes predictions to the image.
-    center, side = person_square(example["center"], example["scale"])
-    np.testing.assert_allclose(meta["center"], center, atol=1e-3)
-    np.testing.assert_allclose(meta["scale"] * 200, [side, side * 64 / 48], rtol=1e-4)
     np.testing.assert_array_equal(meta["joints"], features["keypoints"])
     np.testing.assert_array_equal(meta["joints_vis"], np.ones((16, 1)))
-    assert (meta["index"], meta["score"]) == (1, 1)
+    assert (meta["index"], meta["score"], meta["image"]) == (1, 1, "drawn_1.jpg")
 
 
 @pytest.fixture(scope="module")
