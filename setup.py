@@ -46,10 +46,12 @@ setuptools.setup(
         "mpii_pose.tools": ["*.css", "*.jinja"],
     },
     entry_points={"console_scripts": ["mpii-pose = mpii_pose.tools.main:main"]},
+    # requirements-arrays.txt has these without TensorFlow, Beam and mlcroissant.
     install_requires=[
         "absl-py",
         "etils[epath,epy]",
         "filelock",
+        "h5py",
         "jinja2",
         "numpy>=1.26",
         "packaging",
@@ -81,8 +83,6 @@ setuptools.setup(
         "torch": ["opencv-python-headless", "torch"],
         # The site: `scripts/docs`.
         "docs": ["furo", "myst-parser", "sphinx"],
-        # Wheel and sdist: `scripts/package`.
-        "release": ["build", "twine"],
         # Engines that the tests in tests/clusters run on, where they are installed.
         "clusters": ["distributed", "pyspark>=3.5,<4"],
         # What `scripts/test` and the linters need.
@@ -104,6 +104,7 @@ setuptools.setup(
             "ruff",
             "sybil",  # runs the code blocks of README and guides
             "tensorboard",  # examples/train.py --tensorboard
+            "torch",  # DataLoader, and one of the array libraries; 5 GB on Linux
         ],
     },
 )

@@ -27,11 +27,11 @@ import numpy as np
 import psutil
 from loaders.corpus import BATCH_SIZE, Corpus
 
-# Name: module and function.
+# Name: module and function, and its flags; "crops" reads stored crops.
 CONTESTANTS = {
     "training, from memory": {
         "cv2, 2 workers": "with_opencv.training_in_memory",
-        "HRNet's, PyTorch": "with_torch.training_in_memory",
+        "HRNet's, PyTorch": "with_torch.loader train",
         "grain + cv2": "with_opencv.training_with_grain",
         "tutorial's Preprocessor": "with_tensorflow.tutorial",
         "full decode + projective transform": "with_tensorflow.projective_transform",
@@ -40,23 +40,13 @@ CONTESTANTS = {
     },
     "training, from memory, float32 images": {
         "cv2, 2 workers": "with_opencv.training_in_memory_float",
-        "HRNet's, PyTorch": "with_torch.training_in_memory",
+        "HRNet's, PyTorch": "with_torch.loader train",
         "mpii_pose": "with_mpii_pose.training_in_memory_float",
     },
     "training, from files": {
         "cv2, 2 workers": "with_opencv.training_from_files",
-        "HRNet's, PyTorch": "with_torch.training_from_files",
+        "HRNet's, PyTorch": "with_torch.loader from_files train",
         "mpii_pose.input_pipeline": "with_mpii_pose.training_from_files",
-    },
-    "training, frames and stored crops, float32 images": {
-        "HRNet's, PyTorch": "with_torch.training_from_files",
-        "data_source, PyTorch": "with_sources.training_in_torch",
-        "input_pipeline": "with_mpii_pose.training_from_files_float",
-        "HRNet's, PyTorch, crops": "with_torch.training_from_crops",
-        "HRNet's dataset alone, crops": "with_torch.training_dataset_alone",
-        "not normalized": "with_torch.training_recipe_alone",
-        "data_source, PyTorch, crops": "with_sources.training_from_crops_in_torch",
-        "input_pipeline, crops": "with_mpii_pose.training_from_crops_float",
     },
     "training, in grain, from files": {
         "grain + cv2": "with_opencv.training_with_grain_from_files",
@@ -64,28 +54,30 @@ CONTESTANTS = {
     },
     "evaluation, from memory": {
         "cv2, 2 workers": "with_opencv.evaluation_in_memory",
-        "HRNet's, PyTorch": "with_torch.evaluation_in_memory",
+        "HRNet's, PyTorch": "with_torch.loader",
         "mpii_pose": "with_mpii_pose.evaluation_in_memory",
         "limit: decoding those windows": "with_mpii_pose.evaluation_windows_only",
     },
-    "evaluation, frames and stored crops, float32 images": {
-        "HRNet's, PyTorch": "with_torch.evaluation_from_files",
-        "data_source, PyTorch": "with_sources.evaluation_in_torch",
-        "input_pipeline": "with_mpii_pose.evaluation_from_files_float",
-        "HRNet's, PyTorch, crops": "with_torch.evaluation_from_crops",
-        "HRNet's dataset alone, crops": "with_torch.evaluation_dataset_alone",
-        "data_source, PyTorch, crops": "with_sources.evaluation_from_crops_in_torch",
-        "input_pipeline, crops": "with_mpii_pose.evaluation_from_crops_float",
-    },
 }
+# Of files, images as float32 but for the class that is not normalized.
+FROM_FILES = {
+    "HRNet's, PyTorch": "with_torch.loader from_files",
+    "HRNet's dataset alone": "with_torch.alone normalize",
+    "the same, not normalized": "with_torch.alone",
+    "data_source, PyTorch": "with_sources.loader",
+    "data_source alone": "with_sources.alone",
+    "input_pipeline": "with_mpii_pose.from_files",
+}
+for flags in ("train", "train crops", "", "crops"):
+    group = "training" if "train" in flags else "evaluation"
+    group += ", stored crops" if "crops" in flags else ", frames"
+    CONTESTANTS[group] = {n: f"{f} {flags}".strip() for n, f in FROM_FILES.items()}
 # Those that the others are compared with.
 BASES = (
     "cv2, 2 workers",
     "HRNet's, PyTorch",
+    "the same, not normalized",
     "grain + cv2",
-    "input_pipeline",
-    "HRNet's, PyTorch, crops",
-    "HRNet's dataset alone, crops",
 )
 MEBIBYTE = 2**20
 # PyTorch is large: its contestant is left out where it is not installed.
@@ -175,9 +167,13 @@ def _peak_bytes(pid: int) -> int:
 
 def serve(folder: str, num_people: str, function: str) -> None:
     """Is what a contestant's process does: reads all whenever it is told."""
-    module, name = function.split(".")
+    (module, name), *flags = (word.split(".") for word in function.split())
     corpus = Corpus(pathlib.Path(folder), int(num_people))
-    batches = getattr(importlib.import_module(f"loaders.{module}"), name)(corpus)
+    options = {flag: True for (flag,) in flags}
+    if options.pop("crops", False):
+        corpus = corpus.crops
+    module = importlib.import_module(f"loaders.{module}")
+    batches = getattr(module, name)(corpus, **options)
     for _ in sys.stdin:
         start = time.perf_counter()
         iterator = iter(batches)

@@ -118,6 +118,8 @@ def main(arguments: Sequence[str] | None = None) -> mpii_pose.PCKhScores:
     mpii_pose.write_predictions(options.output_dir / f"pred{how}.mat", predicted)
     (options.output_dir / f"pckh{how}.md").write_text(f"{scores}\n")
     print(scores)
+    print(f"Wrote {options.output_dir / 'best.keras'}, the network of the best epoch,")
+    print(f"and of the last epoch pckh{how}.md and pred{how}.mat beside it")
     return scores
 
 

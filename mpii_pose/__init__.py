@@ -1,12 +1,17 @@
 """The MPII Human Pose dataset for TensorFlow Datasets.
 
 Importing this package registers the dataset builder. All other names are loaded when
-they are first used.
+they are first used. Names that need Keras or TensorFlow are listed where these are
+installed.
 """
 
+import importlib.util
 import warnings
+from typing import TYPE_CHECKING, Any
 
 from etils import epy
+
+from mpii_pose.checks import not_installed
 
 __version__ = "0.2.0"
 
@@ -105,6 +110,22 @@ __all__ = [
     "visualize",
     "write_predictions",
 ]
+_NAMES_OF = {
+    "keras": ("HeatmapEncoder", "HeatmapLoss", "PCKh"),
+    "tensorflow": ("Preprocessor", "input_pipeline"),
+}
+for _package, _names in _NAMES_OF.items():
+    if importlib.util.find_spec(_package) is None:
+        __all__ = [name for name in __all__ if name not in _names]
+
+if not TYPE_CHECKING:  # To type checkers, it would mean that any name exists.
+    _load = globals()["__getattr__"]
+
+    def __getattr__(name: str) -> Any:
+        try:
+            return _load(name)
+        except ModuleNotFoundError as error:
+            raise not_installed(f"mpii_pose.{name}", error) from None
 
 
 def __dir__() -> list[str]:

@@ -8,7 +8,7 @@ import tensorflow_datasets as tfds
 from absl import logging
 from etils import epath
 
-from mpii_pose import workplace
+from mpii_pose import progress, workplace
 from mpii_pose.checks import check_choice
 from mpii_pose.release import download, find, official
 from mpii_pose.release.release import Release, check_sizes, read_release
@@ -145,7 +145,6 @@ def _synthetic_release(
     def write(folder: epath.Path) -> None:
         from mpii_pose import synthetic  # Used by this config only.
 
-        logging.info("Drawing %d people in %s", num_people, download_dir)
         synthetic.write_release(folder, num_people=num_people, seed=seed)
 
     name = f"{num_people}_people_seed_{seed}_{SYNTHETIC_VERSION}"
@@ -157,7 +156,8 @@ def _image_files(release: Release, config: PoseConfig) -> Mapping[str, ImageFile
     """Finds the images of all people; raises ImageError if one is missing."""
     names = release.image_names
     folder, check = release.image_folder, config.check_pixels
-    files = find_image_files(folder, names, check_pixels=check)
+    with progress.step(f"Reading the sizes of {len(names):,} images"):
+        files = find_image_files(folder, names, check_pixels=check)
     lost = [person for person in release.everybody if person.image_name not in files]
     if lost:
         first = ", ".join(FullFrame().key(person) for person in lost[:5])

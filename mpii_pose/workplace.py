@@ -9,6 +9,7 @@ import contextlib
 import errno
 import os
 import secrets
+import shlex
 from collections.abc import Callable, Iterator
 
 import filelock
@@ -43,7 +44,7 @@ def lock(folder: epath.PathLike) -> Iterator[None]:
         )
         for left in path.parent.glob(TEMPORARY_FOLDERS):
             if left.is_dir():
-                logging.warning(text, left, left)
+                logging.warning(text, left, shlex.quote(os.fspath(left)))
         yield
 
 

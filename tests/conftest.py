@@ -1,6 +1,7 @@
 """Fixtures that several test modules share."""
 
 import collections
+import contextlib
 import os
 import pathlib
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +14,11 @@ from absl import logging
 import mpii_pose
 from mpii_pose import synthetic
 from mpii_pose.release import find
+
+# PyTorch's optimizers load Triton. It and TensorFlow each bring an LLVM, and a process
+# that loads Triton's second is aborted.
+with contextlib.suppress(ImportError):
+    import triton  # noqa: F401
 
 SHARED_MPII = pathlib.Path(__file__).parents[2] / "shared" / "mpii"
 

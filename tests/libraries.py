@@ -58,6 +58,18 @@ def in_jax_jit(function: Function, arrays: Results) -> Results:
     return _checked(jax.jit(function)(*arrays), jax.Array)
 
 
+def in_torch(function: Function, arrays: Results) -> Results:
+    """As a network's outputs are, which have gradients."""
+    torch = pytest.importorskip("torch")
+    tensors = [torch.tensor(array) for array in arrays]
+    for tensor in tensors:
+        tensor.requires_grad_(tensor.is_floating_point())
+    results = function(*tensors)
+    results = results if isinstance(results, tuple) else (results,)
+    assert all(type(result) is torch.Tensor for result in results)
+    return tuple(result.detach().numpy() for result in results)
+
+
 def _jax() -> Any:
     if importlib.util.find_spec("jax") is None:
         pytest.skip("needs jax")

@@ -1,4 +1,4 @@
-"""Scoring, drawing, exporting, auditing and transforming arrays need no TensorFlow."""
+"""Building, reading, transforming and scoring arrays, and more, need no TensorFlow."""
 
 import pathlib
 import subprocess
@@ -13,6 +13,18 @@ import sys, types
 package = types.ModuleType("mpii_pose")
 package.__path__ = [{str(ROOT / "mpii_pose")!r}]
 sys.modules["mpii_pose"] = package
+"""
+# As where they are not installed.
+_WITHOUT_TENSORFLOW = """
+import importlib.machinery, sys
+
+class Finder(importlib.machinery.PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if name not in ("tensorflow", "keras", "apache_beam", "mlcroissant"):
+            return super().find_spec(name, path, target)
+
+sys.meta_path[sys.meta_path.index(Finder.__base__)] = Finder
 """
 _WORK = """
 import pathlib, sys, numpy as np
@@ -54,42 +66,113 @@ main(["evaluate", str(folder / "pred.npy"), release, "--split", "train",
       "--html", str(folder / "pred.html")])
 print("loaded:", *{"tensorflow", "tensorflow_datasets"} & set(sys.modules))
 """
+# From a release to a dataset, crops, heatmaps, keypoints and a score.
+_DATASET = """
+import pathlib, sys, mpii_pose, numpy as np
+from mpii_pose.tools.main import main
 
+release, folder = sys.argv[1], pathlib.Path(sys.argv[2])
+for words in (
+    ["build", "person", release, "--data_dir", folder / "arrays"],
+    ["build", "image", release, "--data_dir", folder, "--file_format", "parquet"],
+    ["audit", folder / "mpii_pose" / "image" / "1.0.0", "--html", folder / "audit"],
+    ["doctor", release, "--data_dir", folder / "arrays"],
+    ["doctor", folder / "arrays"],
+    ["export", "yolo", release, folder / "yolo"],
+    ["export", "submission", folder / "test.mat", release, folder / "out.mat"],
+):
+    if "submission" in words:
+        people = mpii_pose.read_people(release)["test"]
+        points = np.array([[person.center] * 16 for person in people], np.float64)
+        mpii_pose.write_predictions(words[2], points)
+    assert main([*map(str, words)]) == 0, words
 
-def loaded(code, *arguments):
-    """What of TensorFlow and TFDS a program has loaded at its end."""
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
-    return run.stdout.splitlines()[-1]
+t = mpii_pose.PoseTransform(augmentation=mpii_pose.Augmentation.hrnet(), seed=0)
 
+def read(transform):
+    options = {"dataset": "mpii_pose/person", "data_dir": folder / "arrays"}
+    return mpii_pose.data_source("train", transform=transform, **options)
 
-def test_modules_load_neither_tensorflow_nor_tfds(drawn_release, tmp_path):
-    assert loaded(_WITHOUT_INIT + _WORK, drawn_release, tmp_path) == "loaded:"
+for method in (t.supervised, t.hrnet, t.hugging_face):
+    assert read(method)[1, 0]
+truth = np.array([example["keypoints"] for example in read(None)])
+crops = [*read(mpii_pose.PoseTransform())]
+batch = {name: np.stack([crop[name] for crop in crops]) for name in crops[0]}
+keypoints, _ = mpii_pose.decode_heatmaps(batch["heatmaps"])
+found = mpii_pose.crop_to_frame(keypoints, batch["crop_to_image"])
+visibility = np.where(batch["weights"], batch["visibility"], 0)
+scores = mpii_pose.pckh(found, truth, visibility, batch["head_size"])
+assert (visibility > 0).sum() > 100 and scores.total == 100, scores
+mpii_pose.flip_test(lambda images: batch["heatmaps"], batch["image"])
+"""
+_OF_KERAS = ("HeatmapEncoder", "HeatmapLoss", "PCKh")
+_OF_TENSORFLOW = ("Preprocessor", "input_pipeline")
+_REFUSED = f"""
+import sys, mpii_pose
+from pathlib import Path
+from mpii_pose import *
+from mpii_pose.tools.main import main
 
-
-def test_users_load_no_tensorflow(drawn_release, tmp_path):
-    found = loaded("import mpii_pose\n" + _WORK, drawn_release, tmp_path)
-
-    assert found in ("loaded:", "loaded: tensorflow_datasets")
-
-
-_TRANSFORM = """
-import sys, mpii_pose, tensorflow_datasets as tfds
-from mpii_pose.mpii_pose_dataset_builder import PoseConfig
-
-config = PoseConfig(name="few", num_people=12)
-builder = mpii_pose.Builder(
-    data_dir=sys.argv[1], config=config, file_format="array_record"
-)
-builder.download_and_prepare()
-transform = mpii_pose.PoseTransform(
-    augmentation=mpii_pose.Augmentation.hrnet(), seed=0
-)
-for method in (transform, transform.supervised, transform.hrnet):
-    assert mpii_pose.data_source("train", dataset=builder, transform=method)[0]
-print("loaded:", *{"tensorflow", "keras"} & set(sys.modules))
+for name in {_OF_KERAS + _OF_TENSORFLOW}:
+    assert name not in [*globals(), *dir(mpii_pose)]
+    try:
+        getattr(mpii_pose, name)
+    except ModuleNotFoundError as error:
+        assert error.__suppress_context__
+        print(error)
+release, folder = sys.argv[1:]
+sys.stderr = sys.stdout
+main(["predict", "model.keras", str(next(Path(release, "images").iterdir()))])
+main(["build", "person", release, "--data_dir", folder, "--file_format", "tfrecord"])
+main(["build", "person", release, "--data_dir", folder + "/other"])
+built = folder + "/other/mpii_pose/person/1.0.0"
+main(["export", "croissant", built, folder + "/croissant"])
+try:
+    data_source("train", dataset="mpii_pose/person", data_dir=folder)
+except ValueError as error:
+    print(error)
 """
 
 
-def test_building_reading_and_transforming_load_no_tensorflow(tmp_path):
-    assert loaded(_TRANSFORM, tmp_path) == "loaded:"
+def printed(code, *arguments):
+    """What a program prints."""
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    output = subprocess.check_output(command, text=True, cwd=ROOT)
+    return output.splitlines()
+
+
+def test_modules_load_neither_tensorflow_nor_tfds(drawn_release, tmp_path):
+    *_, last = printed(_WITHOUT_INIT + _WORK, drawn_release, tmp_path)
+
+    assert last == "loaded:"
+
+
+def test_users_load_no_tensorflow(drawn_release, tmp_path):
+    *_, last = printed("import mpii_pose\n" + _WORK, drawn_release, tmp_path)
+
+    assert last in ("loaded:", "loaded: tensorflow_datasets")
+
+
+def test_arrays_come_from_a_release_and_are_scored_without_tensorflow(
+    drawn_release, tmp_path
+):
+    assert printed(_WITHOUT_TENSORFLOW + _DATASET, drawn_release, tmp_path)
+
+
+def test_what_needs_tensorflow_names_the_package_in_one_line(drawn_release, tmp_path):
+    lines = printed(_WITHOUT_TENSORFLOW + _REFUSED, drawn_release, tmp_path)
+
+    found = [line for line in lines if " need" in line or "is not built" in line]
+    build = "python -m mpii_pose build person ~/mpii --file_format array_record"
+    expected = (
+        *(f"mpii_pose.{name} needs keras, " for name in _OF_KERAS),
+        *(f"mpii_pose.{name} needs tensorflow, " for name in _OF_TENSORFLOW),
+        "error: this command needs keras, which is not installed: pip install tensorf",
+        "error: tfrecord needs tensorflow: install it, or choose another --file_format",
+        "error: this command needs mlcroissant, which is not installed: pip install ",
+        f"mpii_pose/person is not built in {tmp_path} (built there: nothing). Build "
+        "it from your copy of MPII in ~/mpii (--download in its place downloads 12.9 "
+        f"GB): {build} --data_dir {tmp_path}",
+    )
+    for line, start in zip(found, expected, strict=True):
+        assert line.startswith(start), line

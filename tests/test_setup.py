@@ -7,6 +7,8 @@ import re
 import pytest
 from packaging.requirements import Requirement
 
+from mpii_pose.tools import doctor
+
 ROOT = pathlib.Path(__file__).parents[1]
 
 
@@ -36,6 +38,16 @@ def test_the_guide_says_what_each_extra_is_for():
     named = re.findall(r"`(\w+)`", " ".join(first_cells))
 
     assert sorted(named) == sorted(argument("extras_require"))
+
+
+def test_requirements_for_arrays_are_all_but_tensorflow_and_what_comes_with_it():
+    text = (ROOT / "requirements-arrays.txt").read_text()
+    lines = {line for line in text.splitlines() if not line.startswith("#")}
+
+    required = {*argument("install_requires"), *argument("extras_require")["arrays"]}
+    left_out = required - lines
+    assert lines < required
+    assert {Requirement(each).name for each in left_out} == {*doctor.NOT_FOR_ARRAYS}
 
 
 def test_old_tensorflow_gets_a_tensorflow_metadata_that_it_can_read(required):

@@ -115,15 +115,16 @@ def test_folder_that_is_there_is_taken(tmp_path):
 
 
 def test_what_a_killed_build_left_is_named_with_how_to_remove_it(tmp_path, log):
-    left = leave(tmp_path)
+    (tmp_path / "a b").mkdir()
+    left = leave(tmp_path / "a b")
 
-    workplace.make_once(tmp_path / "made", write_whole)
+    workplace.make_once(tmp_path / "a b" / "made", write_whole)
 
     assert (left / "shard").read_text() == "half"
     (record,) = log.records
     assert record.levelname == "WARNING"
     assert record.message.startswith(f"{left} was left behind by a build")
-    assert record.message.endswith(f"remove it: rm -r {left}")
+    assert record.message.endswith(f"remove it: rm -r '{left}'")
 
 
 def test_lock_file_of_another_user_is_locked_or_warned_of(

@@ -8,6 +8,7 @@ as there are bits. Made once, kept in the folder it is told.
 import dataclasses
 import pathlib
 import tempfile
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -123,6 +124,18 @@ class Corpus:
             f"{len(examples)} people; JPEG kB mean {kilobytes.mean():.0f}, median "
             f"{np.median(kilobytes):.0f}; scale median {np.median(scales):.2f}"
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class OneByOne:
+    """Reads items in this process, in lists as long as batches."""
+
+    items: Any
+    keys: Sequence[Any]
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        for start in range(0, len(self.keys), BATCH_SIZE):
+            yield [self.items[key] for key in self.keys[start : start + BATCH_SIZE]]
 
 
 def _add_grain(path: pathlib.Path, *, seed: int) -> None:

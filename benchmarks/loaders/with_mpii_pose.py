@@ -54,24 +54,10 @@ def training_from_files(corpus: Corpus) -> tf.data.Dataset:
     return _from_files(corpus, TRAINING)
 
 
-def training_from_files_float(corpus: Corpus) -> tf.data.Dataset:
-    """The same with images as float32."""
-    return _from_files(corpus, TRAINING_FLOAT)
-
-
-def training_from_crops_float(corpus: Corpus) -> tf.data.Dataset:
-    """From stored crops."""
-    return _from_files(corpus.crops, TRAINING_FLOAT)
-
-
-def evaluation_from_files_float(corpus: Corpus) -> tf.data.Dataset:
-    """`input_pipeline` without augmentation, images as float32."""
-    return _from_files(corpus, EVALUATION_FLOAT, training=False)
-
-
-def evaluation_from_crops_float(corpus: Corpus) -> tf.data.Dataset:
-    """From stored crops."""
-    return _from_files(corpus.crops, EVALUATION_FLOAT, training=False)
+def from_files(corpus: Corpus, *, train: bool = False) -> tf.data.Dataset:
+    """The same with images as float32, or without augmentation."""
+    transform = TRAINING_FLOAT if train else EVALUATION_FLOAT
+    return _from_files(corpus, transform, training=train)
 
 
 def _from_files(

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import mpii_pose
-from loaders.corpus import BATCH_SIZE, EPOCHS, Corpus
+from loaders.corpus import BATCH_SIZE, EPOCHS, Corpus, OneByOne
 
 # As of `with_opencv`, which imports OpenCV.
 NUM_WORKERS = 2
@@ -20,24 +20,25 @@ TRAINING_UINT8 = mpii_pose.PoseTransform(
 EVALUATION = mpii_pose.PoseTransform()
 
 
-def training_in_torch(corpus: Corpus) -> Iterable[Any]:
+def loader(corpus: Corpus, *, train: bool = False) -> Iterable[Any]:
     """What HRNet's code takes, by two spawned workers."""
-    return _loader(corpus, TRAINING)
+    from torch.utils.data import DataLoader
+
+    people = _people(corpus, (TRAINING if train else EVALUATION).hrnet)
+    return DataLoader(
+        people,
+        batch_size=BATCH_SIZE,
+        sampler=_keys(people),
+        num_workers=NUM_WORKERS,
+        persistent_workers=True,
+        multiprocessing_context="spawn",
+    )
 
 
-def evaluation_in_torch(corpus: Corpus) -> Iterable[Any]:
-    """The same without augmentation."""
-    return _loader(corpus, EVALUATION)
-
-
-def training_from_crops_in_torch(corpus: Corpus) -> Iterable[Any]:
-    """From stored crops."""
-    return _loader(corpus.crops, TRAINING)
-
-
-def evaluation_from_crops_in_torch(corpus: Corpus) -> Iterable[Any]:
-    """From stored crops, without augmentation."""
-    return _loader(corpus.crops, EVALUATION)
+def alone(corpus: Corpus, *, train: bool = False) -> Iterable[Any]:
+    """The same one by one: no workers, no batches."""
+    people = _people(corpus, (TRAINING if train else EVALUATION).hrnet)
+    return OneByOne(people, _keys(people))
 
 
 def training_in_grain(corpus: Corpus) -> Iterable[Any]:
@@ -52,20 +53,9 @@ def training_in_grain(corpus: Corpus) -> Iterable[Any]:
     return dataset.batch(BATCH_SIZE).to_iter_dataset()
 
 
-def _loader(corpus: Corpus, transform: mpii_pose.PoseTransform) -> Iterable[Any]:
-    from torch.utils.data import DataLoader
-
-    people = _people(corpus, transform.hrnet)
-    # All epochs as one, as `with_torch` has them.
-    keys = [(epoch, i) for epoch in range(EPOCHS) for i in range(len(people))]
-    return DataLoader(
-        people,
-        batch_size=BATCH_SIZE,
-        sampler=keys,
-        num_workers=NUM_WORKERS,
-        persistent_workers=True,
-        multiprocessing_context="spawn",
-    )
+def _keys(people: Any) -> list[tuple[int, int]]:
+    """Returns epoch and number of all items of all epochs, as one epoch."""
+    return [(epoch, number) for epoch in range(EPOCHS) for number in range(len(people))]
 
 
 def _people(corpus: Corpus, transform: Any) -> Any:

@@ -6,7 +6,6 @@ the recipe of `hrnet_recipe`, `ToTensor` and `Normalize`, and all that
 """
 
 import copy
-from collections.abc import Iterator
 from typing import Any
 
 import cv2
@@ -15,54 +14,33 @@ import torch
 from torchvision import transforms
 
 from loaders import hrnet_recipe
-from loaders.corpus import BATCH_SIZE, EPOCHS, Corpus
+from loaders.corpus import BATCH_SIZE, EPOCHS, Corpus, OneByOne
 from loaders.with_opencv import NUM_WORKERS
 
 
-def training_in_memory(corpus: Corpus) -> torch.utils.data.DataLoader:
-    """From JPEG bytes in memory."""
-    return _loader(People(corpus, from_files=False, train=True))
+def loader(
+    corpus: Corpus, *, train: bool = False, from_files: bool = False
+) -> torch.utils.data.DataLoader:
+    """Batches by two workers, of JPEG files, or of their bytes in memory."""
+    return torch.utils.data.DataLoader(
+        People(corpus, from_files=from_files, train=train),
+        batch_size=BATCH_SIZE,
+        num_workers=NUM_WORKERS,
+        persistent_workers=True,  # Cheaper than HRNet's way.
+        worker_init_fn=lambda _: cv2.setNumThreads(1),
+        multiprocessing_context="fork",
+    )
 
 
-def training_from_files(corpus: Corpus) -> torch.utils.data.DataLoader:
-    """From the JPEG files."""
-    return _loader(People(corpus, from_files=True, train=True))
+def alone(corpus: Corpus, *, train: bool = False, normalize: bool = False) -> OneByOne:
+    """What the class gives for each file: no workers, no batches.
 
-
-def training_from_crops(corpus: Corpus) -> torch.utils.data.DataLoader:
-    """From JPEG files of the stored crops."""
-    return _loader(People(corpus.crops, from_files=True, train=True))
-
-
-def training_dataset_alone(corpus: Corpus) -> "InThisProcess":
-    """What the class gives for each stored crop: no workers, no batches."""
-    return InThisProcess(People(corpus.crops, from_files=True, train=True))
-
-
-def training_recipe_alone(corpus: Corpus) -> "InThisProcess":
-    """The same without `ToTensor` and `Normalize`."""
-    people = People(corpus.crops, from_files=True, train=True, normalize=False)
-    return InThisProcess(people)
-
-
-def evaluation_in_memory(corpus: Corpus) -> torch.utils.data.DataLoader:
-    """From JPEG bytes in memory, without augmentation."""
-    return _loader(People(corpus, from_files=False, train=False))
-
-
-def evaluation_from_files(corpus: Corpus) -> torch.utils.data.DataLoader:
-    """From the JPEG files, without augmentation."""
-    return _loader(People(corpus, from_files=True, train=False))
-
-
-def evaluation_from_crops(corpus: Corpus) -> torch.utils.data.DataLoader:
-    """From JPEG files of the stored crops, without augmentation."""
-    return _loader(People(corpus.crops, from_files=True, train=False))
-
-
-def evaluation_dataset_alone(corpus: Corpus) -> "InThisProcess":
-    """What the class gives for each stored crop, without augmentation."""
-    return InThisProcess(People(corpus.crops, from_files=True, train=False))
+    Without `normalize`, it leaves `ToTensor` and `Normalize` out.
+    """
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    people = People(corpus, from_files=True, train=train, normalize=normalize)
+    return OneByOne(people, range(len(people)))
 
 
 class People(torch.utils.data.Dataset):
@@ -107,28 +85,3 @@ class People(torch.utils.data.Dataset):
         }
         targets = torch.from_numpy(heatmaps), torch.from_numpy(weights)
         return self._transform(crop), *targets, meta
-
-
-class InThisProcess:
-    """Items one by one, as many as fill batches, in one thread."""
-
-    def __init__(self, people: People) -> None:
-        cv2.setNumThreads(1)
-        torch.set_num_threads(1)
-        self._people = people
-
-    def __iter__(self) -> Iterator[list[Any]]:
-        for start in range(0, len(self._people), BATCH_SIZE):
-            yield [self._people[start + row] for row in range(BATCH_SIZE)]
-
-
-def _loader(people: People) -> torch.utils.data.DataLoader:
-    # The workers are kept between epochs, which is cheaper than HRNet's way.
-    return torch.utils.data.DataLoader(
-        people,
-        batch_size=BATCH_SIZE,
-        num_workers=NUM_WORKERS,
-        persistent_workers=True,
-        worker_init_fn=lambda _: cv2.setNumThreads(1),
-        multiprocessing_context="fork",
-    )

@@ -96,7 +96,7 @@ def write_croissant(
             (unfinished / split).mkdir()
             counts[split] = 0
             examples = progress.bar(
-                iterable=read(builder, split),
+                read(builder, split),
                 total=info.splits[split].num_examples,
                 desc=f"Writing {split}",
                 unit=" examples",

@@ -5,6 +5,9 @@ import importlib.util
 import operator
 import os
 import shlex
+import sys
+import types
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, overload
 
@@ -15,8 +18,15 @@ from etils import epath
 from mpii_pose.files import user_path
 from mpii_pose.release import official
 from mpii_pose.transforms import forks
+from mpii_pose.transforms.pose_transform import PoseTransform
 
 Key = int | tuple[int, int]
+
+_SAME_EACH_EPOCH = (
+    "the transform has a seed, and numbers alone name no epoch: each epoch augments a "
+    "person in the same way. Read source[epoch, number], as DataLoader(source, "
+    "sampler=source.sampler()) does; or use PoseTransform(seed=None)"
+)
 
 # For examples by number; there is no ArrayRecord for Windows.
 _BY_NUMBER = "array_record" if importlib.util.find_spec("array_record") else "parquet"
@@ -58,7 +68,9 @@ def data_source(
         `source[epoch, number]` adds a feature `epoch` to the example: a transform with
         a seed then changes the example differently in each epoch. `source.sampler()`
         yields such pairs, epoch after epoch. It works with PyTorch's workers, be they
-        persistent or not.
+        persistent or not. With another sampler, or `shuffle=True`, the seed changes
+        the example in the same way in each epoch: a warning is given, by PyTorch's
+        workers at once, elsewhere when more was read than there are examples.
 
     Raises:
         ValueError: There is no such split, or the dataset is not built, or not so that
@@ -89,6 +101,10 @@ class DataSource(Sequence):
     examples: Sequence[dict[str, Any]]
     numbers: Sequence[int]
     transform: Callable[[dict[str, Any]], Any] | None = None
+    # How many numbers were read without an epoch, and whether that was warned of.
+    _plain: types.SimpleNamespace = dataclasses.field(
+        default_factory=lambda: types.SimpleNamespace(reads=0, warned=False), init=False
+    )
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -108,7 +124,17 @@ class DataSource(Sequence):
         }
         if epoch is not None:
             example["epoch"] = np.int64(epoch)
+        elif _is_seeded(self.transform):
+            self._note_plain_read()
         return example if self.transform is None else self.transform(example)
+
+    def _note_plain_read(self) -> None:
+        """Warns once of epochs that are all the same, as soon as there are epochs."""
+        self._plain.reads += 1
+        has_epochs = self._plain.reads > len(self) or _is_first_torch_worker()
+        if has_epochs and not self._plain.warned:
+            self._plain.warned = True
+            warnings.warn(_SAME_EACH_EPOCH, stacklevel=3)
 
     def __repr__(self) -> str:
         return f"DataSource of {len(self)} examples, transform {self.transform!r}"
@@ -264,6 +290,23 @@ def _check_is_built(builder: tfds.core.DatasetBuilder) -> None:
         "Pass another data_dir, and build it there"
         f"{_command(builder, folder, _BY_NUMBER)}"
     )
+
+
+def _is_seeded(transform: Any) -> bool:
+    """Returns whether a `PoseTransform`, or a method of one, augments by a seed."""
+    transform = getattr(transform, "__self__", transform)
+    return (
+        isinstance(transform, PoseTransform)
+        and transform.augmentation is not None
+        and transform.seed is not None
+    )
+
+
+def _is_first_torch_worker() -> bool:
+    """Returns whether this is PyTorch's worker 0, which may live for one epoch."""
+    torch_data = sys.modules.get("torch.utils.data")
+    worker = torch_data.get_worker_info() if torch_data else None
+    return worker is not None and worker.id == 0
 
 
 def _as_arrays(value: Any) -> Any:

@@ -17,14 +17,13 @@ import zipfile
 from collections.abc import Iterator
 from typing import IO, Any, Final
 
-from absl import logging
 from etils import epath, epy
 
 from mpii_pose import workplace
 from mpii_pose.checks import MpiiPoseError
 
 with epy.lazy_imports():  # Reading needs no TFDS.
-    from mpii_pose import tfds_private
+    from mpii_pose import progress, tfds_private
 
 # JPEG files hardly shrink, annotations tenfold.
 _MAX_RATIO: Final = 100
@@ -54,18 +53,21 @@ def extract(archive: epath.PathLike, extract_dir: epath.PathLike) -> epath.Path:
     archive = epath.Path(archive)
 
     def fill(folder: epath.Path) -> None:
-        logging.info("Extracting %s", archive)
         size = archive.stat().length
         if not tfds_private.has_sufficient_disk_space(size, folder):
             text = f"Not enough disk space to extract {size / 1e9:.1f} GB"
             raise OSError(errno.ENOSPC, text, str(folder))
-        with _refusing(archive):
+        shown = progress.bar(
+            total=size, desc=f"Extracting {archive.name}", unit="B", unit_scale=True
+        )
+        with _refusing(archive), shown as bar:
             for member, content in _members(archive, str(folder)):
                 path = folder / member.name
                 (path.parent if content else path).mkdir(parents=True, exist_ok=True)
                 if content:
                     with path.open("wb") as file:
                         shutil.copyfileobj(content, file, _CHUNK)
+                bar.update(member.size)  # JPEG files hardly shrink.
 
     return workplace.make_once(folder_of(archive, extract_dir), fill)
 

@@ -14,6 +14,7 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
@@ -24,6 +25,7 @@ from absl import logging
 from etils import epath, epy
 
 from mpii_pose import workplace
+from mpii_pose.checks import MpiiPoseError
 from mpii_pose.person import AnnotationError
 from mpii_pose.release import archives, find, official
 from mpii_pose.release.release import Release, read_release
@@ -39,7 +41,7 @@ OURS: Final = "mpii_pose"
 MIRROR: Final = "MPII_POSE_MIRROR"
 
 # Pauses of 0, 2, 4, 8, ... up to 120 s, while no byte arrives; 8 minutes together. A
-# server that never answered is given up after 6 s.
+# server that never answered is given up after 6 s, and an unknown name at once.
 _PATIENCE: Final = 10
 _FIRST_PATIENCE: Final = 3
 _LONGEST_PAUSE_S: Final = 120
@@ -164,7 +166,8 @@ def obtain_release(
         FileNotFoundError: There is no release in `manual_dir`.
         ConnectionError: The release cannot be downloaded.
         OSError: There is no room for the archives and the images in them.
-        ValueError: A downloaded file is not the published one.
+        MpiiPoseError: A downloaded file is not the published one, or the mirror's
+            address is none.
     """
     found = find.find(manual_dir) if manual_dir else _find_in_default(dl_manager)
     if found is None:
@@ -196,9 +199,9 @@ def download_release(
     """Downloads the two archives and compares them with what is published."""
     mirror = mirror or os.environ.get(MIRROR)
     if mirror and not mirror.startswith(("http://", "https://")):
-        raise ValueError(
-            f"A mirror is the http address of a folder, not {mirror!r}; name a folder "
-            "on a disk with --manual_dir"
+        raise MpiiPoseError(
+            f"{MIRROR} must be the http address of a folder, not {mirror!r}; name a "
+            "folder on a disk with --manual_dir, or to python -m mpii_pose build"
         )
     download_dir = epath.Path(dl_manager.download_dir)
     if "://" not in os.fspath(download_dir):  # Of `gs://`, TFDS takes care.
@@ -217,7 +220,8 @@ def download_release(
             f"If others have the two archives on the web: {MIRROR}=https://..."
         ) from error
     images = paths[official.IMAGES_ARCHIVE]
-    _check_identity(images, "MD5", official.md5(images), official.IMAGES_MD5)
+    with progress.step(f"Comparing {official.IMAGES_ARCHIVE} with the published MD5"):
+        _check_identity(images, "MD5", official.md5(images), official.IMAGES_MD5)
     source = find.in_archive(paths[official.ANNOTATIONS_ARCHIVE])
     (file,) = source.files.values()
     blob = official.git_blob_id(file.read_bytes())
@@ -227,7 +231,7 @@ def download_release(
 
 def _check_identity(path: Any, kind: str, found: str, expected: str) -> None:
     if found != expected:
-        raise ValueError(
+        raise MpiiPoseError(
             f"{path}: expected {kind} {expected}, found {found}; the download is "
             f"damaged, or a mirror ({MIRROR}) has another file: remove it and try again"
         )
@@ -286,7 +290,8 @@ class _Downloader:
         finally:
             with contextlib.suppress(OSError):
                 folder.rmdir()  # If nothing came into it.
-        return tfds_private.downloaded(epath.Path(folder / name))
+        with progress.step(f"Checking {name}"):
+            return tfds_private.downloaded(epath.Path(folder / name))
 
 
 def fetch(url: str, part: epath.PathLike, *, verify: bool = True) -> None:
@@ -302,7 +307,8 @@ def fetch(url: str, part: epath.PathLike, *, verify: bool = True) -> None:
         ConnectionError: The file cannot be had; the message has why and what is kept.
     """
     part = pathlib.Path(part)
-    best, failures = bytes_in(part), 0
+    start = best = bytes_in(part)
+    failures = 0
     with requests.Session() as session:
         while True:
             try:
@@ -316,6 +322,10 @@ def fetch(url: str, part: epath.PathLike, *, verify: bool = True) -> None:
                 if have > best:
                     best, failures = have, 1
                 patience = _FIRST_PATIENCE if busy is None and not best else _PATIENCE
+                origin = getattr(reason, "__context__", None)
+                # A host without an address is mistyped, or this one is offline.
+                if isinstance(origin, socket.gaierror) and best == start:
+                    patience = 0
                 if failures > patience:
                     raise ConnectionError(f"{url}: {reason}. {_kept(part)}") from error
             pause = 2.0 ** (failures - 1) if failures > 1 else 0
@@ -383,7 +393,7 @@ def _append(
     chunks: Iterable[bytes], part: pathlib.Path, have: int, size: int | None
 ) -> None:
     """Appends chunks to a part, which has `have` of `size` bytes, under a bar."""
-    options = {"total": size, "initial": have, "desc": part.name[:30]}
+    options: dict[str, Any] = {"total": size, "initial": have, "desc": part.name[:30]}
     with (
         progress.bar(**options, unit="B", unit_scale=True) as bar,
         part.open("ab", buffering=0) as file,

@@ -22,14 +22,11 @@ ANNOTATION_FOLDERS = ("", "mpii_human_pose_v1_u12_2", "annot", "annotations")
 IMAGE_FOLDERS = ("images", "mpii_human_pose_v1/images", "mpii_human_pose_v1", "")
 
 HOW_TO_GET_IT = f"""\
-Put the release into a folder and name that: tfds build --manual_dir FOLDER, in Python
-DownloadConfig(manual_dir=FOLDER), or python -m mpii_pose build person FOLDER. In it are
-  * the two official archives, {official.IMAGES_ARCHIVE} (12.9 GB) and
-    {official.ANNOTATIONS_ARCHIVE} (12.5 MB), from http://human-pose.mpi-inf.mpg.de, or
-    what is in them: images/ and {official.MATLAB_FILE};
-  * images/ and one of the JSON copies of the annotations: {CPM_FILE}, or
-    train.json with valid.json, validation.json or val.json (or any of them as .gz).
-Annotations may be in {", ".join(f"{name}/" for name in ANNOTATION_FOLDERS if name)}.
+Name a folder with the release: tfds build --manual_dir FOLDER, in Python
+DownloadConfig(manual_dir=FOLDER), or python -m mpii_pose build person FOLDER. It holds
+{official.IMAGES_ARCHIVE} (12.9 GB) and {official.ANNOTATIONS_ARCHIVE},
+both from http://human-pose.mpi-inf.mpg.de; or images/ and {official.MATLAB_FILE},
+{CPM_FILE}, or train.json with valid.json.
 To try the package without any download, build `mpii_pose/synthetic`."""
 
 
@@ -126,14 +123,12 @@ class Found:
         """The annotations to read."""
         if self.sources:
             return self.sources[0]
-        content = "there is no such file or folder"
-        if self.path.is_dir():
-            names = sorted(path.name for path in self.path.iterdir())
-            content = f"it holds {', '.join(names[:10]) or 'nothing'}"
-        raise FileNotFoundError(
-            f"No annotations of MPII Human Pose in {self.path}: {content}.\n"
-            f"{HOW_TO_GET_IT}"
-        )
+        where = f"No annotations of MPII Human Pose in {self.path}"
+        if not self.path.is_dir():
+            raise FileNotFoundError(f"{where}: there is no such file or folder")
+        names = sorted(path.name for path in self.path.iterdir())
+        content = f"it holds {', '.join(names[:10]) or 'nothing'}"
+        raise FileNotFoundError(f"{where}: {content}.\n{HOW_TO_GET_IT}")
 
     def find_images(
         self, image_names: Collection[str], *, extracted: epath.Path | None = None

@@ -9,12 +9,15 @@ from typing import Any
 
 import PIL.Image
 from absl import logging
-from etils import epath
+from etils import epath, epy
 
 from mpii_pose.person import PersonAnnotation
 from mpii_pose.pictures import UNREADABLE
 from mpii_pose.release import archives, split
 from mpii_pose.release.find import Found, find
+
+with epy.lazy_imports():  # Reading people needs no TFDS.
+    from mpii_pose import progress
 
 # Reading the heads of thousands of files is all waiting.
 _THREADS = 16
@@ -96,7 +99,8 @@ def read_release(found: Found, *, extract_dir: epath.PathLike | None = None) -> 
     logging.info("Reading people from the %s", found.source)
     for other in found.sources[1:]:
         logging.info("Leaving the %s aside: it has less", other)
-    people, stated = found.source.read()
+    with progress.step("Reading annotations"):
+        people, stated = found.source.read()
     names = image_names(people)
     folder, missing = found.find_images(names)
     if missing and found.images_archive and extract_dir:

@@ -1,5 +1,6 @@
 """A TFDS builder that plans its shards and then writes each in one go."""
 
+import errno
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -58,6 +59,8 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
             taken = isinstance(error, OSError) and workplace.is_there_already(error)
             # Another host, whose locks are not seen here, may have built it meanwhile.
             if not (taken and self.is_prepared()):
+                if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                    error.filename = error.filename or str(folder)
                 # The message has all that the steps up to here would say.
                 raise error.with_traceback(None) from None
             logging.warning("Another process has built %s: taking it", self.data_dir)
@@ -77,7 +80,7 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
         download_config: tfds.download.DownloadConfig,
     ) -> Sequence[tfds.core.SplitInfo]:
         if download_config.nondeterministic_order:
-            raise ValueError(
+            raise MpiiPoseError(
                 f"{self.name} is always built in the same order, which costs nothing: "
                 "leave --nondeterministic_order out"
             )

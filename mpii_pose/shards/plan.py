@@ -24,6 +24,7 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 from mpii_pose import tfds_private
+from mpii_pose.checks import MpiiPoseError
 from mpii_pose.shards.images import StoredImage, naming_person
 
 Example = dict[str, Any]
@@ -199,7 +200,7 @@ def plan_split(
         sizes.append(EXAMPLE_BYTES + sum(image_bytes))
     order = in_tfds_order(name, keys, ignore_duplicates=config.ignore_duplicates)
     if not order:
-        raise ValueError(f"Split {name!r} has no examples")
+        raise MpiiPoseError(f"Split {name!r} has no examples")
     ends = shard_ends(np.array(sizes)[order], config)
     split = tfds.core.SplitInfo(
         name=name,
@@ -229,7 +230,7 @@ def in_tfds_order(
         if not order or hashes[i] != hashes[order[-1]]:
             order.append(i)
         elif not ignore_duplicates:
-            raise ValueError(
+            raise MpiiPoseError(
                 f"Two examples of split {split!r} have the key {keys[i]!r}"
             )
     return order
@@ -244,7 +245,7 @@ def shard_ends(
     user asks for, and those of the examples: `sizes` [N], in bytes.
     """
     if config.num_shards is not None and config.num_shards < 1:
-        raise ValueError(f"num_shards must be 1 or more, got {config.num_shards}")
+        raise MpiiPoseError(f"num_shards must be 1 or more, got {config.num_shards}")
     shard_bytes = config.min_shard_size
     if shard_bytes == tfds_private.DEFAULT_MIN_SHARD_SIZE:
         shard_bytes = SHARD_BYTES

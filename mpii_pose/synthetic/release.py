@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mpii_pose import progress
 from mpii_pose.pictures import encode_jpeg
 from mpii_pose.release.split import VALIDATION_PEOPLE_FILE
 from mpii_pose.synthetic import matlab, pose, scene
@@ -131,7 +132,10 @@ def write_release(
     # MPII's names begin with 0: no image of ours is taken for one of its.
     names = rng.choice(900_000_000, len(plans), replace=False) + 100_000_000
     images, rows = [], ["image_name,person_index"]
-    for number, place in enumerate(rng.permutation(len(plans))):
+    order = progress.bar(
+        rng.permutation(len(plans)), desc="Drawing people", unit=" images"
+    )
+    for number, place in enumerate(order):
         plan, name = plans[place], f"{names[number]}.jpg"
         rng = np.random.default_rng([seed, 2, number])
         size = image_sizes[int(rng.integers(len(image_sizes)))]

@@ -14,18 +14,22 @@ only for tfrecord. `tfds build` has more options.
 """
 
 import argparse
+import importlib
 import importlib.util
-import pathlib
 import shlex
 from typing import Any
 
 from mpii_pose.checks import MpiiPoseError
 from mpii_pose.release import official
-from mpii_pose.tools import doctor
 
 SYNTHETIC = "synthetic"
 CONFIGS = (*official.DATASET_BYTES, SYNTHETIC)
-FORMATS = ("tfrecord", "array_record", "parquet")
+# Of files -> the package that writes them.
+FORMATS = {
+    "tfrecord": "tensorflow",
+    "array_record": "array_record",
+    "parquet": "pyarrow",
+}
 
 
 def add_parser(commands: Any) -> None:
@@ -40,7 +44,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--download", action="store_true", help=text)
     parser.add_path("--data_dir", "DIR", "where to build (default: TFDS's folder)")
     text = "tfrecord (the default, where TensorFlow is), array_record or parquet"
-    options = {"choices": FORMATS, "metavar": "FORMAT"}
+    options = {"choices": [*FORMATS], "metavar": "FORMAT"}
     parser.add_argument("--file_format", help=text, **options)
     text = "build again what is there"
     parser.add_argument("--overwrite", action="store_true", help=text)
@@ -59,7 +63,8 @@ def run(args: argparse.Namespace) -> int:
     if is_built:
         file_format = builder.info.file_format.value
     else:
-        file_format = FORMATS[importlib.util.find_spec("tensorflow") is None]
+        has_tensorflow = importlib.util.find_spec("tensorflow")
+        file_format = "tfrecord" if has_tensorflow else "array_record"
     wanted = args.file_format or file_format
     if is_built and wanted != file_format:
         raise MpiiPoseError(
@@ -68,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
             f"{shlex.quote(str(builder.data_path))}"
         )
     if args.overwrite or not is_built:
+        _check_package(wanted)
         builder = Builder(**options, file_format=wanted)
         _build(builder, args)
         print(f"Built: {builder.data_path}")
@@ -94,16 +100,18 @@ def _build(builder: Any, args: argparse.Namespace) -> None:
             f"mpii_pose build {args.config} RELEASE\nor let it be downloaded, 12.9 GB, "
             f"with --download. {SYNTHETIC} needs no copy."
         )
-    if args.download and not args.release:
-        print(doctor.check_disk(pathlib.Path(builder.data_dir_root)).text)
     config = tfds.download.DownloadConfig(
         manual_dir=args.release, max_examples_per_split=count
     )
     if args.overwrite:
         config.download_mode = tfds.download.GenerateMode.REUSE_CACHE_IF_EXISTS
+    builder.download_and_prepare(download_config=config)
+
+
+def _check_package(file_format: str) -> None:
+    """Raises an error if files of the format cannot be written here."""
     try:
-        builder.download_and_prepare(download_config=config)
+        importlib.import_module(FORMATS[file_format])
     except ModuleNotFoundError as error:
         advice = f"install it, or choose another --file_format: {', '.join(FORMATS)}"
-        file_format = builder.info.file_format.value
         raise MpiiPoseError(f"{file_format} needs {error.name}: {advice}") from error

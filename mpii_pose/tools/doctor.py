@@ -20,6 +20,7 @@ import enum
 import functools
 import importlib
 import importlib.metadata
+import importlib.util
 import itertools
 import os
 import pathlib
@@ -44,7 +45,7 @@ from mpii_pose.shards.images import (
     check_pixels,
     find_image_files,
 )
-from mpii_pose.tools.people import INFO_FILE, open_dataset, read_examples
+from mpii_pose.tools.people import find_datasets, open_dataset, read_examples
 
 
 class State(enum.Enum):
@@ -64,6 +65,13 @@ class Diagnosis(NamedTuple):
     def __str__(self) -> str:
         return f"{self.state.value:8} {self.text}".replace("\n", "\n" + 9 * " ")
 
+
+# Packages that `requirements-arrays.txt` leaves out, and what needs them.
+NOT_FOR_ARRAYS = {
+    "tensorflow": "input_pipeline, Keras, tfrecord files and the command tfds",
+    "apache-beam": "the command tfds and builds on Beam",
+    "mlcroissant": "the command tfds and export croissant",
+}
 
 fine = functools.partial(Diagnosis, State.FINE)
 note = functools.partial(Diagnosis, State.NOTE)
@@ -119,7 +127,9 @@ def check_environment(
         requirements = metadata.get_all("Requires-Dist") or []
         yield from check_requirements([supported, *requirements])
     # A broken installation of them shows only when they are imported.
-    yield from map(check_import, ("tensorflow", "tensorflow_datasets"))
+    if importlib.util.find_spec("tensorflow"):
+        yield check_import("tensorflow")
+    yield check_import("tensorflow_datasets")
     data_dir = data_dir or os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
     data_dir = pathlib.Path(data_dir).expanduser()
     yield check_disk(data_dir, release)
@@ -127,7 +137,7 @@ def check_environment(
 
 
 def check_requirements(requirements: Iterable[str]) -> Iterator[Diagnosis]:
-    """Compares installed versions with the required ones; yields the problems.
+    """Compares installed versions with the required ones; yields what differs.
 
     Args:
         requirements: As in a package's metadata, such as "numpy>=1.26". Packages of
@@ -139,7 +149,10 @@ def check_requirements(requirements: Iterable[str]) -> Iterator[Diagnosis]:
         is_extra = "extra ==" in str(requirement.marker)
         if requirement.marker and not is_extra and not requirement.marker.evaluate():
             continue
-        if version is None and not is_extra:
+        if version is None and name in NOT_FOR_ARRAYS:
+            text = f"{name} is not installed; for {NOT_FOR_ARRAYS[name]}"
+            yield note(f"{text}: pip install '{wanted}'")
+        elif version is None and not is_extra:
             yield problem(f"{name} is not installed: pip install '{wanted}'")
         elif version and not requirement.specifier.contains(version, prereleases=True):
             yield problem(
@@ -234,27 +247,6 @@ def check_path(path: epath.PathLike) -> Iterator[Diagnosis]:
         yield problem(f"{path} was not read, as import tensorflow_datasets fails")
     else:
         yield from itertools.chain.from_iterable(map(check_dataset, datasets))
-
-
-def find_datasets(path: epath.PathLike) -> list[epath.Path]:
-    """Returns the folders of datasets: the path itself, or those below it.
-
-    Args:
-        path: The folder of a dataset, such as "mpii_pose/person/1.0.0", of its
-            versions, of its configs, or of all that TFDS keeps.
-    """
-    path = epath.Path(path).expanduser()
-    if any((path / name).exists() for name in (INFO_FILE, "features.json")):
-        return [path]
-    below = ["*", "*/*"]
-    if (
-        path / download.OURS
-    ).is_dir():  # Of a folder named so too, others' are left out.
-        below = [f"{download.OURS}/*/*"]
-    files = {file for place in below for file in path.glob(f"{place}/{INFO_FILE}")}
-    return sorted(
-        file.parent for file in files if file.parts[-4:-3] == (download.OURS,)
-    )
 
 
 def data_dir_of(path: epath.PathLike | None) -> epath.Path | None:

@@ -12,7 +12,7 @@ Examples:
 PREDICTIONS is pred.mat (HRNet, MMPose 0.x, pytorch-pose), preds.h5 (Hourglass), .npy or
 .npz [N, 16, 2], all in index order, or COCO results (.json, with image_id). .mat and
 .h5 count pixels from 1, the others from 0, unless --base is given.
-PATH is a folder with a copy of MPII or a file of annotations, and no built dataset.
+PATH is a folder with a copy of MPII, a file of annotations or a dataset's folder.
 Images are needed only for the pictures on the page.
 """
 
@@ -34,10 +34,11 @@ from mpii_pose.formats import predictions
 from mpii_pose.formats.predictions import PredictionError
 from mpii_pose.person import PersonAnnotation, person_square
 from mpii_pose.release import find
-from mpii_pose.release.release import Release, read_sized_people
+from mpii_pose.release.release import Release
 from mpii_pose.release.split import TEST, VALIDATION, VALIDATION_OTHERS
 from mpii_pose.skeleton import KEYPOINTS, MPII, SKELETONS, Skeleton
 from mpii_pose.tools import pages
+from mpii_pose.tools.people import read_people_of
 from mpii_pose.transforms.convert import shared_keypoints
 
 THRESHOLDS = (0.5, 0.1)
@@ -144,14 +145,14 @@ def read_truth(
     *,
     image_folder: epath.PathLike | None = None,
 ) -> Truth:
-    """Reads the people of a split from a release or an annotation file.
+    """Reads the people of a split from a release, an annotation file or a dataset.
 
     Raises:
         FileNotFoundError: There are no annotations.
         PredictionError: There are no labelled people of that split.
         AnnotationError: A file is damaged.
     """
-    release = read_sized_people(path, image_folder=image_folder)
+    release = read_people_of(path, image_folder=image_folder)
     people = release.people.get(split, [])
     if not any(person.visibility.any() for person in people):
         labelled = [name for name in release.people if name != TEST]

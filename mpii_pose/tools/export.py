@@ -18,7 +18,6 @@ from mpii_pose.formats.predictions import read_predictions
 from mpii_pose.formats.submission import write_submission
 from mpii_pose.formats.yolo import DATASET_FILE, write_yolo
 from mpii_pose.release import find, official
-from mpii_pose.release.release import read_sized_people
 from mpii_pose.release.split import VALIDATION_OTHERS
 from mpii_pose.tools.people import (
     open_dataset,
@@ -44,7 +43,7 @@ def add_parser(commands: Any) -> None:
     coco.add_path("folder", "DIR", "where to write")
 
     yolo = add("yolo", run_yolo, "images and labels for YOLO-pose")
-    yolo.add_path("path", "PATH", "a copy of MPII")
+    yolo.add_path("path", "PATH", "a copy of MPII, or a dataset's folder")
     yolo.add_path("folder", "DIR", "where to write; must not exist")
     yolo.add_path("--images", "FOLDER", "the folder with the images")
     text = "copy the images instead of linking to them"
@@ -92,8 +91,9 @@ def run_yolo(args: argparse.Namespace) -> int:
     `train` and `val` are Tompson's split; val has the labels of all people of its
     images where the official .mat is read. Boxes hold keypoints and head box, with a
     margin. People whom MPII did not label are negatives. DIR appears once it is whole.
+    Of a dataset, only the labels are read: --images names its release's images.
     """
-    release = read_sized_people(args.path, image_folder=args.images)
+    release = read_people_of(args.path, image_folder=args.images)
     if release.image_folder is None:
         raise FileNotFoundError(
             f"No images beside {args.path}; name their folder with --images"
@@ -110,7 +110,7 @@ def run_yolo(args: argparse.Namespace) -> int:
     print("People without labels in these images are negatives to YOLO.")
     if VALIDATION_OTHERS not in release.people:
         print(
-            f"The {release.source.kind.value} has no {VALIDATION_OTHERS}: labelled "
+            f"The {release.source} has no {VALIDATION_OTHERS}: labelled "
             "people of validation images who are not on Tompson's list count as such."
         )
     print(f"Wrote {args.folder / DATASET_FILE}")

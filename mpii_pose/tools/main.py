@@ -7,12 +7,13 @@ the parsed arguments to the exit code. The module's docstring is what `--help` p
 import argparse
 import io
 import os
+import pathlib
 import re
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-from mpii_pose.checks import MpiiPoseError
+from mpii_pose.checks import MpiiPoseError, not_installed
 from mpii_pose.files import user_path
 from mpii_pose.tools import audit, build, doctor, evaluate, export, predict
 
@@ -46,7 +47,9 @@ class Parser(argparse.ArgumentParser):
 
 def make_parser() -> Parser:
     """Returns the parser of the whole command line."""
-    parser = Parser(prog="python -m mpii_pose", description=_DESCRIPTION)
+    name = pathlib.Path(sys.argv[0]).stem
+    prog = name if name == "mpii-pose" else "python -m mpii_pose"
+    parser = Parser(prog=prog, description=_DESCRIPTION)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in (build, doctor, audit, evaluate, predict, export):
         command.add_parser(commands)
@@ -60,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     are raised. By default `arguments` are those of the command line.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets.
     if isinstance(sys.stdout, io.TextIOWrapper):  # Print "?" for what ASCII lacks.
         sys.stdout.reconfigure(errors="replace")
     parser = make_parser()
@@ -79,6 +83,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # By `| head`: let Python write the rest nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141  # As a shell's after the signal 13.
+    except ModuleNotFoundError as error:
+        missing = not_installed("this command", error)
+        if missing is error:
+            raise
+        print(f"error: {missing}", file=sys.stderr)
+        return 1
     except (OSError, MpiiPoseError) as error:
         text = str(error)
         if isinstance(error, OSError) and error.filename:

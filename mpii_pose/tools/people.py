@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,9 +10,10 @@ import numpy as np
 import PIL.Image
 from etils import epath
 
-from mpii_pose.checks import MpiiPoseError
+from mpii_pose.checks import MpiiPoseError, not_installed
 from mpii_pose.files import user_path
 from mpii_pose.person import UNKNOWN, PersonAnnotation
+from mpii_pose.release import download, find
 from mpii_pose.release.release import Release, read_image_sizes, read_sized_people
 from mpii_pose.transforms.geometry import apply_affine, mark_missing
 
@@ -27,16 +29,23 @@ def read_people_of(
     """Reads people and the sizes of their images from a copy of MPII or a dataset.
 
     Args:
-        path: The folder of a dataset that was built, such as
-            `~/tensorflow_datasets/mpii_pose/image/1.0.0`, or what `read_sized_people`
-            reads.
+        path: What `read_sized_people` reads, or a folder with one dataset that was
+            built, such as `~/tensorflow_datasets/mpii_pose/image`.
         image_folder: The folder with the release's images, where it is not beside the
             annotations.
+
+    Raises:
+        MpiiPoseError: There are several datasets in the folder.
     """
     folder = user_path(path)
-    if not (folder / INFO_FILE).exists():
+    datasets = find_datasets(folder)
+    if not datasets or (datasets != [folder] and find.find(folder).sources):
         return read_sized_people(path, image_folder=image_folder)
-    release = _read_dataset(folder)
+    if len(datasets) > 1:
+        raise MpiiPoseError(
+            f"{path} has several datasets: name one of {', '.join(map(str, datasets))}"
+        )
+    release = _read_dataset(datasets[0])
     if image_folder is None:
         return release
     images = user_path(image_folder)
@@ -52,6 +61,25 @@ def unknown_sizes(release: Release) -> str:
     if unknown and release.image_folder is None:
         return "No whole images were found"
     return f"{unknown:,} images are missing or cannot be read" if unknown else ""
+
+
+def find_datasets(path: epath.PathLike) -> list[epath.Path]:
+    """Returns the folders of datasets: the path itself, or those below it.
+
+    Args:
+        path: The folder of a dataset, such as "mpii_pose/person/1.0.0", of its
+            versions, of its configs, or of all that TFDS keeps.
+    """
+    path = epath.Path(path).expanduser()
+    if any((path / name).exists() for name in (INFO_FILE, "features.json")):
+        return [path]
+    # Of a folder of the same name, others' are left out.
+    named_so = (path / download.OURS).is_dir()
+    below = [f"{download.OURS}/*/*"] if named_so else ["*", "*/*"]
+    files = {file for place in below for file in path.glob(f"{place}/{INFO_FILE}")}
+    return sorted(
+        file.parent for file in files if file.parts[-4:-3] == (download.OURS,)
+    )
 
 
 def open_dataset(folder: epath.PathLike) -> Any:
@@ -92,20 +120,28 @@ def read_examples(builder: Any, split: str) -> Iterator[Mapping[str, Any]]:
     """
     import tensorflow_datasets as tfds
 
-    options = {"split": split, "decoders": {"image": tfds.decode.SkipDecoding()}}
+    decoders = {"image": tfds.decode.SkipDecoding()}
     count, expected = 0, builder.info.splits[split].num_examples
     try:
-        if builder.info.file_format.value == "array_record":  # Needs no TensorFlow.
-            examples = builder.as_data_source(**options)
+        if builder.info.file_format.value != "tfrecord":  # Needs no TensorFlow.
+            # Shard by shard, as TFDS loads all Parquet files of a split at once.
+            num_shards = builder.info.splits[split].num_shards
+            shards = (f"{split}[{k}shard]" for k in range(num_shards))
+            sources = (builder.as_data_source(s, decoders=decoders) for s in shards)
+            examples = itertools.chain.from_iterable(sources)
         else:
+            import tensorflow  # noqa: F401  TFDS's error takes nine lines.
+
             config = tfds.ReadConfig(try_autocache=False, interleave_cycle_length=1)
-            dataset = builder.as_dataset(read_config=config, **options)
+            dataset = builder.as_dataset(split, read_config=config, decoders=decoders)
             examples = dataset.as_numpy_iterator()
         for example in examples:
             yield example
             count += 1
         if count != expected:
             raise EOFError("no more records")
+    except ModuleNotFoundError as error:
+        raise OSError(str(not_installed(str(builder.data_dir), error))) from error
     except Exception as error:  # Each file format has errors of its own.
         where = f"Split {split} of {builder.data_dir}"
         after = f"after {count:,} of {expected:,}"

@@ -60,8 +60,12 @@ def run(args: argparse.Namespace) -> int:
         raise ImageError(
             f"{output}: cannot be written as a picture: end the name in .png or .jpg"
         ) from error
+    if not args.model.exists():
+        raise FileNotFoundError(f"{args.model}: no such model")
     image = _load_image(args.image)
-    model, pixels = _load_model(args.model), np.asarray(image)
+    pixels = np.asarray(image)
+    _crop(pixels, args.box, CropSpec())  # Refuses a box before Keras is loaded.
+    model = _load_model(args.model)
     points, scores = predict(model, pixels, args.box, alignment=args.alignment)
     print(f"{'':15}{'x':>8}{'y':>8}{'score':>8}")
     for name, (x, y), score in zip(KEYPOINTS, points, scores, strict=True):
@@ -95,20 +99,27 @@ def predict(
     """
     import keras
 
-    height, width = image.shape[:2]
     spec = _spec_of(model, alignment)
-    box = (0, 0, width - 1, height - 1) if box is None else box
-    try:
-        person = person_from_box(box, image_size=(height, width))
-        features = PoseTransform(spec)({"image": image, **person})
-    except ValueError as error:
-        corners = ",".join(f"{corner:g}" for corner in np.ravel(box))
-        raise PredictionError(f"box {corners}: {error}") from error
+    features = _crop(image, box, spec)
     outputs = keras.tree.flatten(model(np.asarray(features["image"])[np.newaxis]))
     heatmaps = np.asarray(outputs[-1], np.float32)
     keypoints, scores = decode_heatmaps(heatmaps, spec=spec)
     points = crop_to_frame(np.asarray(keypoints)[0], features["crop_to_image"])
     return np.asarray(points), np.asarray(scores)[0]
+
+
+def _crop(
+    image: np.ndarray, box: npt.ArrayLike | None, spec: CropSpec
+) -> dict[str, Any]:
+    """Returns the features of the person in a box; by default in the whole image."""
+    height, width = image.shape[:2]
+    box = (0, 0, width - 1, height - 1) if box is None else box
+    try:
+        person = person_from_box(box, image_size=(height, width))
+        return PoseTransform(spec)({"image": image, **person})
+    except ValueError as error:
+        corners = ",".join(f"{corner:g}" for corner in np.ravel(box))
+        raise PredictionError(f"box {corners}: {error}") from error
 
 
 def _spec_of(model: Any, alignment: str) -> CropSpec:
@@ -140,8 +151,6 @@ def _load_model(path: epath.Path) -> Any:
     import mpii_pose.keras.heatmaps
     import mpii_pose.keras.pckh  # noqa: F401  registers the layers of models
 
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: no such model")
     try:
         return keras.saving.load_model(path, compile=False)
     except Exception as error:  # Keras meets other files with errors of many kinds.

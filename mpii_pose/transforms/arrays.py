@@ -1,9 +1,11 @@
 """Finds the array library of a value, so that each formula is written once.
 
 The functions that the formulas of this package use have the same names and meaning in
-NumPy, `tensorflow.experimental.numpy`, `jax.numpy` and `keras.ops`. A public formula
-finds the library of its arguments and returns arrays of that library. No library is
-imported that is not in use already.
+NumPy, `tensorflow.experimental.numpy`, `jax.numpy` and `keras.ops`; `_OnTorch` gives
+them to PyTorch. A public formula finds the library of its arguments and returns arrays
+of that library. No library is imported that is not in use already.
+
+Constants in a formula go through `xp.array`: PyTorch wants them on its tensors' device.
 """
 
 import functools
@@ -12,24 +14,36 @@ from typing import Any
 
 import numpy as np
 
-# First part of the module of a value's type -> the module with its functions. Keras'
-# symbolic tensors, and PyTorch's, use those of Keras.
+# First part of the module of a value's type -> the module with its functions. Those of
+# Keras are for its symbolic tensors.
 _NAMESPACES = {
     "tensorflow": "tensorflow.experimental.numpy",
     "jax": "jax.numpy",
     "jaxlib": "jax.numpy",
     "keras": "keras.ops",
-    "torch": "keras.ops",
+    "torch": "torch",
 }
 
 
 def namespace(*values: Any) -> Any:
-    """Returns the module whose functions take `values`; NumPy if they are plain."""
+    """Returns the functions that take `values`, a module; NumPy if they are plain.
+
+    PyTorch's are those for the device of the first tensor.
+    """
     for value in values:
-        library = type(value).__module__.partition(".")[0]
-        if library in _NAMESPACES:
-            return load_module(_NAMESPACES[library])
+        name = _namespace_of(value.__class__)
+        if name == "torch":
+            return _OnTorch(value.device)
+        if name is not None:
+            return load_module(name)
     return np
+
+
+@functools.cache
+def _namespace_of(kind: type) -> str | None:
+    """Finds the library of a type in `_NAMESPACES`, or of a class it derives from."""
+    libraries = [base.__module__.partition(".")[0] for base in kind.__mro__]
+    return next(filter(None, map(_NAMESPACES.get, libraries)), None)
 
 
 def as_arrays(*values: Any) -> tuple[Any, ...]:
@@ -69,6 +83,64 @@ def _dtype_name(dtype: Any) -> str:
 def load_module(name: str) -> Any:
     """Imports a module when it is first needed."""
     return importlib.import_module(name)
+
+
+class _OnTorch:
+    """PyTorch's functions, with NumPy's names and meaning, on one device.
+
+    What is not here has the same name there. All but `array` take tensors, which keep
+    their device and their gradients, and numbers.
+    """
+
+    def __init__(self, device: Any) -> None:
+        self._torch, self._device = load_module("torch"), device
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._torch, name)
+
+    def array(self, value: Any, dtype: str | None = None) -> Any:
+        dtype = dtype and getattr(self._torch, dtype)
+        if isinstance(value, self._torch.Tensor):
+            return value.to(dtype=dtype)
+        # Copied: PyTorch takes no negative strides, and warns of read-only arrays.
+        return self._torch.as_tensor(np.array(value), dtype=dtype, device=self._device)
+
+    def arange(self, stop: int, dtype: str | None = None) -> Any:
+        return self.array(np.arange(stop), dtype)
+
+    def take(self, array: Any, indices: np.ndarray, axis: int) -> Any:
+        return self._torch.index_select(array, axis, self.array(indices))
+
+    def where(self, condition: Any, *values: Any) -> Any:
+        return self._torch.where(self.array(condition), *values)
+
+    def max(self, array: Any, axis: int | tuple[()] = ()) -> Any:
+        return self._torch.amax(array, axis)
+
+    def min(self, array: Any, axis: int | tuple[()] = ()) -> Any:
+        return self._torch.amin(array, axis)
+
+    def maximum(self, array: Any, low: Any) -> Any:
+        return self._torch.clamp(array, min=low)
+
+    def minimum(self, array: Any, high: Any) -> Any:
+        return self._torch.clamp(array, max=high)
+
+    def matmul(self, left: Any, right: Any) -> Any:
+        # In mixed precision, keypoints would be some tenths of a pixel off.
+        amp, kind = self._torch.amp, self._device.type
+        kind = kind if amp.is_autocast_available(kind) else "cpu"
+        with amp.autocast(kind, enabled=False):
+            return self._torch.matmul(left, right)
+
+    def equal(self, array: Any, other: Any) -> Any:
+        return self._torch.eq(array, other)
+
+    def expand_dims(self, array: Any, axis: int) -> Any:
+        return self._torch.unsqueeze(array, axis)
+
+    def flip(self, array: Any, axis: int) -> Any:
+        return self._torch.flip(array, (axis,))
 
 
 def _as_array(xp: Any, value: Any) -> Any:

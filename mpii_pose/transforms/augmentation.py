@@ -213,7 +213,7 @@ def half_body_square(
     have too few. Arguments and results are those of `apply_to_square`.
     """
     labelled = visibility > 0
-    upper_half, lower_half = labelled & _UPPER, labelled & ~_UPPER
+    upper_half, lower_half = labelled & xp.array(_UPPER), labelled & xp.array(~_UPPER)
     in_upper, in_lower = _count(xp, upper_half), _count(xp, lower_half)
     enough_upper = in_upper >= HALF_BODY_MIN_IN_HALF
     enough_lower = in_lower >= HALF_BODY_MIN_IN_HALF

@@ -10,7 +10,7 @@ The highest cell of a map is the coarse position, which `method` refines:
   ("Distribution-Aware Coordinate Representation", Zhang et al., arXiv 1910.06278).
 
 Keypoints are (x, y) in pixels of the crop; `crop_to_frame` moves them to the full
-image. Heatmaps may be arrays of any library in `arrays`.
+image. Heatmaps may be arrays of any library in `arrays`, on any device; gradients pass.
 """
 
 import dataclasses
@@ -100,7 +100,7 @@ def decode_cells(heatmaps: Any, *, method: str, sigma: float) -> tuple[Any, Any]
     maps = xp.array(xp.moveaxis(maps, -1, -3), dtype="float32")
     row_tops = xp.max(maps, axis=-1)
     y = xp.argmax(row_tops, axis=-1)
-    at_y = xp.equal(y[..., None], np.arange(height))
+    at_y = xp.equal(y[..., None], xp.array(np.arange(height)))
     row = xp.sum(xp.where(at_y[..., None], maps, 0.0), axis=-2)
     peak = xp.array(xp.stack([xp.argmax(row, axis=-1), y], axis=-1), dtype="float32")
     scores = xp.max(row_tops, axis=-1)
@@ -222,8 +222,8 @@ def _neighbours(
     def weights(center: Any, size: int) -> Any:
         """Returns [..., 3, size]: cell before, at and after the center."""
         steps = np.array([[-1.0], [0.0], [1.0]], np.float32)
-        places = np.arange(size, dtype=np.float32)
-        distance = xp.abs(center[..., None, None] - (places - steps))
+        places = xp.array(np.arange(size, dtype=np.float32) - steps)
+        distance = xp.abs(center[..., None, None] - places)
         kernel = xp.exp(-0.5 * xp.square(distance / max(sigma, 1e-3)))
         kernel = xp.where(distance <= reach, kernel, 0.0)
         return kernel / xp.maximum(xp.sum(kernel, axis=-1, keepdims=True), 1e-9)
@@ -234,8 +234,8 @@ def _neighbours(
     return xp.matmul(along_y, across_x)
 
 
-def _last_cell(maps: Any) -> np.ndarray:
-    return np.array([maps.shape[-1] - 1, maps.shape[-2] - 1], np.float32)
+def _last_cell(xp: Any, maps: Any) -> Any:
+    return xp.array([maps.shape[-1] - 1, maps.shape[-2] - 1], dtype="float32")
 
 
 def _quarter_offset(xp: Any, maps: Any, peak: Any) -> Any:
@@ -244,7 +244,7 @@ def _quarter_offset(xp: Any, maps: Any, peak: Any) -> Any:
     slope = xp.stack(
         [near[..., 1, 2] - near[..., 1, 0], near[..., 2, 1] - near[..., 0, 1]], axis=-1
     )
-    inside = (peak > 0) & (peak < _last_cell(maps)) & xp.isfinite(slope)
+    inside = (peak > 0) & (peak < _last_cell(xp, maps)) & xp.isfinite(slope)
     return xp.where(inside, 0.25 * xp.sign(slope), 0.0)
 
 
@@ -256,7 +256,7 @@ def _dark_offset(xp: Any, maps: Any, peak: Any, top: Any, sigma: float) -> Any:
     so far that it stays within the map. A Gaussian that the border cuts, or whose top
     lies just outside, is then found as exactly as any other.
     """
-    last = _last_cell(maps)
+    last = _last_cell(xp, maps)
     center = xp.minimum(xp.maximum(peak, 1.0), last - 1)
     room = xp.min(xp.minimum(center, xp.subtract(last, center)), axis=-1) - 1
     reach = xp.minimum(room, float(np.ceil(_KERNEL_RADIUS_IN_SIGMA * sigma)))

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from mpii_pose.checks import check_choice
 from mpii_pose.person import CENTER_SHIFT_PER_SCALE, SQUARE_PER_SCALE, UNKNOWN
 from mpii_pose.skeleton import MPII, NUM_KEYPOINTS, Visibility
-from mpii_pose.transforms.arrays import as_arrays, as_floats
+from mpii_pose.transforms.arrays import as_arrays, as_floats, namespace
 
 # Coordinate of a missing keypoint, in x and in y.
 MISSING_COORDINATE = -1.0
@@ -85,6 +85,7 @@ class Alignment:
     ) -> Any:
         """Moves points float32 [..., 2], (x, y), from crop pixels to heatmap cells."""
         ratio = self.spans(heatmap_size) / self.spans(image_size)
+        ratio = namespace(points).array(ratio)
         return (points + np.float32(self.offset)) * ratio - np.float32(self.offset)
 
     def heatmap_to_crop(
@@ -172,7 +173,8 @@ def crop_matrix(
     cosine, sine = xp.cos(rotation) * pixel, xp.sin(rotation) * pixel
     mirror = xp.where(flip, np.float32(-1), np.float32(1))
     linear = _matrix(xp, cosine * mirror, -sine, sine * mirror, cosine)
-    return _affine(xp, linear, center - _turn(linear, alignment.middle(image_size)))
+    middle = xp.array(alignment.middle(image_size))
+    return _affine(xp, linear, center - _turn(linear, middle))
 
 
 def inverse(xp: Any, matrix: Any) -> Any:

@@ -6,8 +6,6 @@ crop pixels; the alignment places them among the heatmaps' cells.
 
 from typing import Any
 
-import numpy as np
-
 from mpii_pose.skeleton import Visibility
 from mpii_pose.transforms.arrays import as_arrays
 from mpii_pose.transforms.spec import CropSpec
@@ -63,7 +61,7 @@ def encode(
     cells = spec.crop_to_heatmap(keypoints)
     if spec.encoding == "msra":
         cells = xp.floor(cells + 0.5)
-    last_cell = np.array(size[::-1], np.float32) - 1
+    last_cell = xp.array(size[::-1], dtype="float32") - 1
     reach = BLOB_RADIUS * spec.sigma
     on_map = xp.all((cells >= -reach) & (cells <= last_cell + reach), axis=-1)
     has_blob = on_map & (xp.array(visibility, dtype="float32") > 0)

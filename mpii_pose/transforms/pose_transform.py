@@ -92,15 +92,13 @@ class PoseTransform:
         raise AttributeError(f"PoseTransform has no attribute {name!r}")
 
     def __call__(self, example: Features) -> dict[str, Any]:
-        """Transforms one example.
+        """Transforms one example: tensors to tensors, all else to arrays.
 
         Args:
             example: Features of the dataset; `image` uint8 [H, W, 3] or JPEG bytes.
                 All are arrays and Python's values, or some are TensorFlow's tensors.
 
         Returns:
-            Tensors for tensors, arrays for all else:
-
             image: float32 or uint8 [height, width, 3].
             heatmaps: float32 [height, width, K], peak 1.
             weights: float32 [K].

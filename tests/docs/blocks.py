@@ -142,6 +142,8 @@ def check_requirements(arguments: list[str]) -> None:
     for word in arguments[1:]:
         if word.startswith("-"):
             continue
+        if word.endswith(".txt"):
+            check_file(word)
         local = re.fullmatch(r"\.(?:\[(.*)\])?", word)
         if local:
             extras = set((local[1] or "").split(",")) - {""}

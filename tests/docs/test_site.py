@@ -37,6 +37,17 @@ def test_every_page_is_in_a_table_of_contents():
     assert pages - {"index"} <= entries
 
 
+def test_signatures_name_types_as_code_does():
+    inspect = pytest.importorskip("sphinx.util.inspect")
+    shorten = runpy.run_path(str(DOCS / "conf.py"))["shorten_types"]
+    long = inspect.signature(mpii_pose.convert_keypoints)
+    text = inspect.stringify_signature(long, unqualified_typehints=True)
+
+    given, result = shorten(*5 * [None], *text.split(" -> "))
+
+    assert (given.split(",")[0], result) == ("(keypoints: ArrayLike", "np.ndarray")
+
+
 def run_script(name, *arguments, output, monkeypatch):
     """Runs a script of the documentation; returns its pictures by name."""
     script = str(DOCS / name)

@@ -52,10 +52,11 @@ def log(folder):
 
 @pytest.mark.slow
 def test_training_leaves_logs_checkpoint_scores_and_predictions(
-    train, tmp_path, data_dir
+    train, tmp_path, data_dir, capsys
 ):
     scores = train("--epochs", "2")
 
+    assert f"Wrote {tmp_path / 'best.keras'}, the network" in capsys.readouterr().out
     assert [row["epoch"] for row in log(tmp_path)] == ["0", "1"]
     assert keras.models.load_model(tmp_path / "best.keras", compile=False)
     assert (tmp_path / "pckh.md").read_text() == f"{scores}\n"

@@ -1,7 +1,9 @@
+import dataclasses
 import multiprocessing
 import pathlib
 import pickle
 import shlex
+import warnings
 
 import numpy as np
 import pytest
@@ -109,6 +111,40 @@ def test_two_epochs_differ_and_the_same_seed_gives_the_same(built):
     np.testing.assert_array_equal(images[0], images[2])
     assert np.abs(images[0] - images[1]).mean() > 0.01
     np.testing.assert_array_equal(images[0], examples[0]["image"])
+
+
+@pytest.mark.parametrize("method", ["__call__", "hrnet"])
+def test_numbers_without_epochs_are_warned_of_once_where_there_is_a_seed(built, method):
+    unseeded = dataclasses.replace(TRANSFORM, seed=None)
+    plain = dataclasses.replace(TRANSFORM, augmentation=None)
+    examples = source(built, transform=getattr(TRANSFORM, method))
+    message = r"the transform has a seed, .*sampler=source.sampler\(\)"
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for transform in (None, unseeded, plain):
+            others = source(built, transform=transform)
+            assert len([*others, *others]) == 16
+        for key in [*examples.sampler(), *examples.sampler()]:
+            assert examples[key]
+        assert len(list(examples)) == 8
+    with pytest.warns(UserWarning, match=message) as caught:
+        assert len(list(examples)) == 8
+
+    assert len(caught) == 1
+
+
+@pytest.mark.slow
+def test_torch_workers_warn_of_numbers_without_epochs_in_the_first_epoch(built, capfd):
+    data = pytest.importorskip("torch.utils.data")
+    examples = source(built)
+    workers = {"num_workers": 2, "multiprocessing_context": "spawn"}
+
+    for sampler, count in ((data.RandomSampler(examples), 1), (examples.sampler(), 0)):
+        batches = list(data.DataLoader(examples, 2, sampler=sampler, **workers))
+
+        assert len(batches) == 4
+        assert capfd.readouterr().err.count("the transform has a seed") == count
 
 
 @pytest.mark.parametrize("shuffle", [True, False])

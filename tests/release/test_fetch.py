@@ -1,6 +1,7 @@
 """A download goes on where it was cut, and never mixes two versions."""
 
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -245,3 +246,24 @@ def test_unreachable_server_is_an_error_soon(part, pauses):
         fetch(server.url, part)
 
     assert pauses == [0, 2, 4]
+
+
+@pytest.mark.parametrize("midway", [False, True])
+def test_name_that_cannot_be_resolved_is_an_error_at_once_unless_it_was(
+    server, part, pauses, monkeypatch, midway
+):
+    def fail(*address):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    def disconnect():
+        monkeypatch.setattr(socket, "getaddrinfo", fail)
+
+    if midway:
+        server.cuts, server.on_cut = [CUTS[1]], disconnect
+    else:
+        disconnect()
+
+    with pytest.raises(ConnectionError, match=r"Name or service not known"):
+        fetch(server.url, part)
+
+    assert len(pauses) == (10 if midway else 0)

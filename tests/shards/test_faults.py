@@ -5,12 +5,14 @@ Builds in other processes write ArrayRecord, which needs no TensorFlow: they sta
 
 import concurrent.futures
 import contextlib
+import errno
 import os
 import pathlib
 import signal
 import subprocess
 import sys
 import time
+import unittest.mock
 
 import pytest
 import tensorflow_datasets as tfds
@@ -263,6 +265,14 @@ def test_disk_that_fills_up_stops_the_build(
 
     assert not builds.prepared(tmp_path)
     assert not unfinished(tmp_path)
+
+
+def test_full_disk_is_named(drawn_release, tmp_path, monkeypatch):
+    error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr(Shard, "write", unittest.mock.Mock(side_effect=error))
+
+    with pytest.raises(OSError, match=f"No space left on device: '{tmp_path}/mpii_po"):
+        builds.build(tmp_path, drawn_release)
 
 
 def test_data_dir_that_cannot_be_written_is_named(drawn_release, tmp_path):

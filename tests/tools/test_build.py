@@ -65,8 +65,7 @@ def test_nothing_is_downloaded_unasked(run, monkeypatch):
         assert "--download" in errors[1]
     asked.assert_not_called()
 
-    code, lines, errors = run("--download", release=None)
-    assert lines[0].startswith("MPII on disk: downloading the archives 12.9 GB")
+    code, _, errors = run("--download", release=None)
     assert (code, errors[-1]) == (1, "error: no network")
 
 
@@ -82,7 +81,7 @@ def test_errors_take_a_few_lines(options, words, run):
 
     assert code == 1
     assert words in errors[0]
-    assert len(errors) < 12
+    assert len(errors) == 1
     assert run("--max_examples_per_split", "0")[2] == [
         "error: --max_examples_per_split must be 1 or more, got 0"
     ]
@@ -94,21 +93,3 @@ def test_an_unknown_config_is_answered_with_the_known_ones(capsys):
 
     error = capsys.readouterr().err
     assert all(repr(name) in error for name in mpii_pose.Builder.builder_configs)
-
-
-def test_neither_beam_nor_tensorflow_is_needed(drawn_release, tmp_path):
-    for name in ("tensorflow", "apache_beam"):
-        text = f"raise ModuleNotFoundError('No module named {name}', name='{name}')"
-        (tmp_path / f"{name}.py").write_text(text)
-    words = "python", "-m", "mpii_pose", "build", "person", str(drawn_release)
-    path = f"{tmp_path}:{builds.ROOT}"
-
-    for file_format in ("array_record", "tfrecord"):
-        data_dir = str(tmp_path / file_format)
-        options = "--data_dir", data_dir, "--file_format", file_format
-        process = builds.run(*words, *options, PYTHONPATH=path)
-
-        built = "train: 34 examples" in process.stdout
-        assert built == (file_format == "array_record"), process.stderr
-        assert "Traceback" not in process.stderr
-    assert "error: tfrecord needs tensorflow: install it, or ch" in process.stderr

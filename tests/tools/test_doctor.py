@@ -57,6 +57,16 @@ def test_versions_are_compared_with_the_required_ones(requirement, words, monkey
     assert len(problems(diagnoses)) == len(diagnoses)
 
 
+def test_packages_that_arrays_do_not_need_may_be_missing(monkeypatch):
+    monkeypatch.setattr(doctor, "_installed_version", lambda name: None)
+
+    *notes, last = doctor.check_requirements([*doctor.NOT_FOR_ARRAYS, "numpy"])
+
+    assert {each.state for each in notes} == {State.NOTE}
+    assert last.state is State.PROBLEM
+    assert "tensorflow is not installed; for input_pipeline, Ker" in notes[0].text
+
+
 def test_a_package_that_is_not_installed_is_noted(monkeypatch):
     def missing(name):
         raise importlib.metadata.PackageNotFoundError(name)

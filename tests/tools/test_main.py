@@ -66,6 +66,11 @@ def run(monkeypatch):
         (FileNotFoundError("nothing in /x"), 1, "error: nothing in /x\n"),
         (PermissionError(13, "No", "/x/y"), 1, "error: /x/y: No\n"),
         (OSError(28, "Disk full"), 1, "error: [Errno 28] Disk full\n"),
+        (
+            *(ModuleNotFoundError(name="cv2"), 1),
+            "error: this command needs cv2, which is not installed: pip install "
+            "opencv-python-headless\n",
+        ),
         (KeyboardInterrupt(), 130, "\nInterrupted\n"),
     ],
     ids=lambda value: type(value).__name__,
@@ -76,7 +81,9 @@ def test_errors_of_files_and_users_are_one_line(error, code, line, run, capsys):
     assert capsys.readouterr().err == line
 
 
-@pytest.mark.parametrize("error", [ValueError, KeyError, TypeError, RuntimeError])
+@pytest.mark.parametrize(
+    "error", [ValueError, KeyError, TypeError, RuntimeError, ModuleNotFoundError]
+)
 def test_our_own_mistakes_are_raised(error, run):
     with pytest.raises(error, match="a bug"):
         run(error("a bug"))

@@ -9,6 +9,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 import mpii_pose
+from mpii_pose.checks import MpiiPoseError
 from mpii_pose.tools import doctor, people
 from mpii_pose.tools.main import main
 from tests import builds, releases
@@ -110,6 +111,18 @@ def test_a_dataset_is_audited_with_the_images_of_its_release(
     assert release.image_sizes == {n: whole.image_sizes[n] for n in release.image_names}
     with pytest.raises(FileNotFoundError, match="no such folder of images"):
         people.read_people_of(path, image_folder=tmp_path / "none")
+    mpii_pose.write_predictions(
+        tmp_path / "pred.mat", [p.keypoints for p in whole.people["validation"]]
+    )
+    assert main(["evaluate", str(tmp_path / "pred.mat"), str(path.parent)]) == 0
+    assert capsys.readouterr().out.count("100.00 |\n") > 4
+    words = ["export", "yolo", str(tmp_path / "data"), str(tmp_path / "yolo")]
+    assert main(words) == 1
+    assert "name their folder with --images" in capsys.readouterr().err
+    assert main([*words, "--images", str(images)]) == 0
+    shutil.copytree(path, path.parents[1] / "image" / path.name)
+    with pytest.raises(MpiiPoseError, match="several datasets: name one of /"):
+        people.read_people_of(tmp_path / "data")
 
 
 def test_a_record_that_nobody_wrote_is_missed(dataset):

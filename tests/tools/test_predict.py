@@ -1,5 +1,7 @@
 """The pose in a user's image is found where it is, in the image's pixels."""
 
+from unittest import mock
+
 import keras
 import numpy as np
 import PIL.ExifTags
@@ -99,7 +101,9 @@ def test_box_that_is_none_is_refused_at_once(box, capsys):
     assert "must be x1,y1,x2,y2" in capsys.readouterr().err
 
 
-def test_errors_of_files_and_options_are_one_line(files, tmp_path, capsys):
+def test_errors_of_files_and_options_are_one_line(files, tmp_path, monkeypatch, capsys):
+    load = mock.Mock(side_effect=predict._load_model)
+    monkeypatch.setattr(predict, "_load_model", load)
     (tmp_path / "text.keras").write_text("no model")
     (tmp_path / "text.jpg").write_text("no image")
     PIL.Image.new("F", (9, 9)).save(tmp_path / "float.tif")
@@ -124,6 +128,9 @@ def test_errors_of_files_and_options_are_one_line(files, tmp_path, capsys):
         assert main(["predict", *arguments]) == 1
         (error,) = capsys.readouterr().err.splitlines()
         assert message in error
+    # Keras is loaded for models only.
+    names = [call.args[0].name for call in load.mock_calls]
+    assert names == ["text.keras", "unbuilt.keras"]
 
 
 def coordinates(images):

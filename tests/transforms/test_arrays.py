@@ -63,10 +63,10 @@ def half(upper):
 
 
 def change_square(center, side, keypoints, visibility, flag):
-    draw = augmentation.Draw(0.0, 1.25, np.float32([0.1, 0]), flag, flag, flag, 1, 0)
-    return augmentation.apply_to_square(
-        namespace(center), draw, center, side, keypoints, visibility
-    )
+    xp = namespace(center)
+    shift = xp.array(np.float32([0.1, 0]))
+    draw = augmentation.Draw(0.0, 1.25, shift, flag, flag, flag, 1, 0)
+    return augmentation.apply_to_square(xp, draw, center, side, keypoints, visibility)
 
 
 def in_crop(*arrays):
@@ -77,7 +77,7 @@ CASES = Cases(
     {
         "crop": (crop, (CENTER, SIDE, SIDE, SIDE > 300)),
         "invert": (geometry.invert_affine, (MATRIX,)),
-        "compose": (geometry.compose_affine, (MATRIX, MATRIX[::-1])),
+        "compose": (geometry.compose_affine, (MATRIX, MATRIX[[2, 1, 0]])),
         "apply": (geometry.apply_affine, (MATRIX, KEYPOINTS)),
         "to frame": (geometry.crop_to_frame, (KEYPOINTS, MATRIX)),
         "missing": (geometry.mark_missing, (KEYPOINTS, VISIBILITY)),
@@ -122,6 +122,21 @@ def test_every_library_gives_the_same(library, case):
         np.testing.assert_allclose(ours, numpys, rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.parametrize("case", CASES.table)
+def test_torch_stays_on_its_device(case):
+    # No values, and no way to NumPy: "meta" stands for a GPU.
+    torch = pytest.importorskip("torch")
+    function, arrays = CASES.table[case]
+
+    found = function(*(torch.tensor(array, device="meta") for array in arrays))
+
+    found = found if isinstance(found, tuple) else (found,)
+    for ours, numpys in zip(found, CASES.found("numpy", case), strict=True):
+        assert ours.device.type == "meta"
+        assert ours.shape == numpys.shape
+        assert str(ours.dtype) == f"torch.{numpys.dtype}"
+
+
 @pytest.mark.parametrize("values", [np.float64, np.float32, list])
 def test_numbers_and_lists_are_numpys(values):
     keypoints = np.nan_to_num(KEYPOINTS)
@@ -137,31 +152,42 @@ def test_numbers_and_lists_are_numpys(values):
 
 
 def test_arrays_beside_tensors_become_tensors():
-    found = geometry.apply_affine(MATRIX, tf.constant(KEYPOINTS))
+    torch = pytest.importorskip("torch")
+    matrix = np.broadcast_to(MATRIX[0], MATRIX.shape)[::-1]  # Read-only, and strided.
+    expected = geometry.apply_affine(matrix, KEYPOINTS)
+    derived = type("Points", (torch.Tensor,), {})  # As torchvision has them.
+    points = torch.tensor(KEYPOINTS).as_subclass(derived)
 
-    assert tf.is_tensor(found)
-    np.testing.assert_allclose(
-        found, geometry.apply_affine(MATRIX, KEYPOINTS), atol=1e-3
-    )
+    of_tensorflow = geometry.apply_affine(matrix, tf.constant(KEYPOINTS))
+    of_torch = geometry.apply_affine(matrix, points)
+
+    assert tf.is_tensor(of_tensorflow)
+    assert isinstance(of_torch, torch.Tensor)
+    for found in (of_tensorflow, of_torch):
+        np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
-def test_formulas_on_arrays_load_no_tensorflow():
-    code = """
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+def test_formulas_on_arrays_load_no_tensorflow(library):
+    pytest.importorskip(library)
+    code = f"""
 import sys, types
+from {library} import asarray
 package = types.ModuleType("mpii_pose")
 package.__path__ = ["mpii_pose"]
 sys.modules["mpii_pose"] = package
 import numpy as np
 from mpii_pose.transforms import augmentation, decoding, geometry, heatmaps, spec
-keypoints, visibility = np.full((16, 2), 99, np.float32), np.full(16, 2)
+keypoints, visibility = asarray(np.full((16, 2), 99.0)), asarray(np.full(16, 2))
 crop = spec.CropSpec(image_size=(128, 128))
 maps, _ = heatmaps.encode_heatmaps(keypoints, visibility, spec=crop)
 for method in decoding.METHODS:
     decoding.decode_heatmaps(maps, method=method, spec=crop)
-decoding.flip_test(lambda images: maps, np.zeros((128, 128, 3)), spec=crop)
-geometry.crop_to_frame(keypoints, np.eye(2, 3))
+decoding.flip_test(lambda images: maps, asarray(np.zeros((128, 128, 3))), spec=crop)
+found = geometry.crop_to_frame(keypoints, np.eye(2, 3))
+assert type(found) is type(maps) is type(keypoints)
 augmentation.Augmentation.hrnet().draw(seed=[1, 2])
-loaded = {"tensorflow", "keras", "jax", "tensorflow_datasets"} & set(sys.modules)
+loaded = {{"tensorflow", "keras", "jax", "tensorflow_datasets"}} & set(sys.modules)
 assert not loaded, loaded
 """
     ended = builds.run("python", "-c", code)

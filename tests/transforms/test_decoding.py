@@ -159,6 +159,16 @@ def test_half_precision_is_accepted():
     assert np.abs(keypoints - decode_heatmaps(maps)[0]).max() < 2.0
 
 
+def test_mixed_precision_of_torch_moves_no_keypoint():
+    torch = pytest.importorskip("torch")
+    maps = gaussians(random_cells())
+
+    with torch.autocast("cpu", torch.bfloat16):
+        keypoints, _ = decode_heatmaps(torch.tensor(maps))
+
+    np.testing.assert_allclose(keypoints, decode_heatmaps(maps)[0], atol=0.01)
+
+
 @pytest.mark.parametrize(
     ("shape", "options", "message"),
     [

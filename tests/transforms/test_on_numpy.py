@@ -165,10 +165,10 @@ def test_damaged_file_names_image_and_index(kind, message, scale):
 
 
 def test_giant_file_names_image_and_index(monkeypatch):
-    monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", 1000)
+    monkeypatch.setattr(on_numpy, "MAX_PIXELS", 1000)
     example = scenes.encoded(scenes.example(scenes.noise(90, 120), index=7))
 
-    with pytest.raises(MpiiPoseError, match=r"exceeds limit .*drawn_7.jpg index 7"):
+    with pytest.raises(MpiiPoseError, match=r"120 x 90 px .*drawn_7.jpg index 7"):
         PoseTransform()(example)
 
 
