@@ -30,8 +30,15 @@ def main() -> None:
             f"{split.num_bytes / 1e6:.1f} MB"
         )
     count = min(options.count, builder.info.splits[options.split].num_examples)
-    dataset = builder.as_dataset(split=f"{options.split}[:{count}]")
-    examples = list(tfds.as_numpy(dataset))
+    dataset = mpii_pose.input_pipeline(  # It reads files of any format.
+        f"{options.split}[:{count}]",
+        batch_size=1,
+        training=False,
+        dataset=builder,
+        transform=dict,
+        decoders={},
+    )
+    examples = list(tfds.as_numpy(dataset.unbatch()))
     sheet = mpii_pose.contact_sheet(
         [
             mpii_pose.draw_pose(

@@ -27,7 +27,11 @@ def parse(
     )
     add = parser.add_argument
     add("--config", default="synthetic", help="of the dataset; MPII itself is person")
-    add("--data_dir", help="where TFDS keeps datasets (default: ~/tensorflow_datasets)")
+    add(
+        "--data_dir",
+        help="TFDS's folder (default: ~/tensorflow_datasets); what is not there as "
+        "array_record is read, and synthetic built, in DATA_DIR_array_record",
+    )
     add("--epochs", type=int, default=20)
     add("--width", type=int, default=24, help="channels after the first layer")
     add("--workers", type=int, default=2, help="processes that read (PyTorch)")
@@ -35,13 +39,15 @@ def parse(
 
 
 def sources(options: argparse.Namespace) -> tuple[Any, Any]:
-    """Returns people to train on and to score, the dataset built if it is not."""
-    builder = tfds.builder(
-        f"mpii_pose/{options.config}",
-        data_dir=options.data_dir,
-        file_format="array_record",
-    )
-    builder.download_and_prepare()
+    """Returns people to train on and to score; draws them if they are not there."""
+    name = f"mpii_pose/{options.config}"
+    builder = tfds.builder(name, data_dir=options.data_dir)
+    if not builder.is_prepared() or builder.info.file_format.value == "tfrecord":
+        # Beside TensorFlow's files, as TFDS has one format in a folder.
+        folder = f"{builder.data_dir_root}_array_record"
+        builder = tfds.builder(name, data_dir=folder, file_format="array_record")
+    if options.config == "synthetic":
+        builder.download_and_prepare()
     return tuple(
         mpii_pose.data_source(split, dataset=builder, transform=transform)
         for split, transform in {

@@ -163,7 +163,7 @@ def test_what_needs_tensorflow_names_the_package_in_one_line(drawn_release, tmp_
     lines = printed(_WITHOUT_TENSORFLOW + _REFUSED, drawn_release, tmp_path)
 
     found = [line for line in lines if " need" in line or "is not built" in line]
-    build = "python -m mpii_pose build person --file_format array_record --data_dir"
+    build = "python -m mpii_pose build person ~/mpii --file_format array_record"
     expected = (
         *(f"mpii_pose.{name} needs keras, " for name in _OF_KERAS),
         *(f"mpii_pose.{name} needs tensorflow, " for name in _OF_TENSORFLOW),
@@ -171,7 +171,8 @@ def test_what_needs_tensorflow_names_the_package_in_one_line(drawn_release, tmp_
         "error: tfrecord needs tensorflow: install it, or choose another --file_format",
         "error: this command needs mlcroissant, which is not installed: pip install ",
         f"mpii_pose/person is not built in {tmp_path} (built there: nothing). Build "
-        f"it: {build} {tmp_path} (with your copy of MPII after person, or --download)",
+        "it from your copy of MPII in ~/mpii (--download in its place downloads 12.9 "
+        f"GB): {build} --data_dir {tmp_path}",
     )
     for line, start in zip(found, expected, strict=True):
         assert line.startswith(start), line

@@ -16,6 +16,7 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 from mpii_pose.files import user_path
+from mpii_pose.release import official
 from mpii_pose.transforms import forks
 from mpii_pose.transforms.pose_transform import PoseTransform
 
@@ -93,12 +94,12 @@ class DataSource(Sequence):
 
     Attributes:
         examples: All examples of the split as they are stored.
-        numbers: Which of them are in this sequence.
+        numbers: Which of them are in this sequence, in its order.
         transform: The function that makes an item of an example; None for the example.
     """
 
     examples: Sequence[dict[str, Any]]
-    numbers: range
+    numbers: Sequence[int]
     transform: Callable[[dict[str, Any]], Any] | None = None
     # How many numbers were read without an epoch, and whether that was warned of.
     _plain: types.SimpleNamespace = dataclasses.field(
@@ -138,6 +139,27 @@ class DataSource(Sequence):
     def __repr__(self) -> str:
         return f"DataSource of {len(self)} examples, transform {self.transform!r}"
 
+    def in_release_order(self) -> "DataSource":
+        """Returns the same examples in the order of the release, which TFDS shuffles.
+
+        Programs that keep predictions as they come, as HRNet's `validate()` does, then
+        write them as scores and files expect them. It reads each example once, without
+        decoding its image: a moment for validation. Processes that read it are to be
+        spawned, or forked before.
+
+        Raises:
+            ValueError: The examples are not people of one split.
+        """
+        stored = dataclasses.replace(self, transform=None)
+        places = [example.get("index", -1) for example in stored]
+        if len({*places} - {-1}) < len(places):
+            raise ValueError(
+                "in_release_order sorts people of one split by their `index`, which "
+                "people of two splits share and examples of the config image lack"
+            )
+        numbers = [self.numbers[place] for place in np.argsort(places)]
+        return dataclasses.replace(self, numbers=numbers)
+
     def sampler(
         self,
         *,
@@ -149,7 +171,7 @@ class DataSource(Sequence):
         """Returns the keys of this sequence, in another order in each epoch.
 
         Args:
-            shuffle: Whether to shuffle; else keys come in the order of the split.
+            shuffle: Whether to shuffle; else keys come in the sequence's order.
             seed: Seed of the order: the same seed gives the same orders.
             rank: Number of this training process, from 0.
             num_replicas: Number of training processes. Each key goes to one of them. If
@@ -228,25 +250,28 @@ def not_built(builder: tfds.core.DatasetBuilder, file_format: str = "") -> Value
     built = ", ".join(sorted({path.parents[1].name for path in infos})) or "nothing"
     return ValueError(
         f"{builder.name}/{builder.builder_config.name} is not built in {folder} (built "
-        f"there: {built}). Build it: {_command(builder, folder, file_format)}"
+        f"there: {built}). Build it{_command(builder, folder, file_format)}"
     )
 
 
 def _command(
     builder: tfds.core.DatasetBuilder, folder: epath.Path, file_format: str
 ) -> str:
-    """Returns the command that builds a dataset in a folder."""
-    words = ["tfds", "build", builder.name, "--imports", "mpii_pose"]
-    words += ["--config", builder.builder_config.name]
-    source = "it downloads MPII, or add --manual_dir with your copy"
-    if importlib.util.find_spec("tensorflow") is None:  # The command tfds needs it.
-        words = ["python", "-m", "mpii_pose", "build", builder.builder_config.name]
-        source = f"with your copy of MPII after {words[-1]}, or --download"
-    words += ["--file_format", file_format] if file_format else []
-    command = shlex.join([*words, "--data_dir", os.fspath(folder)])
-    if getattr(builder.builder_config, "num_people", None):
-        return command
-    return f"{command} ({source})"
+    """Ends the sentence "Build it": from what, and by which command."""
+    config, where = builder.builder_config.name, os.fspath(folder)
+    options = ["--file_format", file_format] if file_format else []
+    words = shlex.join([*options, "--data_dir", where])
+    if config in official.DATASET_BYTES:
+        return (
+            " from your copy of MPII in ~/mpii (--download in its place downloads "
+            f"12.9 GB): python -m mpii_pose build {config} ~/mpii {words}"
+        )
+    if config == "synthetic":
+        return f": python -m mpii_pose build {config} {words}"
+    return (
+        f": mpii_pose.Builder(config={config}, data_dir={where!r}, file_format="
+        f"{file_format or None!r}).download_and_prepare()"
+    )
 
 
 def _check_is_built(builder: tfds.core.DatasetBuilder) -> None:
@@ -262,7 +287,7 @@ def _check_is_built(builder: tfds.core.DatasetBuilder) -> None:
     folder = path.parents[2].with_name(f"{path.parents[2].name}_{_BY_NUMBER}")
     raise ValueError(
         f"{path} has {found} files, whose examples cannot be read by number{missing}. "
-        f"Build others beside them, and pass their data_dir: "
+        "Pass another data_dir, and build it there"
         f"{_command(builder, folder, _BY_NUMBER)}"
     )
 

@@ -153,3 +153,9 @@ def _as_array(xp: Any, value: Any) -> Any:
         elif value.dtype == np.int64:
             value = value.astype(np.int32)
     return value if xp is np else xp.array(value)
+
+
+def as_text(value: Any) -> str:
+    """Returns a text from one, from bytes, or from an array [] of either."""
+    text = np.asarray(value).item()
+    return text.decode(errors="replace") if isinstance(text, bytes) else str(text)

@@ -11,7 +11,7 @@ import simplejpeg
 from mpii_pose.checks import MpiiPoseError
 from mpii_pose.files import JPEG_END, JPEG_START
 from mpii_pose.transforms import library
-from mpii_pose.transforms.arrays import as_arrays
+from mpii_pose.transforms.arrays import as_arrays, as_text
 from mpii_pose.transforms.geometry import RATIOS, find_window
 from mpii_pose.transforms.library import Check, Person
 
@@ -191,6 +191,4 @@ def _undecodable(reason: str, person: Person) -> MpiiPoseError:
 
 
 def _where(person: Person) -> str:
-    name = person.image_name.item()
-    name = name.decode(errors="replace") if isinstance(name, bytes) else name
-    return f"of image {name} index {person.index}"
+    return f"of image {as_text(person.image_name)} index {person.index}"

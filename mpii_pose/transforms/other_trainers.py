@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from mpii_pose.transforms.arrays import as_text
+from mpii_pose.transforms.geometry import composed
+
 # Of ImageNet's images in [0, 1], red, green, blue: torchvision's networks, HRNet and
 # ViTPose were trained with these.
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
@@ -39,15 +42,23 @@ def targets(features: Mapping[str, Any], kind: Callable[[Any], Any]) -> Any:
     return kind(features["simcc_x"]), kind(features["simcc_y"])
 
 
-def hrnet(features: Mapping[str, Any]) -> tuple[np.ndarray, Any, np.ndarray, Any]:
+def hrnet(
+    features: Mapping[str, Any], image_name: Any
+) -> tuple[np.ndarray, Any, np.ndarray, Any]:
     """Returns input, target, target_weight and meta, see `PoseTransform.hrnet`."""
-    matrix: np.ndarray = np.asarray(features["crop_to_image"])
-    size = np.array(np.shape(features["image"])[1::-1], np.float32)
+    to_image: np.ndarray = np.asarray(features["crop_to_image"])
+    grid = features["image"].shape[:2]
+    if "heatmaps" in features:  # HRNet's formula is one of their cells.
+        to_image = composed(np, to_image, features["heatmap_to_crop"])
+        grid = features["heatmaps"].shape[1:]
+    size = np.array(grid[::-1], np.float32)
     visible = np.asarray(features["visibility"]) > 0
-    pixel = np.sqrt(np.abs(np.linalg.det(matrix[:, :2])))
+    step = np.hypot(*to_image[:, 0])  # Image pixels from a cell to the next.
     meta = {
-        "center": matrix[:, :2] @ (size / 2) + matrix[:, 2],
-        "scale": size * np.float32(pixel / 200),
+        "image": as_text(image_name),
+        # HRNet puts the middle of the heatmaps here, for it half their size.
+        "center": to_image[:, :2] @ (size / 2) + to_image[:, 2],
+        "scale": size * np.float32(step / 200),
         "score": np.float32(1),
         "joints": features["keypoints"],
         "joints_vis": visible.astype(np.float32)[:, None],

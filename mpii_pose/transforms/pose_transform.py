@@ -150,6 +150,9 @@ class PoseTransform:
     def hrnet(self, example: Features) -> tuple[Any, Any, Any, dict[str, Any]]:
         """Transforms one example, of arrays, to what HRNet's PyTorch code takes.
 
+        Its `validate()` keeps predictions in the order in which they come: read the
+        source `in_release_order()`. Its published networks are of `alignment="legacy"`.
+
         Args:
             example: As for `__call__`, with NumPy arrays or bytes.
 
@@ -157,12 +160,15 @@ class PoseTransform:
             input: float32 [3, height, width], normalized as ImageNet's images.
             target: float32 [K, height, width], or a pair as of `supervised`.
             target_weight: float32 [K, 1].
-            meta: `center` float32 [2] and `scale` float32 [2], in image pixels and in
-                200 of them, by which HRNet takes predictions to the image if
-                `alignment` is "legacy"; `joints`, `joints_vis`, `score`; and
-                `crop_to_image`, `head_size` and `index` as of `__call__`.
+            meta: What `train()` and `validate()` read, and more: `image`, the name of
+                the image's file; `center` float32 [2] and `scale` float32 [2], in
+                image pixels and in 200 of them, by which HRNet's `get_final_preds`
+                takes heatmap cells to the image, in any `alignment`; `joints` float32
+                [K, 2], `joints_vis` float32 [K, 1], `score` 1; and `crop_to_image`,
+                `head_size` and `index` as of `__call__`.
         """
-        return other_trainers.hrnet(self._channels_first(example))
+        features = self._channels_first(example)
+        return other_trainers.hrnet(features, example["image_name"])
 
     def hugging_face(self, example: Features) -> dict[str, Any]:
         """Transforms one example, of arrays, to the inputs of Hugging Face's models.

@@ -14,7 +14,8 @@ import sys
 
 import sybil
 from packaging.requirements import Requirement
-from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
+from sybil.evaluators.python import PythonEvaluator
+from sybil.parsers.markdown import CodeBlockParser, SkipParser
 
 ROOT = pathlib.Path(__file__).parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
@@ -32,13 +33,21 @@ def parse(path: pathlib.Path) -> sybil.Document:
     """Returns a document; evaluating its examples runs or checks each block."""
     parsers = [
         SkipParser(),
-        PythonCodeBlockParser(),
+        CodeBlockParser("python", run),
         *(
             CodeBlockParser(language, check_block)
             for language in ("bash", "sh", "shell")
         ),
     ]
     return sybil.Sybil(parsers=parsers, path=str(ROOT)).parse(path)
+
+
+def run(example: sybil.Example) -> None:
+    """Runs a program in a process of its own, and other code in this one."""
+    if '__name__ == "__main__"' not in example.parsed:
+        return PythonEvaluator()(example)
+    pathlib.Path("program.py").write_text(example.parsed)
+    subprocess.run([sys.executable, "program.py"], check=True)
 
 
 def table(path: pathlib.Path, head: str) -> dict[str, list[str]]:

@@ -43,6 +43,8 @@ def home(tmp_path_factory, drawn_release):
     data_dir = folder / "tensorflow_datasets"
     builds.build(data_dir, folder / "mpii")
     builds.build(data_dir, config="synthetic", max_examples_per_split=40)
+    arrays = ["--file_format", "array_record", "--data_dir", str(folder / "arrays")]
+    assert main(["build", "synthetic", *arrays, "--max_examples_per_split", "40"]) == 0
     export = ["export", "croissant", str(data_dir / "mpii_pose" / "person" / "1.0.0")]
     assert main([*export, str(folder / "mpii_croissant")]) == 0
     annotations = folder / "path" / "to" / "mpii_annotations.json.gz"
@@ -104,6 +106,9 @@ def test_each_code_block_runs(path, home, monkeypatch):
         assert document.namespace["metric"].scores().total == 100
         load = "import mpii_pose.keras, keras; keras.models.load_model('pose.keras')"
         subprocess.run([sys.executable, "-c", load], check=True)
+    if path.name == "frameworks.md" and not skipped:
+        predicted = mpii_pose.read_predictions("pred_test.mat")
+        assert predicted.shape == (40, 16, 2)
     if skipped:
         pytest.skip(f"all others ran; {', '.join(skipped)}")
 

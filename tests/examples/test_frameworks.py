@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from tests import builds
+
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 _RUN = """
 import sys
@@ -28,10 +30,16 @@ def test_example_learns_without_tensorflow(framework, tmp_path):
     program = tmp_path / "program.py"
     program.write_text(_RUN.format(folder=str(EXAMPLES), name=name))
 
-    options = ["--epochs", "3", "--width", "12", "--data_dir", str(tmp_path)]
+    folder = str(tmp_path / "data")
+    builds.build(folder, config="synthetic", max_examples_per_split=1)  # TFRecords
+    options = ["--epochs", "3", "--width", "12", "--data_dir", folder]
     run = subprocess.run(
         [sys.executable, program, *options], capture_output=True, text=True, check=False
     )
 
     assert run.returncode == 0, run.stderr
     assert float(run.stdout.rpartition("total:")[2]) > 30
+    sheet = str(tmp_path / "sheet.png")  # Of the files that the example has built.
+    options = ["--data_dir", f"{folder}_array_record", "--output", sheet]
+    drawn = builds.run("python", str(EXAMPLES / "contact_sheet.py"), *options)
+    assert drawn.returncode == 0, drawn.stderr

@@ -7,7 +7,6 @@ import warnings
 
 import numpy as np
 import pytest
-import tensorflow_datasets as tfds
 
 import mpii_pose
 from mpii_pose.mpii_pose_dataset_builder import PoseConfig
@@ -68,6 +67,22 @@ def test_numbers_count_from_the_end_and_slices_are_sequences(built):
     assert examples[np.int64(2)]["index"] == part[0]["index"]
     with pytest.raises(IndexError):
         examples[8]
+
+
+def test_release_order_is_that_of_the_index_in_slices_and_samplers_too(built):
+    shuffled = source(built, transform=None, split="validation")
+
+    ordered = shuffled.in_release_order()
+
+    assert [e["index"] for e in shuffled] != list(range(len(shuffled)))
+    assert [e["index"] for e in ordered] == list(range(len(shuffled)))
+    part = pickle.loads(pickle.dumps(ordered[1:]))
+    keys = part.sampler(shuffle=False)
+    assert [part[key]["index"] for key in keys] == list(range(1, len(shuffled)))
+    images = sources.DataSource([{"image_name": b"a.jpg"}], range(1))
+    for other in (source(built, split="train+validation"), images):
+        with pytest.raises(ValueError, match="sorts people of one split by"):
+            other.in_release_order()
 
 
 def test_item_is_what_the_transform_makes_of_the_example(built):
@@ -155,29 +170,32 @@ def test_data_dir_may_begin_with_the_home(built, monkeypatch):
     examples = mpii_pose.data_source("train", **dataset)
 
     assert len(examples) == len(source(built, split="train"))
-    assert len(pickle.loads(pickle.dumps(examples[2:8]))) == 6
-
-
-def test_without_a_build_the_message_has_the_command(tmp_path):
-    command = "tfds build mpii_pose --imports mpii_pose --config synthetic"
-    message = f"is not built in .*{command} --file_format array_record --data_dir "
-    with pytest.raises(ValueError, match=message + str(tmp_path)):
-        mpii_pose.data_source("train", dataset="mpii_pose/synthetic", data_dir=tmp_path)
 
 
 @pytest.mark.slow
-def test_where_only_tfrecords_are_the_command_of_the_message_works(tmp_path):
+@pytest.mark.parametrize(
+    ("config", "there"),
+    [("synthetic", "nothing"), ("person", "nothing"), ("person", "tfrecord files")],
+)
+def test_command_of_the_message_works(
+    config, there, drawn_release, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mpii").symlink_to(drawn_release)
     folder = tmp_path / "my data"
-    options = {"dataset": "mpii_pose/synthetic", "data_dir": folder}
-    tfds.load(**{"name": options["dataset"], "data_dir": folder})
+    options = {"dataset": f"mpii_pose/{config}", "data_dir": folder}
+    if there != "nothing":
+        builds.build(folder, drawn_release, config=config)
 
-    with pytest.raises(ValueError, match="has tfrecord files, whose") as caught:
+    with pytest.raises(ValueError, match=f"{there}.* [Bb]uild ") as caught:
         mpii_pose.data_source("train", **options)
 
-    command = shlex.split(str(caught.value).partition("data_dir: ")[2])
-    built = builds.run(*command)
+    command = "python" + str(caught.value).rpartition(": python")[2]
+    built = builds.run(*shlex.split(command))
     assert built.returncode == 0, built.stderr
-    assert mpii_pose.data_source("train", **{**options, "data_dir": command[-1]})[0]
+    options["data_dir"] = shlex.split(command)[-1]
+    assert (options["data_dir"] == str(folder)) == (there == "nothing")
+    assert mpii_pose.data_source("train", **options)[0]
 
 
 @pytest.mark.parametrize("file_format", ["tfrecord", "parquet"])
@@ -187,15 +205,14 @@ def test_parquet_is_read_too_where_there_is_no_array_record(
     monkeypatch.setattr(sources, "_BY_NUMBER", "parquet")
     config = PoseConfig(name="tiny", num_people=12)
     builder = builds.build(tmp_path, config=config, file_format=file_format)
-    build = "tfds build mpii_pose --imports mpii_pose --config"
 
     if file_format == "parquet":
         assert source(builder)[1]["image"].shape == (64, 64, 3)
-        message = f"array_record .* ArrayRecord is not installed.*{build} few"
+        message = r"array_record .* ArrayRecord is not installed.*Builder\(config=few, "
         builder = built
     else:
-        message = f"has tfrecord files.*{build} tiny"
-    with pytest.raises(ValueError, match=rf"{message} --file_format parquet --data_d"):
+        message = "has tfrecord files.*config=tiny, "
+    with pytest.raises(ValueError, match=f"{message}.* file_format='parquet'"):
         source(builder)
 
 

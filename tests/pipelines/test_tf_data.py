@@ -361,9 +361,8 @@ def test_what_is_not_built_is_named_with_what_is_and_with_the_command(
     for data_dir, built in ((f"~/{folder.name}", "person"), (f"{folder}x", "nothing")):
         options = {"data_dir": data_dir, "dataset": "mpii_pose/person_crop"}
         message = (
-            rf"person_crop is not built in {folder}x? \(built there: {built}\).* tfds "
-            "build mpii_pose --imports mpii_pose --config person_crop --data_dir "
-            rf"{folder}x? .*--manual_dir"
+            rf"person_crop is not built in {folder}x? \(built there: {built}\).* "
+            rf"python -m mpii_pose build person_crop ~/mpii --data_dir {folder}x?$"
         )
         with pytest.raises(ValueError, match=message):
             input_pipeline("train", 2, **options)

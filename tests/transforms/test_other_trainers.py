@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import mpii_pose
-from mpii_pose.person import person_square
 from mpii_pose.transforms import other_trainers
+from tests import builds
 from tests.transforms import scenes
 
 SIZES = {"image_size": (64, 48), "heatmap_size": (16, 12)}
@@ -47,13 +47,62 @@ def test_hrnet_takes_input_target_weight_and_meta():
     for k in range(16):
         np.testing.assert_array_equal(target[k], features["heatmaps"][..., k])
     np.testing.assert_array_equal(weight[:, 0], features["weights"])
-    # From these HRNet makes the matrix that takes predictions to the image.
-    center, side = person_square(example["center"], example["scale"])
-    np.testing.assert_allclose(meta["center"], center, atol=1e-3)
-    np.testing.assert_allclose(meta["scale"] * 200, [side, side * 64 / 48], rtol=1e-4)
     np.testing.assert_array_equal(meta["joints"], features["keypoints"])
     np.testing.assert_array_equal(meta["joints_vis"], np.ones((16, 1)))
-    assert (meta["index"], meta["score"]) == (1, 1)
+    assert (meta["index"], meta["score"], meta["image"]) == (1, 1, "drawn_1.jpg")
+
+
+@pytest.fixture(scope="module")
+def built(drawn_release, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("built")
+    return builds.build(folder, drawn_release, file_format="array_record")
+
+
+def final_predictions(heatmaps, center, scale):
+    """HRNet's: the peak, moved a quarter of a cell to its higher neighbours."""
+    height, width = heatmaps.shape[1:]
+    cells = np.zeros((len(heatmaps), 2))
+    for cell, values in zip(cells, heatmaps, strict=True):
+        y, x = np.unravel_index(values.argmax(), values.shape)
+        cell[:] = x, y
+        if 1 < x < width - 1 and 1 < y < height - 1:
+            cell[0] += 0.25 * np.sign(values[y, x + 1] - values[y, x - 1])
+            cell[1] += 0.25 * np.sign(values[y + 1, x] - values[y - 1, x])
+    # The affine map without rotation: one factor, that of the width.
+    return center + (cells - (width / 2, height / 2)) * (200 * scale[0] / width)
+
+
+def validate(source):
+    """HRNet's loop: predictions and image names as the loader gives them."""
+    data = pytest.importorskip("torch.utils.data")
+    predictions, names = [], []
+    for _, target, _, meta in data.DataLoader(source, 8):
+        batch = (target.numpy(), meta["center"].numpy(), meta["scale"].numpy())
+        predictions += [final_predictions(*each) for each in zip(*batch, strict=True)]
+        names += meta["image"]
+    return np.array(predictions), names
+
+
+@pytest.mark.parametrize(
+    ("alignment", "width"), [("half_pixel", 64), ("udp", 48), ("legacy", 64)]
+)
+def test_hrnets_validation_of_true_heatmaps_scores_100(
+    alignment, width, built, drawn_release
+):
+    sizes = {"image_size": (256, 4 * width), "heatmap_size": (64, width)}
+    transform = mpii_pose.PoseTransform(alignment=alignment, **sizes).hrnet
+    source = mpii_pose.data_source("train", dataset=built, transform=transform)
+    people = mpii_pose.read_people(drawn_release)["train"]
+    names = ("keypoints", "visibility", "head_size")
+    labels = [[getattr(person, name) for person in people] for name in names]
+
+    found, images = validate(source.in_release_order())
+
+    assert images == [person.image_name for person in people]
+    assert mpii_pose.pckh(found, *labels).total == 100
+    assert mpii_pose.pckh(found, *labels, threshold=0.1).total > 99.8
+    stored, _ = validate(source)
+    assert mpii_pose.pckh(stored, *labels).total < 50
 
 
 def test_changed_colors_are_normalized_as_they_are():
