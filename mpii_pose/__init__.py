@@ -115,7 +115,7 @@ __all__ = [
     "write_predictions",
 ]
 _NAMES_OF = {
-    "keras": ("HeatmapEncoder", "HeatmapLoss", "PCKh"),
+    "keras": ("HeatmapEncoder", "HeatmapLoss", "PCKh", "SimCCLoss"),
     "tensorflow": ("Preprocessor", "input_pipeline"),
 }
 for _package, _names in _NAMES_OF.items():

@@ -105,7 +105,7 @@ scores = mpii_pose.pckh(found, truth, visibility, batch["head_size"])
 assert (visibility > 0).sum() > 100 and scores.total == 100, scores
 mpii_pose.flip_test(lambda images: batch["heatmaps"], batch["image"])
 """
-_OF_KERAS = ("HeatmapEncoder", "HeatmapLoss", "PCKh")
+_OF_KERAS = ("HeatmapEncoder", "HeatmapLoss", "PCKh", "SimCCLoss")
 _OF_TENSORFLOW = ("Preprocessor", "input_pipeline")
 _REFUSED = f"""
 import sys, mpii_pose
@@ -122,7 +122,8 @@ for name in {_OF_KERAS + _OF_TENSORFLOW}:
         print(error)
 release, folder = sys.argv[1:]
 sys.stderr = sys.stdout
-main(["predict", "model.keras", str(next(Path(release, "images").iterdir()))])
+file = str(next(Path(release, "images").iterdir()))
+main(["predict", file, file])
 main(["build", "person", release, "--data_dir", folder, "--file_format", "tfrecord"])
 main(["build", "person", release, "--data_dir", folder + "/other"])
 built = folder + "/other/mpii_pose/person/1.0.0"
