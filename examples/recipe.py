@@ -35,6 +35,7 @@ def parse(
     add("--epochs", type=int, default=20)
     add("--width", type=int, default=24, help="channels after the first layer")
     add("--workers", type=int, default=2, help="processes that read (PyTorch)")
+    add("--seed", type=int, default=0)
     return parser.parse_args(arguments)
 
 
@@ -51,7 +52,9 @@ def sources(options: argparse.Namespace) -> tuple[Any, Any]:
     return tuple(
         mpii_pose.data_source(split, dataset=builder, transform=transform)
         for split, transform in {
-            "train": mpii_pose.PoseTransform(SPEC, augmentation=LIGHT, seed=0),
+            "train": mpii_pose.PoseTransform(
+                SPEC, augmentation=LIGHT, seed=options.seed
+            ),
             "validation": mpii_pose.PoseTransform(SPEC),
         }.items()
     )

@@ -25,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> mpii_pose.PCKhScores:
     """Trains, evaluates and returns the scores of the validation people."""
     options = recipe.parse(__doc__, arguments)
     train, validation = recipe.sources(options)
-    random.seed(0)  # Of Keras's seeds; its own function would import TensorFlow.
+    # Of Keras's seeds; its own function would import TensorFlow.
+    random.seed(options.seed)
     network = networks.unet(recipe.SPEC.image_size, width=options.width)
     loss = networks.HeatmapDivergence()
     steps = len(train) // recipe.BATCH_SIZE
@@ -57,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> mpii_pose.PCKhScores:
         variables, moments = optimizer.stateless_apply(moments, gradients, variables)
         return value, variables, statistics, moments
 
-    sampler = train.sampler(seed=0)
+    sampler = train.sampler(seed=options.seed)
     for epoch in range(options.epochs):
         keys, values = list(sampler), []
         for start in range(0, steps * recipe.BATCH_SIZE, recipe.BATCH_SIZE):

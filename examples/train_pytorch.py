@@ -7,6 +7,7 @@ any other; so are loader, loop and optimizer.
 """
 
 import os
+import random
 from collections.abc import Sequence
 
 os.environ["KERAS_BACKEND"] = "torch"
@@ -27,13 +28,14 @@ def main(arguments: Sequence[str] | None = None) -> mpii_pose.PCKhScores:
     loader = DataLoader(
         train,
         recipe.BATCH_SIZE,
-        sampler=train.sampler(seed=0),
+        sampler=train.sampler(seed=options.seed),
         drop_last=True,
         num_workers=options.workers,
         persistent_workers=options.workers > 0,
         multiprocessing_context="spawn" if options.workers else None,
     )
-    torch.manual_seed(0)
+    # Of Keras's seeds, by which it makes the weights.
+    random.seed(options.seed)
     network = networks.unet(recipe.SPEC.image_size, width=options.width)
     loss = networks.HeatmapDivergence()
     optimizer = torch.optim.Adam(network.parameters(), recipe.LEARNING_RATE)
