@@ -145,6 +145,9 @@ def _opencv() -> Any:
             'pip install "mpii_pose[arrays]", or pip install opencv-python-headless'
         ) from error
     cv2.setNumThreads(0)
+    # Linux' malloc gives freed memory back in pieces of up to twice the largest block
+    # that was ever freed: without a large one, each image would get its memory anew.
+    np.empty(2**25 - 2**16, np.uint8)
     return cv2
 
 
