@@ -2,10 +2,10 @@
 
 A network takes images float [-1, 1] [B, H, W, 3] and returns heatmaps
 [B, H / 4, W / 4, 16]. Each heatmap is a probability distribution over its cells: the
-network says where one keypoint is, and cannot say that it is nowhere. With `bins`, it
-returns SimCC's logits of x and of y instead, [B, 16, bins] each. Networks and loss run
-on any backend of Keras: a network is a `torch.nn.Module` on PyTorch's, and a pure
-function on JAX's.
+network says where one keypoint is, and cannot say that it is nowhere. `with_simcc`
+makes it return SimCC's logits of x and of y instead. Networks and loss run on any
+backend of Keras: a network is a `torch.nn.Module` on PyTorch's, and a pure function on
+JAX's.
 """
 
 from typing import Any
@@ -23,18 +23,12 @@ BACKBONES = ("MobileNet", "MobileNetV2", "ResNet50V2", "ResNet101V2", "ResNet152
 LOSS_BETA = 10.0
 
 
-def unet(
-    image_size: tuple[int, int] = (128, 128),
-    *,
-    width: int = 24,
-    bins: tuple[int, int] | None = None,
-) -> keras.Model:
+def unet(image_size: tuple[int, int] = (128, 128), *, width: int = 24) -> keras.Model:
     """Returns a small U-Net: down to 1/32 of the image's size and up again to 1/4.
 
     Args:
         image_size: Height and width of the crops, multiples of 32.
         width: Channels after the first layer; later ones have up to 4 times as many.
-        bins: Of y and of x, `CropSpec.simcc_bins`, for SimCC; None for heatmaps.
     """
     images = keras.Input((*image_size, 3))
     x = _convolve(images, width, kernel=5, stride=2)
@@ -49,7 +43,7 @@ def unet(
         x = layers.UpSampling2D(interpolation="bilinear")(x)
         x = layers.Concatenate()([x, skipped.pop()])
         x = _convolve(x, factor * width)
-    return keras.Model(images, _head(x, bins), name="unet")
+    return keras.Model(images, _heatmaps(x), name="unet")
 
 
 def on_backbone(
@@ -57,7 +51,6 @@ def on_backbone(
     image_size: tuple[int, int] = (256, 256),
     *,
     weights: str | None = None,
-    bins: tuple[int, int] | None = None,
 ) -> keras.Model:
     """Returns a classifier without its head, and three transposed convolutions.
 
@@ -67,7 +60,6 @@ def on_backbone(
         name: One of `BACKBONES`.
         image_size: Height and width of the crops, multiples of 32.
         weights: None to begin at random, "imagenet" (downloaded), or a path.
-        bins: As of `unet`.
     """
     if name not in BACKBONES:
         raise ValueError(f"name must be one of {', '.join(BACKBONES)}, got {name!r}")
@@ -78,7 +70,22 @@ def on_backbone(
     for _ in range(3):
         x = layers.Conv2DTranspose(256, 4, strides=2, padding="same", use_bias=False)(x)
         x = layers.ReLU()(layers.BatchNormalization()(x))
-    return keras.Model(backbone.input, _head(x, bins), name=name.lower())
+    return keras.Model(backbone.input, _heatmaps(x), name=name.lower())
+
+
+def with_simcc(network: keras.Model, bins: tuple[int, int]) -> keras.Model:
+    """Returns a network with SimCC's two outputs in place of its heatmaps.
+
+    Args:
+        network: From images to heatmaps.
+        bins: Of y and of x, `CropSpec.simcc_bins`.
+
+    Returns:
+        From images to logits of x and of y, [B, 16, bins] each.
+    """
+    maps = network.output
+    outputs = [_simcc(maps, 1, bins[1], "simcc_x"), _simcc(maps, 2, bins[0], "simcc_y")]
+    return keras.Model(network.input, outputs, name=network.name)
 
 
 class HeatmapDivergence(keras.losses.Loss):
@@ -109,14 +116,10 @@ def _convolve(
     return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
 
 
-def _head(x: keras.KerasTensor, bins: tuple[int, int] | None) -> Any:
-    """Returns heatmaps, or with bins of y and x the logits of x and of y."""
+def _heatmaps(x: keras.KerasTensor) -> keras.KerasTensor:
     x = layers.Conv2D(NUM_KEYPOINTS, 1)(x)
     # In float32 also under mixed precision: a cell's share of a map may be 1e-6.
-    maps = layers.Softmax(axis=(1, 2), dtype="float32", name="heatmaps")(x)
-    if bins is None:
-        return maps
-    return [_simcc(maps, 1, bins[1], "simcc_x"), _simcc(maps, 2, bins[0], "simcc_y")]
+    return layers.Softmax(axis=(1, 2), dtype="float32", name="heatmaps")(x)
 
 
 def _simcc(

@@ -246,13 +246,14 @@ def strategy(options: argparse.Namespace) -> tf.distribute.Strategy:
 def compiled_network(options: argparse.Namespace, *, num_steps: int) -> keras.Model:
     """Returns the network with loss, metric and a learning rate that falls to 0."""
     spec, is_simcc = crop_spec(options), options.head == "simcc"
-    bins = spec.simcc_bins if is_simcc else None
     if options.network == "unet":
-        model = networks.unet(spec.image_size, bins=bins)
+        model = networks.unet(spec.image_size)
     else:
         model = networks.on_backbone(
-            options.network, spec.image_size, weights=options.weights, bins=bins
+            options.network, spec.image_size, weights=options.weights
         )
+    if is_simcc:
+        model = networks.with_simcc(model, spec.simcc_bins)
     rate = keras.optimizers.schedules.CosineDecay(options.learning_rate, num_steps)
     model.compile(
         optimizer=keras.optimizers.Adam(rate),

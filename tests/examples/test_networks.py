@@ -63,7 +63,7 @@ def test_networks_return_distributions_at_a_quarter_of_the_size(networks, size):
 def test_a_head_of_simcc_returns_logits_of_x_and_of_y(networks):
     images = np.zeros((2, 32, 64, 3), np.float32)
 
-    x, y = networks.unet((32, 64), width=4, bins=(96, 192))(images)
+    x, y = networks.with_simcc(networks.unet((32, 64), width=4), (96, 192))(images)
 
     assert (x.shape, y.shape) == ((2, 16, 192), (2, 16, 96))
 
