@@ -104,7 +104,6 @@ setuptools.setup(
             "ruff",
             "sybil",  # runs the code blocks of README and guides
             "tensorboard",  # examples/train.py --tensorboard
-            "torch",  # DataLoader, and one of the array libraries; 5 GB on Linux
         ],
     },
 )
