@@ -20,6 +20,9 @@ HEAD_SIZE_PER_SCALE = 25.0
 # From upper neck to head top it is this share of the head box's diagonal.
 NECK_TO_TOP = 0.8
 
+# A person's height, which defines `scale`.
+HEIGHT_PER_SCALE = 200.0
+
 # HRNet's crop, `lib/dataset/mpii.py`: a square of 200 x scale x 1.25 px ...
 SQUARE_PER_SCALE = 250.0
 # ... around a center that is moved down, from the chest to the middle of the body.

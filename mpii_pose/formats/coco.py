@@ -19,8 +19,7 @@ import numpy as np
 from etils import epath
 
 from mpii_pose import files
-from mpii_pose.formats.predictions import HEIGHT_PER_SCALE
-from mpii_pose.person import PersonAnnotation
+from mpii_pose.person import HEIGHT_PER_SCALE, PersonAnnotation
 from mpii_pose.skeleton import MPII, NUM_KEYPOINTS
 
 _INFO = {

@@ -19,7 +19,12 @@ from mpii_pose import files
 from mpii_pose.checks import MpiiPoseError
 from mpii_pose.evaluation.alignment import alignment_audit, as_point
 from mpii_pose.evaluation.pckh import distances
-from mpii_pose.person import SQUARE_PER_SCALE, AnnotationError, PersonAnnotation
+from mpii_pose.person import (
+    HEIGHT_PER_SCALE,
+    SQUARE_PER_SCALE,
+    AnnotationError,
+    PersonAnnotation,
+)
 from mpii_pose.release import json_copies, matlab
 from mpii_pose.skeleton import MPII, NUM_KEYPOINTS, Skeleton
 from mpii_pose.transforms.convert import convert_keypoints
@@ -48,7 +53,6 @@ _LEAST_SCORE = 1e-9  # Scores below are alike, such as logarithms.
 # The middle of a pose lies near the center of its person: at 0.06 of the person's
 # height in the median on MPII, at 0.16 for points at random in the crops that a network
 # sees, and never beyond 0.75 there. So poses further away are not just inaccurate.
-HEIGHT_PER_SCALE = 200.0
 _NEAR, _NEAR_SCALED = 0.17, 0.12
 _OUTSIDE = 0.75
 _SHARE_OUTSIDE = 0.2

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from mpii_pose.checks import check_size
+from mpii_pose.person import HEIGHT_PER_SCALE
 from mpii_pose.skeleton import NUM_KEYPOINTS
 from mpii_pose.transforms import on_tensorflow
 from mpii_pose.transforms.geometry import GUARD
@@ -20,7 +21,6 @@ from mpii_pose.transforms.heatmaps import encode
 from mpii_pose.transforms.library import Features, Person, checked, library_of
 from mpii_pose.transforms.spec import CropSpec, set_fields
 
-BODY_HEIGHT_PER_SCALE = 200.0
 MARGIN = 0.2  # of the body's height
 TRAINING_MARGINS = (0.1, 0.3)
 SIGMA = 1.0
@@ -92,7 +92,7 @@ class Preprocessor:
 
     def _box(self, person: Person) -> tf.Tensor:
         """Returns top, left, height and width of the crop, int32 [4]."""
-        body_height = BODY_HEIGHT_PER_SCALE * person.scale
+        body_height = HEIGHT_PER_SCALE * person.scale
         labelled = (person.visibility > 0)[:, None]
         low = tf.reduce_min(tf.where(labelled, person.keypoints, np.inf), axis=0)
         high = tf.reduce_max(tf.where(labelled, person.keypoints, -np.inf), axis=0)
