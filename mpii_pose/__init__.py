@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from etils import epy
 
+from mpii_pose import skeleton as skeleton
+from mpii_pose import skeleton as skeletons
 from mpii_pose.checks import not_installed
 
 __version__ = "0.2.0"
@@ -25,8 +27,7 @@ except Exception as error:  # Versions that do not fit give errors of any kind.
     )
 
 with epy.lazy_api_imports(globals()):
-    from mpii_pose import skeleton, synthetic
-    from mpii_pose import skeleton as skeletons
+    from mpii_pose import synthetic
     from mpii_pose.drawing import poses as visualize
     from mpii_pose.drawing.poses import (
         contact_sheet,

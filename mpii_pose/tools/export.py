@@ -13,6 +13,7 @@ import argparse
 import inspect
 from typing import Any
 
+from mpii_pose.checks import MpiiPoseError
 from mpii_pose.formats.coco import write_coco
 from mpii_pose.formats.predictions import read_predictions
 from mpii_pose.formats.submission import write_submission
@@ -20,6 +21,7 @@ from mpii_pose.formats.yolo import DATASET_FILE, write_yolo
 from mpii_pose.release import find, official
 from mpii_pose.release.split import VALIDATION_OTHERS
 from mpii_pose.tools.people import (
+    find_datasets,
     open_dataset,
     read_examples,
     read_people_of,
@@ -144,7 +146,14 @@ def run_submission(args: argparse.Namespace) -> int:
     exchanged. Predictions with problems are written with --force only. Needs the
     official .mat.
     """
-    source = find.find(args.path).source
+    found = find.find(args.path)
+    if not found.sources and find_datasets(args.path):
+        raise MpiiPoseError(
+            f"{args.path} holds built datasets, and a submission is made of a release: "
+            f"name the folder with {official.MATLAB_FILE}; drawn people's is in "
+            "downloads/mpii_pose_synthetic/ of their data_dir"
+        )
+    source = found.source
     if source.kind is not find.SourceKind.MATLAB:
         raise FileNotFoundError(
             f"{args.path}: a submission needs the official .mat, "

@@ -37,6 +37,8 @@ _LOWEST = np.finfo(np.float32).min
 # A top that is flatter than a Gaussian of sigma 100 is no different from rounding.
 _SMALLEST_CURVATURE = 1e-4
 
+_CHANNELS_LAST = "channels are last, as of PyTorch's tensor.permute(0, 2, 3, 1)"
+
 
 def decode_heatmaps(
     heatmaps: Any,
@@ -142,7 +144,7 @@ def _checked_spec(
     if spec.heatmap_size not in (None, size):
         raise ValueError(
             f"heatmaps must have heatmap_size {spec.heatmap_size} of the spec, got "
-            f"{size}"
+            f"{size}; {_CHANNELS_LAST}"
         )
     count = MPII.num_keypoints
     if shape[-1] != count and not (any_count and shape[-3] != count):
@@ -182,7 +184,8 @@ def flip_test(
     expected = spec_of_heatmaps(spec, fields).image_size
     if image_size != expected and (spec is not None or "image_size" in fields):
         raise ValueError(
-            f"images must have image_size {expected} of the spec, got {image_size}"
+            f"images must have image_size {expected} of the spec, got {image_size}; "
+            f"{_CHANNELS_LAST}"
         )
     straight = model(images)
     mirrored = model(namespace(images).flip(images, axis=-2))
