@@ -253,7 +253,7 @@ def plot_pckh(
             from matplotlib import pyplot
         except ImportError as error:
             raise ImportError(
-                "plot_pckh needs matplotlib: pip install 'mpii_pose[plot]'"
+                "plot_pckh needs matplotlib: pip install matplotlib"
             ) from error
         ax = pyplot.subplots(layout="constrained")[1]
     for name, curve in curves.items():

@@ -99,7 +99,7 @@ def read_release(found: Found, *, extract_dir: epath.PathLike | None = None) -> 
     logging.info("Reading people from the %s", found.source)
     for other in found.sources[1:]:
         logging.info("Leaving the %s aside: it has less", other)
-    with progress.step("Reading annotations"):
+    with progress.step(f"Reading people from the {found.source}"):
         people, stated = found.source.read()
     names = image_names(people)
     folder, missing = found.find_images(names)

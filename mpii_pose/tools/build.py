@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
         _build(builder, args)
         print(f"Built: {builder.data_path}")
     else:
-        print(f"Already there: {builder.data_path}")
+        print(f"Already there (--overwrite builds again): {builder.data_path}")
     for name, split in builder.info.splits.items():
         print(f"{name}: {split.num_examples:,} examples")
     return 0
@@ -113,5 +113,8 @@ def _check_package(file_format: str) -> None:
     try:
         importlib.import_module(FORMATS[file_format])
     except ModuleNotFoundError as error:
-        advice = f"install it, or choose another --file_format: {', '.join(FORMATS)}"
-        raise MpiiPoseError(f"{file_format} needs {error.name}: {advice}") from error
+        others = " or ".join(name for name in FORMATS if name != file_format)
+        raise MpiiPoseError(
+            f"{file_format} needs {error.name}: pip install {error.name}, or choose "
+            f"another --file_format, {others}"
+        ) from error

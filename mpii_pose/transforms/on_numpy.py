@@ -142,7 +142,7 @@ def _opencv() -> Any:
     except ImportError as error:
         raise ImportError(
             f"OpenCV, which reads the pixels of arrays, cannot be imported ({error}): "
-            'pip install "mpii_pose[arrays]", or pip install opencv-python-headless'
+            "pip install opencv-python-headless"
         ) from error
     cv2.setNumThreads(0)
     # Linux' malloc gives freed memory back in pieces of up to twice the largest block

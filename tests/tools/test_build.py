@@ -46,7 +46,7 @@ def test_what_is_there_is_built_again_only_when_asked(run):
 
     code, lines, _ = run(release=None)
     assert code == 0
-    assert lines[0].startswith("Already there: ")
+    assert lines[0].startswith("Already there (--overwrite builds again): ")
     assert lines[1] == "train: 3 examples"
     assert run("--overwrite")[1][-4] == "train: 34 examples"
     code, _, (error,) = run("--file_format", "parquet", "--overwrite")
