@@ -81,9 +81,6 @@ def main(arguments: Sequence[str] | None = None) -> mpii_pose.PCKhScores:
     keras.utils.set_random_seed(options.seed)
     keras.mixed_precision.set_global_policy(options.precision)
     builder = tfds.builder(f"mpii_pose/{options.config}", data_dir=options.data_dir)
-    builder.download_and_prepare()
-    people = builder.info.splits["train"].num_examples
-    steps = options.steps_per_epoch or max(1, people // options.batch_size)
     transform = crops(options)
     train = mpii_pose.input_pipeline(
         "train",
@@ -92,6 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> mpii_pose.PCKhScores:
         dataset=builder,
         seed=options.seed,
     )
+    people = builder.info.splits["train"].num_examples
+    steps = options.steps_per_epoch or max(1, people // options.batch_size)
     scored = builder
     if options.score_config:
         scored = f"mpii_pose/{options.score_config}"
@@ -120,7 +119,11 @@ def main(arguments: Sequence[str] | None = None) -> mpii_pose.PCKhScores:
     (options.output_dir / f"pckh{how}.md").write_text(f"{scores}\n")
     print(scores)
     print(f"Wrote {options.output_dir / 'best.keras'}, the network of the best epoch,")
-    print(f"and of the last epoch pckh{how}.md and pred{how}.mat beside it")
+    print(f"and of the last epoch pckh{how}.md and pred{how}.mat beside it. Next:")
+    if options.head == "heatmaps":
+        best = options.output_dir / "best.keras"
+        print(f"python -m mpii_pose predict {best} photo.jpg")
+    print(f"python -m mpii_pose evaluate {options.output_dir}/pred{how}.mat RELEASE")
     return scores
 
 

@@ -169,7 +169,7 @@ def test_what_needs_tensorflow_names_the_package_in_one_line(drawn_release, tmp_
         *(f"mpii_pose.{name} needs keras, " for name in _OF_KERAS),
         *(f"mpii_pose.{name} needs tensorflow, " for name in _OF_TENSORFLOW),
         "error: this command needs keras, which is not installed: pip install tensorf",
-        "error: tfrecord needs tensorflow: pip install tensorflow, or choose another --fi",
+        "error: tfrecord needs tensorflow: pip install tensorflow, or choose another",
         "error: this command needs mlcroissant, which is not installed: pip install ",
         f"mpii_pose/person is not built in {tmp_path} (built there: nothing). Build "
         "it from your copy of MPII in ~/mpii (--download in its place downloads 12.9 "

@@ -427,7 +427,10 @@ def _off_by_one(
     if np.sum(labelled & (error <= _CLOSE)) < _MIN_CLOSE:
         return []
     audit = alignment_audit(points, *labels)
-    if audit.crop.spread < audit.frame.spread:
+    likelier = min(audit.crop, audit.frame, key=lambda offset: offset.spread)
+    if likelier.corrected.total <= audit.scores.total:  # Of a network that learns yet.
+        return []
+    if likelier is audit.crop:
         if np.abs(audit.cells).max() < _MIN_CELLS:
             return []
         return [

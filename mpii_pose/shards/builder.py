@@ -111,7 +111,7 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
         writer = tfds_private.example_writer(self)
         total = sum(len(shard.examples) for shard in shards)
         text = f"Writing {len(shards)} shards"
-        with progress.bar(total=total, desc=text, unit=" images") as bar:
+        with progress.bar(total=total, desc=text, unit=" examples") as bar:
             for shard in shards:
                 shard.write(encoder, writer, bar.update, _num_threads())
 

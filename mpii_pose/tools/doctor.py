@@ -204,9 +204,7 @@ def check_disk(data_dir: pathlib.Path, release: epath.Path | None = None) -> Dia
         text += f"\nOr {', or '.join(map(str, others))}; synthetic takes some MB"
     if all(each.suffices for each in disks):
         return fine(text)
-    return note(
-        f"{text}\nThat is not enough for all of it: --data_dir names a larger disk"
-    )
+    return note(f"{text}\nNot enough for all of it: --data_dir names a larger disk")
 
 
 def check_leftovers(data_dir: pathlib.Path) -> Iterator[Diagnosis]:

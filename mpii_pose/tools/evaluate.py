@@ -296,7 +296,7 @@ def report_lines(report: Report) -> Iterator[str]:
         yield f"\n{each.errors}"
         yield f"\n{each.alignment}"
     if report.comparisons:
-        first, second = (each.path.name for each in report.evaluations)
+        first, second = (each.path for each in report.evaluations)
         yield f"\n{first} against {second}"
         yield from map(str, report.comparisons)
 

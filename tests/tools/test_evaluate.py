@@ -104,7 +104,7 @@ def test_text_has_all_scores_and_those_of_two_files_compared(
         f"\n{found.errors}\n",
         f"\n{found.alignment}",
         "worse.npy, read as counting pixels from 0",
-        "pred.mat against worse.npy",
+        f"{found.path} against {report.evaluations[1].path}",
         "which is more than chance",
     ):
         assert part in text
