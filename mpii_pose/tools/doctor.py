@@ -97,8 +97,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"Reading {args.path} ...", file=sys.stderr)
         diagnoses += check_path(args.path)
     problems = sum(diagnosis.state is State.PROBLEM for diagnosis in diagnoses)
-    words = f"{problems} problem{'s' * (problems != 1)} found"
-    print(words if problems else "All well")
+    print(f"{problems or 'No'} problem{'s' * (problems != 1)} found")
     worst_first = sorted(diagnoses, key=lambda each: [*State].index(each.state))
     print(*worst_first, sep="\n")
     return min(problems, 1)

@@ -267,7 +267,7 @@ def test_a_whole_drawn_release_is_fine(drawn_release, monkeypatch, capsys):
     assert main(["doctor", str(drawn_release)]) == 0
 
     first, *lines = capsys.readouterr().out.splitlines()
-    assert first == "All well"
+    assert first == "No problems found"
     assert [line.split()[0] for line in lines] == ["note", "ok", "ok", "ok", "ok"]
     text = "\n".join(lines)
     assert "ok       x\n" in text
