@@ -72,8 +72,9 @@ class Server:
         cut = len(content)
         if self.cuts and self.cuts[0] > start:
             cut = self.cuts.pop(0)
-        request.wfile.write(content[start:cut])
+        # Before the last byte goes: who has it all may look at once.
         self.sent.append(cut - start)
+        request.wfile.write(content[start:cut])
         if cut < len(content):
             self.on_cut()
             request.close_connection = True
