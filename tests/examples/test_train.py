@@ -131,6 +131,13 @@ def test_options_that_do_not_fit_are_refused(script, capsys, arguments, message)
     assert message in capsys.readouterr().err
 
 
+def test_nothing_is_downloaded_unasked(script, tmp_path):
+    folders = ["--data_dir", str(tmp_path), "--output_dir", str(tmp_path / "runs")]
+
+    with pytest.raises(ValueError, match="mpii_pose/person is not built in .* build"):
+        script.main(["--config", "person", *folders])
+
+
 @pytest.fixture
 def begin(script, tmp_path):
     """Parses a command line and claims the output folder, as the script does first."""

@@ -410,6 +410,11 @@ def at_random(truth, sides, centers):
     return centers + np.random.default_rng(0).uniform(-0.5, 0.5, truth.shape) * sides
 
 
+def half_off(truth, sides, centers):
+    """Every second keypoint is 0.3 head sizes off: no offset that all have."""
+    return truth + np.resize([0.0, 0.03], (16, 1)) * sides * [1, 0]
+
+
 def off_by(step, unit="px"):
     """Points that are off by a step in pixels, or in cells of heatmaps of 64."""
 
@@ -442,6 +447,7 @@ def off_by(step, unit="px"):
         (in_crop, "in one place: are they in pixels of the crop"),
         (lambda *place: in_crop(*place) / 4, "in one place: are they in pixels of the"),
         (at_random, None),
+        (half_off, None),
         (lambda truth, sides, centers: centers - 0.5 * sides + 0 * truth, None),
         (lambda truth, sides, centers: centers + 0.5 * sides + 0 * truth, None),
         (off_by(1), "do they count pixels from 1?"),

@@ -9,7 +9,7 @@ import scipy.io
 
 import mpii_pose
 from mpii_pose.tools.main import main
-from tests import releases
+from tests import builds, releases
 
 
 def test_images_that_cannot_be_read_have_no_size_and_stop_no_command(
@@ -86,6 +86,17 @@ def test_submission_with_problems_is_written_by_force_only(
     paths = map(str, (pred, tmp_path / "other.mat", output))
     assert main(["export", "submission", *paths]) == 1
     assert "other.mat: expected one struct named RELEASE" in capsys.readouterr().err
+
+
+def test_submission_of_a_built_dataset_names_what_it_needs(
+    drawn_release, tmp_path, capsys
+):
+    builds.build(tmp_path, drawn_release)
+
+    code = main(["export", "submission", "none.mat", str(tmp_path), "out.mat"])
+
+    assert code == 1
+    assert "with mpii_human_pose_v1_u12_1.mat;" in capsys.readouterr().err
 
 
 def test_submission_needs_the_official_file(drawn_release, tmp_path, capsys):
