@@ -134,7 +134,7 @@ def test_options_that_do_not_fit_are_refused(script, capsys, arguments, message)
 def test_nothing_is_downloaded_unasked(script, tmp_path):
     folders = ["--data_dir", str(tmp_path), "--output_dir", str(tmp_path / "runs")]
 
-    with pytest.raises(ValueError, match="mpii_pose/person is not built in .* build"):
+    with pytest.raises(ValueError, match=r"mpii_pose/person is not built in .* build"):
         script.main(["--config", "person", *folders])
 
 
