@@ -19,6 +19,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from mpii_pose import files
+from mpii_pose.checks import not_installed
 from mpii_pose.evaluation.pckh import PCKhScores, pckh_auc
 from mpii_pose.pictures import as_rgb, refusing_truncated_images
 from mpii_pose.skeleton import KEYPOINTS, MPII, NUM_KEYPOINTS, Visibility
@@ -251,10 +252,8 @@ def plot_pckh(
     if ax is None:
         try:
             from matplotlib import pyplot
-        except ImportError as error:
-            raise ImportError(
-                "plot_pckh needs matplotlib: pip install matplotlib"
-            ) from error
+        except ModuleNotFoundError as error:
+            raise not_installed("plot_pckh", error) from None
         ax = pyplot.subplots(layout="constrained")[1]
     for name, curve in curves.items():
         known = curve[0].groups

@@ -51,20 +51,32 @@ class HeatmapEncoder(keras.layers.Layer):
 class _KeypointLoss(keras.losses.Loss):
     """A loss with one value per keypoint, to which those of weight 0 add nothing."""
 
-    # Index that brings weights [batch, K] to the axes of what is compared.
-    _beside: Any
+    # The names of the axes of what is compared.
+    _axes: tuple[str, ...]
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """Returns the weighted error; weights are [batch] or [batch, 16]."""
+        """Returns the weighted error; weights are [batch] or [batch, 16].
+
+        Raises:
+            ValueError: The two have different shapes.
+        """
         y_true, y_pred = (
             keras.ops.convert_to_tensor(values, dtype=self.dtype)
             for values in (y_true, y_pred)
         )
+        true, predicted = tuple(y_true.shape), tuple(y_pred.shape)
+        if len(true) != len(self._axes) or true[1:] != predicted[1:]:
+            raise ValueError(
+                f"{type(self).__name__} takes two [{', '.join(self._axes)}] of one "
+                f"shape, got {true} and {predicted}"
+            )
         if sample_weight is not None:
             sample_weight = keras.ops.convert_to_tensor(sample_weight, self.dtype)
             if len(sample_weight.shape) == 1:
                 sample_weight = sample_weight[:, None]
-            counts = sample_weight[self._beside] > 0
+            own = ("batch", "keypoints")
+            index = tuple(np.s_[:] if axis in own else None for axis in self._axes)
+            counts = sample_weight[index] > 0
             y_true, y_pred = (
                 keras.ops.where(counts, values, 0) for values in (y_true, y_pred)
             )
@@ -81,22 +93,13 @@ class HeatmapLoss(_KeypointLoss):
     if they are NaN.
     """
 
-    _beside = np.s_[:, None, None, :]
+    _axes = ("batch", "height", "width", "keypoints")
 
     def __init__(self, *, name: str = "heatmap_loss", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Returns the error of each map [batch, 16] of [batch, height, width, 16].
-
-        Raises:
-            ValueError: The two have different shapes.
-        """
-        if len(y_true.shape) != 4 or tuple(y_true.shape[1:]) != tuple(y_pred.shape[1:]):
-            raise ValueError(
-                "HeatmapLoss takes two [batch, height, width, keypoints] of one shape, "
-                f"got {tuple(y_true.shape)} and {tuple(y_pred.shape)}"
-            )
+        """Returns the error of each map [batch, 16] of [batch, height, width, 16]."""
         return keras.ops.mean(keras.ops.square(y_pred - y_true), axis=(1, 2))
 
 
@@ -118,7 +121,7 @@ class SimCCLoss(_KeypointLoss):
         **kwargs: The options of every loss, such as `reduction`.
     """
 
-    _beside = np.s_[:, :, None]
+    _axes = ("batch", "keypoints", "bins")
 
     def __init__(
         self, *, beta: float = 10.0, name: str = "simcc_loss", **kwargs: Any
@@ -129,16 +132,7 @@ class SimCCLoss(_KeypointLoss):
         self.beta = float(beta)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Returns the divergence of each keypoint [batch, 16] of [batch, 16, bins].
-
-        Raises:
-            ValueError: The two have different shapes.
-        """
-        if len(y_true.shape) != 3 or tuple(y_true.shape[1:]) != tuple(y_pred.shape[1:]):
-            raise ValueError(
-                "SimCCLoss takes two [batch, keypoints, bins] of one shape, x and y "
-                f"each alone, got {tuple(y_true.shape)} and {tuple(y_pred.shape)}"
-            )
+        """Returns the divergence of each keypoint [batch, 16] of [batch, 16, bins]."""
         true, predicted = (
             keras.ops.log_softmax(self.beta * x, axis=-1) for x in (y_true, y_pred)
         )

@@ -48,7 +48,8 @@ def data_source(
         transform = PoseTransform(augmentation=Augmentation.hrnet(), seed=0)
         train = data_source("train", transform=transform)
         loader = torch.utils.data.DataLoader(
-            train, 32, sampler=train.sampler(seed=0), num_workers=2)
+            train, 32, sampler=train.sampler(seed=0), num_workers=2,
+            multiprocessing_context="spawn")
 
     Args:
         split: A split of the dataset, a part such as "train[:90%]", or a sum such as

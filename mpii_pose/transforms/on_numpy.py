@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import simplejpeg
 
-from mpii_pose.checks import MpiiPoseError
+from mpii_pose.checks import MpiiPoseError, not_installed
 from mpii_pose.files import JPEG_END, JPEG_START
 from mpii_pose.transforms import library
 from mpii_pose.transforms.arrays import as_arrays, as_text
@@ -139,11 +139,8 @@ def _opencv() -> Any:
     """
     try:
         import cv2
-    except ImportError as error:
-        raise ImportError(
-            f"OpenCV, which reads the pixels of arrays, cannot be imported ({error}): "
-            "pip install opencv-python-headless"
-        ) from error
+    except ModuleNotFoundError as error:
+        raise not_installed("a transform of arrays", error) from None
     cv2.setNumThreads(0)
     # Linux' malloc gives freed memory back in pieces of up to twice the largest block
     # that was ever freed: without a large one, each image would get its memory anew.
