@@ -1,5 +1,6 @@
 """The pose in a user's image is found where it is, in the image's pixels."""
 
+import sys
 from unittest import mock
 
 import keras
@@ -12,6 +13,7 @@ from mpii_pose.formats.predictions import PredictionError
 from mpii_pose.skeleton import KEYPOINTS
 from mpii_pose.tools import predict
 from mpii_pose.tools.main import main
+from mpii_pose.transforms import on_numpy
 
 
 def red_finder(outputs=1):
@@ -54,6 +56,14 @@ def files(photo, tmp_path):
     red_finder().save(tmp_path / "model.keras")
     PIL.Image.fromarray(photo).save(tmp_path / "photo.png")
     return str(tmp_path / "model.keras"), str(tmp_path / "photo.png")
+
+
+def test_without_opencv_one_line_has_the_command(files, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    on_numpy._opencv.cache_clear()
+
+    assert main(["predict", *files]) == 1
+    assert capsys.readouterr().err.endswith(": pip install opencv-python-headless\n")
 
 
 def assert_spot_is_drawn_on(path):
