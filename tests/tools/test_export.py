@@ -91,7 +91,7 @@ def test_submission_with_problems_is_written_by_force_only(
 def test_submission_of_a_built_dataset_names_what_it_needs(
     drawn_release, tmp_path, capsys
 ):
-    builds.build(tmp_path, drawn_release)
+    builds.build(tmp_path, drawn_release, file_format="array_record")
 
     code = main(["export", "submission", "none.mat", str(tmp_path), "out.mat"])
 
