@@ -127,15 +127,19 @@ class Corpus:
 
 
 @dataclasses.dataclass(frozen=True)
-class OneByOne:
-    """Reads items in this process, in lists as long as batches."""
+class InThisProcess:
+    """Reads lists of items as PyTorch's workers do: at once where the items can."""
 
     items: Any
     keys: Sequence[Any]
 
     def __iter__(self) -> Iterator[list[Any]]:
         for start in range(0, len(self.keys), BATCH_SIZE):
-            yield [self.items[key] for key in self.keys[start : start + BATCH_SIZE]]
+            keys = self.keys[start : start + BATCH_SIZE]
+            if hasattr(self.items, "__getitems__"):
+                yield self.items.__getitems__(keys)
+            else:
+                yield [self.items[key] for key in keys]
 
 
 def _add_grain(path: pathlib.Path, *, seed: int) -> None:

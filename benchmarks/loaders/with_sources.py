@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import mpii_pose
-from loaders.corpus import BATCH_SIZE, EPOCHS, Corpus, OneByOne
+from loaders.corpus import BATCH_SIZE, EPOCHS, Corpus, InThisProcess
 
 # As of `with_opencv`, which imports OpenCV.
 NUM_WORKERS = 2
@@ -36,9 +36,9 @@ def loader(corpus: Corpus, *, train: bool = False) -> Iterable[Any]:
 
 
 def alone(corpus: Corpus, *, train: bool = False) -> Iterable[Any]:
-    """The same one by one: no workers, no batches."""
+    """The same in this process, in lists instead of batches."""
     people = _people(corpus, (TRAINING if train else EVALUATION).hrnet)
-    return OneByOne(people, _keys(people))
+    return InThisProcess(people, _keys(people))
 
 
 def training_in_grain(corpus: Corpus) -> Iterable[Any]:

@@ -14,7 +14,7 @@ import torch
 from torchvision import transforms
 
 from loaders import hrnet_recipe
-from loaders.corpus import BATCH_SIZE, EPOCHS, Corpus, OneByOne
+from loaders.corpus import BATCH_SIZE, EPOCHS, Corpus, InThisProcess
 from loaders.with_opencv import NUM_WORKERS
 
 
@@ -32,7 +32,9 @@ def loader(
     )
 
 
-def alone(corpus: Corpus, *, train: bool = False, normalize: bool = False) -> OneByOne:
+def alone(
+    corpus: Corpus, *, train: bool = False, normalize: bool = False
+) -> InThisProcess:
     """What the class gives for each file: no workers, no batches.
 
     Without `normalize`, it leaves `ToTensor` and `Normalize` out.
@@ -40,7 +42,7 @@ def alone(corpus: Corpus, *, train: bool = False, normalize: bool = False) -> On
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     people = People(corpus, from_files=True, train=train, normalize=normalize)
-    return OneByOne(people, range(len(people)))
+    return InThisProcess(people, range(len(people)))
 
 
 class People(torch.utils.data.Dataset):

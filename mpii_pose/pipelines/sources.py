@@ -18,7 +18,7 @@ from etils import epath
 from mpii_pose.files import user_path
 from mpii_pose.release import official
 from mpii_pose.transforms import forks
-from mpii_pose.transforms.pose_transform import PoseTransform
+from mpii_pose.transforms.pose_transform import FORMS, PoseTransform
 
 Key = int | tuple[int, int]
 
@@ -117,6 +117,20 @@ class DataSource(Sequence):
     def __getitem__(self, key: Key | slice) -> Any:
         if isinstance(key, slice):
             return dataclasses.replace(self, numbers=self.numbers[key])
+        return self.__getitems__([key])[0]
+
+    def __getitems__(self, keys: Sequence[Key]) -> list[Any]:
+        """Reads the items of a batch, as PyTorch's `DataLoader` asks for them."""
+        examples = [self._example(key) for key in keys]
+        if self.transform is None:
+            return examples
+        owner = getattr(self.transform, "__self__", self.transform)
+        form = getattr(self.transform, "__name__", "features")
+        if isinstance(owner, PoseTransform) and form in FORMS:
+            return owner.many(examples, form=form)
+        return list(map(self.transform, examples))
+
+    def _example(self, key: Key) -> dict[str, Any]:
         epoch, number = key if isinstance(key, tuple) else (None, key)
         forks.check("ArrayRecord")
         example = {
@@ -127,7 +141,7 @@ class DataSource(Sequence):
             example["epoch"] = np.int64(epoch)
         elif _is_seeded(self.transform):
             self._note_plain_read()
-        return example if self.transform is None else self.transform(example)
+        return example
 
     def _note_plain_read(self) -> None:
         """Warns once of epochs that are all the same, as soon as there are epochs."""
@@ -135,7 +149,7 @@ class DataSource(Sequence):
         has_epochs = self._plain.reads > len(self) or _is_first_torch_worker()
         if has_epochs and not self._plain.warned:
             self._plain.warned = True
-            warnings.warn(_SAME_EACH_EPOCH, stacklevel=3)
+            warnings.warn(_SAME_EACH_EPOCH, stacklevel=5)
 
     def __repr__(self) -> str:
         return f"DataSource of {len(self)} examples, transform {self.transform!r}"

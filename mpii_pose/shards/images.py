@@ -83,7 +83,7 @@ class ImageFile(StoredImage):
         path: Path of the file.
         num_bytes: Its size when the build was planned.
         check_pixels: Whether JPEGs are decoded to find damage. One of MPII's size takes
-            3 to 4 ms, in which no other thread runs: simplejpeg keeps Python's lock.
+            3 to 4 ms.
         size: (height, width) in px; None where it was not read or cannot be.
     """
 

@@ -32,7 +32,8 @@ _UPPER = np.isin(MPII.keypoints, MPII.upper_body)
 class Draw(NamedTuple):
     """The decisions for one example: tensors for tensors, else NumPy's arrays.
 
-    A decision that the options leave no choice is a NumPy constant in both cases.
+    A decision that the options leave no choice is a NumPy constant in both cases. Draws
+    of a batch have a leading axis, constants have none.
 
     Attributes:
         rotation: float32 [], angle of the square in radians.
@@ -149,29 +150,30 @@ class Augmentation:
         return self.decide(library.xp, *library.random_numbers(seed, *DECISIONS))
 
     def decide(self, xp: Any, normal: Any, uniform: Any) -> Draw:
-        """Makes the decisions from numbers of N(0, 1) [2] and of [0, 1) [11]."""
+        """Makes decisions from numbers of N(0, 1) [..., 2] and of [0, 1) [..., 11]."""
         signed = 2.0 * uniform - 1.0
         draw = no_change()
         if self.rotation:
-            limited = xp.clip(normal[0], -2.0, 2.0)
+            limited = xp.clip(normal[..., 0], -2.0, 2.0)
             angle = np.float32(np.deg2rad(self.rotation)) * limited
-            rotated = uniform[0] < self.rotation_probability
+            rotated = uniform[..., 0] < self.rotation_probability
             draw = draw._replace(rotation=xp.where(rotated, angle, 0.0))
         if self.scale:
-            draw = draw._replace(scale=self._scale_factor(xp, normal[1]))
+            draw = draw._replace(scale=self._scale_factor(xp, normal[..., 1]))
         if self.flip:
-            draw = draw._replace(flip=uniform[1] < self.flip)
+            draw = draw._replace(flip=uniform[..., 1] < self.flip)
         if self.half_body:
             draw = draw._replace(
-                half_body=uniform[2] < self.half_body, upper_body=uniform[3] < 0.5
+                half_body=uniform[..., 2] < self.half_body,
+                upper_body=uniform[..., 3] < 0.5,
             )
         if self.translation:
-            draw = draw._replace(translation=self.translation * signed[4:6])
+            draw = draw._replace(translation=self.translation * signed[..., 4:6])
         if self.changes_colors:
-            gain = 1.0 + self.channel_gain * signed[6:9]
-            contrast = 1.0 + self.contrast * signed[9]
+            gain = 1.0 + self.channel_gain * signed[..., 6:9]
+            contrast = 1.0 + self.contrast * signed[..., 9:10]
             middle = 0.5 * MAX_LEVEL * (1.0 - contrast)
-            brightness = self.brightness * MAX_LEVEL * signed[10]
+            brightness = self.brightness * MAX_LEVEL * signed[..., 10:11]
             draw = draw._replace(
                 gain=gain * contrast,
                 shift=(middle + brightness) * np.ones(3, np.float32),
@@ -187,20 +189,21 @@ class Augmentation:
 def apply_to_square(
     xp: Any, draw: Draw, center: Any, side: Any, keypoints: Any, visibility: Any
 ) -> tuple[Any, Any]:
-    """Moves and scales the square of one person as was drawn.
+    """Moves and scales the squares of people as was drawn.
 
-    Takes and returns its center float32 [2] and its side float32 []. They and the
-    keypoints float32 [K, 2] are in image pixels; visibility is integer [K].
+    Takes and returns the center float32 [..., 2] and the side float32 [...]. They and
+    the keypoints float32 [..., K, 2] are in image pixels; visibility is integer
+    [..., K].
     """
-    # A constant False needs no operations.
-    if not isinstance(draw.half_body, np.ndarray | np.generic) or draw.half_body:
+    # What is False for all needs no operations.
+    if not isinstance(draw.half_body, np.ndarray | np.generic) or draw.half_body.any():
         half_center, half_side = half_body_square(
             xp, keypoints, visibility, draw.upper_body, center, side
         )
-        center = xp.where(draw.half_body, half_center, center)
+        center = xp.where(xp.array(draw.half_body)[..., None], half_center, center)
         side = xp.where(draw.half_body, half_side, side)
     side = side * draw.scale
-    return center + side * draw.translation, side
+    return center + side[..., None] * draw.translation, side
 
 
 def half_body_square(
@@ -209,28 +212,33 @@ def half_body_square(
     """Returns the square around one half of the body.
 
     As in HRNet, whose code for it does not run on MPII. The other half is taken where
-    the wanted one (`upper`, bool []) has too few labels, and the whole body where both
-    have too few. Arguments and results are those of `apply_to_square`.
+    the wanted one (`upper`, bool [...]) has too few labels, and the whole body where
+    both have too few. Arguments and results are those of `apply_to_square`.
     """
     labelled = visibility > 0
     upper_half, lower_half = labelled & xp.array(_UPPER), labelled & xp.array(~_UPPER)
     in_upper, in_lower = _count(xp, upper_half), _count(xp, lower_half)
     enough_upper = in_upper >= HALF_BODY_MIN_IN_HALF
     enough_lower = in_lower >= HALF_BODY_MIN_IN_HALF
-    chosen = xp.where(enough_upper & (upper | ~enough_lower), upper_half, lower_half)
+    chosen = xp.where(
+        (enough_upper & (upper | ~enough_lower))[..., None], upper_half, lower_half
+    )
     usable = (enough_upper | enough_lower) & (
         in_upper + in_lower > HALF_BODY_MIN_LABELLED
     )
 
-    in_half = chosen[:, None]
-    low = xp.min(xp.where(in_half, keypoints, np.inf), axis=0)
-    high = xp.max(xp.where(in_half, keypoints, -np.inf), axis=0)
-    total = xp.sum(xp.where(in_half, keypoints, 0.0), axis=0)
-    mean = total / xp.maximum(_count(xp, chosen), 1.0)
+    in_half = chosen[..., None]
+    low = xp.min(xp.where(in_half, keypoints, np.inf), axis=-2)
+    high = xp.max(xp.where(in_half, keypoints, -np.inf), axis=-2)
+    total = xp.sum(xp.where(in_half, keypoints, 0.0), axis=-2)
+    mean = total / xp.maximum(_count(xp, chosen), 1.0)[..., None]
     half_side = xp.maximum(
-        HALF_BODY_MARGIN * xp.max(high - low), HALF_BODY_MIN_SIDE * side
+        HALF_BODY_MARGIN * xp.max(high - low, axis=-1), HALF_BODY_MIN_SIDE * side
     )
-    return xp.where(usable, mean, center), xp.where(usable, half_side, side)
+    return (
+        xp.where(usable[..., None], mean, center),
+        xp.where(usable, half_side, side),
+    )
 
 
 def _count(xp: Any, flags: Any) -> Any:

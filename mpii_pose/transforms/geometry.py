@@ -233,16 +233,18 @@ def crop_to_frame(keypoints: Any, crop_to_image: Any) -> Any:
 def into_crop(
     xp: Any, keypoints: Any, visibility: Any, crop_to_image: Any, flip: Any
 ) -> tuple[Any, Any]:
-    """Moves a pose, float32 [K, 2] and integer [K], from image to crop pixels.
+    """Moves poses, float32 [..., K, 2] and integer [..., K], from image to crop pixels.
 
-    Missing keypoints become (-1, -1). In a mirrored crop (`flip`), left and right
-    are exchanged.
+    Missing keypoints become (-1, -1). In a mirrored crop (`flip`, bool [...]), left and
+    right are exchanged.
     """
+    flip = xp.array(flip)[..., None]
     keypoints = moved(xp, inverse(xp, crop_to_image), keypoints)
-    keypoints = xp.where(flip, xp.take(keypoints, _MIRRORED, axis=0), keypoints)
-    visibility = xp.where(flip, xp.take(visibility, _MIRRORED, axis=0), visibility)
+    mirrored = xp.take(keypoints, _MIRRORED, axis=-2)
+    keypoints = xp.where(flip[..., None], mirrored, keypoints)
+    visibility = xp.where(flip, xp.take(visibility, _MIRRORED, axis=-1), visibility)
     return (
-        xp.where((visibility > 0)[:, None], keypoints, MISSING_COORDINATE),
+        xp.where((visibility > 0)[..., None], keypoints, MISSING_COORDINATE),
         visibility,
     )
 
@@ -275,37 +277,39 @@ def find_window(
 
     Args:
         xp: The library of the arrays.
-        frame_size: float32 [2], height and width of the image.
-        crop_to_image: float32 [2, 3], from crop pixels to image pixels.
+        frame_size: float32 [..., 2], height and width of the image.
+        crop_to_image: float32 [..., 2, 3], from crop pixels to image pixels.
         size: Height and width of the crop.
         antialias: Whether to read at 1/2, 1/4 or 1/8, the smallest of them that is
             not below the crop's resolution; otherwise always at 1.
 
     Returns:
-        box: int32 [4], top, left, height and width in the scaled image.
-        exponent: int32 [], the image is scaled by 1 / 2 ** exponent.
-        crop_to_window: float32 [2, 3], from crop pixels to pixels of the window.
+        box: int32 [..., 4], top, left, height and width in the scaled image.
+        exponent: int32 [...], the image is scaled by 1 / 2 ** exponent.
+        crop_to_window: float32 [..., 2, 3], from crop pixels to pixels of the window.
     """
     ratios = np.array(RATIOS if antialias else RATIOS[:1], np.float32)
-    image_pixels = xp.sqrt(xp.sum(xp.square(crop_to_image[:, 0])))  # per crop pixel
-    reached = xp.sum(xp.array(image_pixels >= ratios[1:], dtype="float32"))
-    exponent = xp.array(reached, dtype="int32")
-    factor = xp.take(ratios, exponent)
+    # Image pixels per crop pixel.
+    step = xp.sqrt(xp.sum(xp.square(crop_to_image[..., 0]), axis=-1))
+    reached = xp.array(step[..., None] >= ratios[1:], dtype="float32")
+    exponent = xp.array(xp.sum(reached, axis=-1), dtype="int32")
+    factor = xp.take(ratios, exponent)[..., None]
     scaled_size = xp.ceil(frame_size / factor)
 
     # Pixel centers: x of the image lies at (x + 0.5) / factor - 0.5 of the scaled one.
+    factor = factor[..., None]
     crop_to_scaled = crop_to_image / factor + (0.5 / factor - 0.5) * _TRANSLATION
     height, width = size
     corners = np.array(
         [[x, y] for x in (0, width - 1) for y in (0, height - 1)], np.float32
     )
-    corners = moved(xp, crop_to_scaled, corners)[:, ::-1]
-    start = xp.floor(xp.min(corners, axis=0)) - GUARD
+    corners = moved(xp, crop_to_scaled, corners)[..., ::-1]
+    start = xp.floor(xp.min(corners, axis=-2)) - GUARD
     start = xp.clip(start, 0.0, scaled_size - 1.0)
-    end = xp.floor(xp.max(corners, axis=0)) + (2.0 + GUARD)
+    end = xp.floor(xp.max(corners, axis=-2)) + (2.0 + GUARD)
     end = xp.clip(end, start + 1.0, scaled_size)
-    box = xp.array(xp.concatenate([start, end - start], axis=0), dtype="int32")
-    return box, exponent, crop_to_scaled - start[::-1][:, None] * _TRANSLATION
+    box = xp.array(xp.concatenate([start, end - start], axis=-1), dtype="int32")
+    return box, exponent, crop_to_scaled - start[..., ::-1, None] * _TRANSLATION
 
 
 # The last column of an affine map.

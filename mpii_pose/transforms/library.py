@@ -61,7 +61,10 @@ BROKEN = (
 
 
 class Person(NamedTuple):
-    """The features of an example that a transform reads, checked."""
+    """The features of an example that a transform reads, checked; or those of a batch.
+
+    A batch has lists of images and names, and arrays with a leading axis.
+    """
 
     image: Any  # JPEG bytes, or uint8 [H, W, 3]
     image_name: Any  # string []
@@ -112,27 +115,43 @@ class Library(Protocol):
     def verified(self, person: Person, checks: list[Check]) -> Person:
         """Returns the person, or raises the error of the first check that fails."""
 
+    def joined(self, people: list[Person]) -> Person:
+        """Returns people as a batch. One of TensorFlow stays as it is."""
+
+    def split(self, features: Any) -> list[Any]:
+        """Returns the examples of a batch, of tuples, dicts, arrays and lists."""
+
     def random_seed(self, person: Person, seed: int | None) -> Any:
         """Returns the seed of an example's random changes, for `random_numbers`.
 
         It depends on the user's seed and the example's `index` and `epoch` alone. An
         `index` is unique within a split only: two splits share their seeds, which does
         no harm. Without a user's seed, it is the example's `draw_seed`, if it has one,
-        or another one each time.
+        or another one each time. Seeds of a batch have a leading axis.
         """
 
     def random_numbers(self, seed: Any, normals: int, uniforms: int) -> tuple[Any, Any]:
-        """Returns float32 [normals] of N(0, 1) and float32 [uniforms] of [0, 1)."""
+        """Returns float32 [..., normals] of N(0, 1) and [..., uniforms] of [0, 1)."""
 
     def read_window(
         self, person: Person, crop_to_image: Any, size: tuple[int, int], antialias: bool
     ) -> Any:
-        """Reads the part of a person's image that a crop of some size shows."""
+        """Reads the part of a person's image that a crop of some size shows.
 
-    def warp(self, window: Any, size: tuple[int, int]) -> Any:
+        Those of a batch are read one after the other, when they are warped.
+        """
+
+    def warp(
+        self,
+        window: Any,
+        size: tuple[int, int],
+        finish: Callable[..., Any],
+        *arguments: Any,
+    ) -> Any:
         """Interpolates a window's pixels at those of a crop; black outside the image.
 
-        Returns uint8 or float32 [height, width, 3], in levels of 255.
+        Returns what `finish` makes of uint8 or float32 [height, width, 3], in levels of
+        255, and of the arguments; of a batch a list, with arguments for each.
         """
 
 

@@ -1,8 +1,12 @@
-"""Transforms arrays, by NumPy and OpenCV, without TensorFlow: a `library.Library`."""
+"""Transforms arrays, by NumPy and OpenCV, without TensorFlow: a `library.Library`.
+
+Examples are transformed in batches, also a single one: formulas on small arrays take
+about as long for many people as for one.
+"""
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -20,9 +24,13 @@ xp = np
 # Pillow's limit: larger ones are taken for attacks.
 MAX_PIXELS = 178_956_970
 
-# uint8 [h, w, 3], a part of an image; float32 [2, 3], the map from crop pixels to its
-# pixels; and whether blue is the first channel, as OpenCV decodes.
-PixelWindow = tuple[np.ndarray, np.ndarray, bool]
+# Headers of JPEGs whose rows come from top to bottom, and what follows all headers.
+_ROW_BY_ROW = (b"\xff\xc0", b"\xff\xc1")
+_SCAN = b"\xff\xda"
+
+# uint8 [h, w, 3], a part of an image, and float32 [2, 3], the map from crop pixels to
+# its pixels.
+PixelWindow = tuple[np.ndarray, np.ndarray]
 
 
 def call(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -66,25 +74,59 @@ def verified(person: Person, checks: list[Check]) -> Person:
     """Returns the person, or raises ValueError with the first check that fails."""
     for good, parts in checks:
         if not good:
-            raise MpiiPoseError(" ".join(map(str, [*parts(), _where(person)])))
+            where = _where(person.image_name, person.index)
+            raise MpiiPoseError(" ".join(map(str, [*parts(), where])))
     return person
 
 
+def joined(people: list[Person]) -> Person:
+    """Returns people as a batch."""
+    columns: dict[str, Any] = {}
+    for name, *values in zip(Person._fields, *people, strict=True):
+        num_absent = sum(value is None for value in values)
+        if num_absent not in (0, len(values)):
+            raise ValueError(
+                f"a list needs examples of one dataset, got {len(values)}, of which "
+                f"{num_absent} have no {name}"
+            )
+        if name in ("image", "image_name"):
+            columns[name] = values
+        elif not num_absent:
+            columns[name] = np.array(values)
+    return Person(**columns)
+
+
+def split(features: Any) -> list[Any]:
+    """Returns the examples of a batch, of tuples, dicts, arrays and lists."""
+    if isinstance(features, dict):
+        rows = zip(*map(split, features.values()), strict=True)
+        return [dict(zip(features, row, strict=True)) for row in rows]
+    if isinstance(features, tuple):
+        return list(zip(*map(split, features), strict=True))
+    return list(features)
+
+
 def random_seed(person: Person, seed: int | None) -> np.ndarray:
-    """Returns the seed of one example, uint32 [n], see `library.Library`."""
+    """Returns the seeds of a batch, uint32 [B, n], see `library.Library`."""
+    num_people = len(person.index)
     if seed is not None:
-        words = np.array([seed & 0xFFFFFFFFFFFFFFFF], np.uint64)
-        places = np.array([person.index, person.epoch], np.int64)
-        return np.concatenate([words, places.view(np.uint64)]).view(np.uint32)
+        seeds = np.full(num_people, seed & 0xFFFFFFFFFFFFFFFF, np.uint64)
+        places = np.array([person.index, person.epoch], np.int64).view(np.uint64)
+        return np.column_stack([seeds, *places]).view(np.uint32)
     if person.draw_seed is not None:
-        return np.array([person.draw_seed], np.int64).view(np.uint32)
-    return np.frombuffer(os.urandom(16), np.uint32)  # In forks too, others each time.
+        return person.draw_seed.astype(np.int64)[:, None].view(np.uint32)
+    # In forks too, others each time.
+    return np.frombuffer(os.urandom(16 * num_people), np.uint32).reshape(num_people, 4)
 
 
 def random_numbers(
     seed: Any, normals: int, uniforms: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns float32 [normals] of N(0, 1) and float32 [uniforms] of [0, 1)."""
+    """Returns float32 [..., normals] of N(0, 1) and [..., uniforms] of [0, 1)."""
+    if np.ndim(seed) == 2:
+        numbers = [random_numbers(each, normals, uniforms) for each in seed]
+        normal, uniform = zip(*numbers, strict=True)
+        return np.array(normal), np.array(uniform)
     generator = np.random.Generator(np.random.Philox(np.random.SeedSequence(seed)))
     return (
         generator.standard_normal(normals, np.float32),
@@ -94,32 +136,37 @@ def random_numbers(
 
 def read_window(
     person: Person, crop_to_image: np.ndarray, size: tuple[int, int], antialias: bool
-) -> PixelWindow:
-    """Reads the part of an image that a crop shows, at a fitting scale."""
-    image = person.image
-    is_encoded = isinstance(image, bytes)
-    frame_size = _jpeg_size(image, person) if is_encoded else image.shape[:2]
-    box, exponent, crop_to_window = find_window(
-        np, np.array(frame_size, np.float32), crop_to_image, size, antialias
+) -> Iterator[PixelWindow]:
+    """Reads the parts of images that crops show, at fitting scales, one by one."""
+    where = list(map(_where, person.image_name, person.index))
+    sizes = list(map(_size, person.image, where))
+    boxes, exponents, crop_to_windows = find_window(
+        np, np.array(sizes, np.float32), crop_to_image, size, antialias
     )
-    top, left, height, width = map(int, box)
-    ratio = RATIOS[exponent]
-    if is_encoded:
-        frame = _decoded(image, ratio, person)
-        pixels = frame[top : top + height, left : left + width]
-    else:
-        rows = slice(top * ratio, (top + height) * ratio)
-        pixels = image[rows, left * ratio : (left + width) * ratio]
-        pixels = _averaged(np.ascontiguousarray(pixels), height, width, ratio)
-    return pixels, crop_to_window, is_encoded
+    ratios = np.take(RATIOS, exponents).tolist()
+    pixels = map(_read, person.image, sizes, boxes.tolist(), ratios, where)
+    return zip(pixels, crop_to_windows, strict=True)
 
 
-def warp(window: PixelWindow, size: tuple[int, int]) -> np.ndarray:
-    """Interpolates a window's pixels at those of a crop, uint8 [height, width, 3].
+def warp(
+    windows: Iterator[PixelWindow],
+    size: tuple[int, int],
+    finish: Callable[..., Any],
+    *arguments: Any,
+) -> list[Any]:
+    """Interpolates windows' pixels at those of crops, and finishes them."""
+    return [
+        finish(_warped(window, size), *values)
+        for window, *values in zip(windows, *arguments, strict=True)
+    ]
+
+
+def _warped(window: PixelWindow, size: tuple[int, int]) -> np.ndarray:
+    """Returns a crop, uint8 [height, width, 3].
 
     OpenCV before version 5 rounds positions to 1/32 px.
     """
-    cv2, (pixels, crop_to_window, is_bgr) = _opencv(), window
+    cv2, (pixels, crop_to_window) = _opencv(), window
     crop: np.ndarray = cv2.warpAffine(
         pixels,
         crop_to_window,
@@ -127,7 +174,7 @@ def warp(window: PixelWindow, size: tuple[int, int]) -> np.ndarray:
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_CONSTANT,
     )
-    return cv2.cvtColor(crop, cv2.COLOR_BGR2RGB) if is_bgr else crop
+    return crop
 
 
 @functools.cache
@@ -148,25 +195,65 @@ def _opencv() -> Any:
     return cv2
 
 
-def _jpeg_size(data: bytes, person: Person) -> tuple[int, int]:
-    """Reads height and width; giant images, which OpenCV would decode, are errors."""
+def _size(image: bytes | np.ndarray, where: str) -> tuple[int, ...]:
+    """Reads height and width; giant images are errors."""
+    if not isinstance(image, bytes):
+        return image.shape[:2]
     try:
-        height, width, *_ = simplejpeg.decode_jpeg_header(data, strict=False)
+        height, width, *_ = simplejpeg.decode_jpeg_header(image, strict=False)
     except (ValueError, KeyError) as error:  # KeyError: of a cut header.
-        raise _undecodable(f"no header: {error}", person) from error
+        raise _undecodable(f"no header: {error}", where) from error
     if height * width > MAX_PIXELS:
-        raise _undecodable(f"{width} x {height} px are too many", person)
+        raise _undecodable(f"{width} x {height} px are too many", where)
     return height, width
 
 
-def _decoded(data: bytes, ratio: int, person: Person) -> np.ndarray:
-    """Decodes a JPEG at 1 / ratio of its size, uint8 [H, W, 3] in blue, green, red."""
-    cv2 = _opencv()
-    name = "IMREAD_COLOR" if ratio == 1 else f"IMREAD_REDUCED_COLOR_{ratio}"
-    flags = getattr(cv2, name) | cv2.IMREAD_IGNORE_ORIENTATION
-    frame: np.ndarray | None = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    if frame is None:
-        raise _undecodable("OpenCV gives no pixels", person)
+def _read(
+    image: bytes | np.ndarray,
+    size: tuple[int, ...],
+    box: list[int],
+    ratio: int,
+    where: str,
+) -> np.ndarray:
+    """Reads a box of an image at 1 / ratio of its size."""
+    top, left, height, width = box
+    bottom = min((top + height) * ratio, size[0])
+    if isinstance(image, bytes):
+        frame = _decoded(_cut(image, bottom), bottom, size[1], ratio, where)
+        return frame[top : top + height, left : left + width]
+    pixels = image[top * ratio : bottom, left * ratio : (left + width) * ratio]
+    return _averaged(np.ascontiguousarray(pixels), height, width, ratio)
+
+
+def _cut(data: bytes, num_rows: int) -> bytes | bytearray:
+    """Returns a JPEG that ends after some rows: no decoder looks at what is below.
+
+    A decoder goes from row to row and cannot skip any, but it stops at the height that
+    the header says. Progressive images, of which each pass has all rows, stay whole.
+    """
+    place = len(JPEG_START)
+    while (marker := data[place : place + 2]) not in _ROW_BY_ROW:
+        if marker[:1] != b"\xff" or marker == _SCAN:
+            return data
+        place += 2 + int.from_bytes(data[place + 2 : place + 4])
+    cut = bytearray(data)
+    cut[place + 5 : place + 7] = num_rows.to_bytes(2)
+    return cut
+
+
+def _decoded(
+    data: bytes | bytearray, height: int, width: int, ratio: int, where: str
+) -> np.ndarray:
+    """Decodes a JPEG at 1 / ratio of its size, uint8 [H, W, 3]."""
+    try:
+        frame: np.ndarray = simplejpeg.decode_jpeg(
+            data,
+            min_height=-(-height // ratio),
+            min_width=-(-width // ratio),
+            strict=False,
+        )
+    except ValueError as error:
+        raise _undecodable(str(error), where) from error
     return frame
 
 
@@ -183,12 +270,11 @@ def _averaged(pixels: np.ndarray, height: int, width: int, ratio: int) -> np.nda
     return means
 
 
-def _undecodable(reason: str, person: Person) -> MpiiPoseError:
+def _undecodable(reason: str, where: str) -> MpiiPoseError:
     return MpiiPoseError(
-        f"the JPEG cannot be decoded ({reason}) {_where(person)}: build the dataset "
-        "again"
+        f"the JPEG cannot be decoded ({reason}) {where}: build the dataset again"
     )
 
 
-def _where(person: Person) -> str:
-    return f"of image {as_text(person.image_name)} index {person.index}"
+def _where(image_name: Any, index: Any) -> str:
+    return f"of image {as_text(image_name)} index {index}"

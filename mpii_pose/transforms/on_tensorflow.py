@@ -141,6 +141,16 @@ def _as_text(value: Any) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
+def joined(people: list[Person]) -> Person:
+    """Returns the person, who is the only one."""
+    return people[0]
+
+
+def split(features: Any) -> list[Any]:
+    """Returns the one example."""
+    return [features]
+
+
 def random_seed(person: Person, seed: int | None) -> tf.Tensor:
     """Returns the seed of one example, integer [2], see `library.Library`.
 
@@ -186,8 +196,13 @@ def read_window(
     return flat, tf.shape(pixels)[:2], crop_to_window
 
 
-def warp(window: FlatWindow, size: tuple[int, int]) -> tf.Tensor:
-    """Interpolates a window's pixels at those of a crop, float32 [height, width, 3]."""
+def warp(
+    window: FlatWindow,
+    size: tuple[int, int],
+    finish: Callable[..., Any],
+    *arguments: Any,
+) -> Any:
+    """Interpolates a window's pixels at those of a crop, and finishes it."""
     pixels, window_size, matrix = window
     rows = tf.range(size[0], dtype=tf.float32)[:, None]
     columns = tf.range(size[1], dtype=tf.float32)[None, :]
@@ -200,11 +215,12 @@ def warp(window: FlatWindow, size: tuple[int, int]) -> tf.Tensor:
         levels = tf.gather(pixels, row * window_size[1] + column)
         return tf.cast(levels, tf.float32) * weight[..., None]
 
-    return (
+    return finish(
         weighted(top, left, top_weight * left_weight)
         + weighted(top, right, top_weight * right_weight)
         + weighted(bottom, left, bottom_weight * left_weight)
-        + weighted(bottom, right, bottom_weight * right_weight)
+        + weighted(bottom, right, bottom_weight * right_weight),
+        *arguments,
     )
 
 

@@ -1,9 +1,10 @@
-"""Examples for PyTorch's pose trainers: channels first, colors as of ImageNet's.
+"""Batches for PyTorch's pose trainers: channels first, colors as of ImageNet's.
 
-Features are those of `PoseTransform`, with heatmaps [K, height, width] if any.
+Features are those of `PoseTransform`, with a leading axis; images are a list, and
+heatmaps [B, K, height, width] if any.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -35,47 +36,46 @@ def imagenet_image(image: np.ndarray) -> np.ndarray:
     return planes
 
 
-def targets(features: Mapping[str, Any], kind: Callable[[Any], Any]) -> Any:
-    """Returns the heatmaps, or the distributions of x and y, converted by `kind`."""
-    if "heatmaps" in features:
-        return kind(features["heatmaps"])
-    return kind(features["simcc_x"]), kind(features["simcc_y"])
+def supervised(features: Mapping[str, Any], _: list[Any]) -> tuple[Any, Any, Any]:
+    """Returns image, targets and weights, see `PoseTransform.supervised`."""
+    return features["image"], _targets(features), features["weights"]
 
 
-def hrnet(
-    features: Mapping[str, Any], image_name: Any
-) -> tuple[np.ndarray, Any, np.ndarray, Any]:
+def hrnet(features: Mapping[str, Any], image_names: list[Any]) -> tuple[Any, ...]:
     """Returns input, target, target_weight and meta, see `PoseTransform.hrnet`."""
-    to_image: np.ndarray = np.asarray(features["crop_to_image"])
-    grid = features["image"].shape[:2]
+    to_image = features["crop_to_image"]
+    grid = features["image"][0].shape[:2]
     if "heatmaps" in features:  # HRNet's formula is one of their cells.
         to_image = composed(np, to_image, features["heatmap_to_crop"])
-        grid = features["heatmaps"].shape[1:]
+        grid = features["heatmaps"].shape[2:]
     size = np.array(grid[::-1], np.float32)
-    visible = np.asarray(features["visibility"]) > 0
-    step = np.hypot(*to_image[:, 0])  # Image pixels from a cell to the next.
+    visible = features["visibility"] > 0
+    step = np.hypot(to_image[:, 0, 0], to_image[:, 1, 0])  # Pixels from cell to cell.
     meta = {
-        "image": as_text(image_name),
+        "image": [as_text(name) for name in image_names],
         # HRNet puts the middle of the heatmaps here, for it half their size.
-        "center": to_image[:, :2] @ (size / 2) + to_image[:, 2],
-        "scale": size * np.float32(step / 200),
-        "score": np.float32(1),
+        "center": to_image[..., :2] @ (size / 2) + to_image[..., 2],
+        "scale": size * (step / np.float32(200))[:, None],
+        "score": np.ones_like(step),
         "joints": features["keypoints"],
-        "joints_vis": visible.astype(np.float32)[:, None],
+        "joints_vis": visible.astype(np.float32)[..., None],
         **{name: features[name] for name in ("crop_to_image", "head_size", "index")},
     }
-    return (
-        imagenet_image(features["image"]),
-        targets(features, np.asarray),
-        np.asarray(features["weights"])[:, None],
-        meta,
-    )
+    images = [imagenet_image(image) for image in features["image"]]
+    return images, _targets(features), features["weights"][..., None], meta
 
 
-def hugging_face(features: Mapping[str, Any]) -> dict[str, Any]:
+def hugging_face(features: Mapping[str, Any], _: list[Any]) -> dict[str, Any]:
     """Returns the inputs of a model, see `PoseTransform.hugging_face`."""
     return {
-        "pixel_values": imagenet_image(features["image"]),
-        "labels": targets(features, np.asarray),
-        "target_weights": np.asarray(features["weights"]),
+        "pixel_values": [imagenet_image(image) for image in features["image"]],
+        "labels": _targets(features),
+        "target_weights": features["weights"],
     }
+
+
+def _targets(features: Mapping[str, Any]) -> Any:
+    """Returns the heatmaps, or the distributions of x and y."""
+    if "heatmaps" in features:
+        return features["heatmaps"]
+    return features["simcc_x"], features["simcc_y"]

@@ -1,7 +1,9 @@
 """The map function from an example of the dataset to crop, heatmaps and weights."""
 
 import dataclasses
+import functools
 import operator
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +25,13 @@ from mpii_pose.transforms.spec import SPEC_FIELDS, CropSpec, set_fields
 
 IMAGE_DTYPES = ("float32", "uint8")
 TARGETS = ("heatmaps", "simcc")
+# What an example can become: a function of a batch's features and names of images.
+FORMS = {
+    "features": lambda features, _: features,
+    "supervised": other_trainers.supervised,
+    "hrnet": other_trainers.hrnet,
+    "hugging_face": other_trainers.hugging_face,
+}
 
 
 @dataclasses.dataclass(frozen=True, init=False)
@@ -125,8 +134,49 @@ class PoseTransform:
                 example of arrays, a value that cannot be used too.
             tf.errors.InvalidArgumentError: A tensor's value cannot be used.
         """
-        library = library_of(*example.values())
-        return library.call(self._transform, library, example)
+        features: dict[str, Any] = self.many([example])[0]
+        return features
+
+    def many(
+        self,
+        examples: Sequence[Features],
+        *,
+        form: str = "features",
+        draw: Draw | None = None,
+    ) -> list[Any]:
+        """Transforms examples of arrays, in less time than one after the other.
+
+        Args:
+            examples: As for `__call__`, with NumPy arrays or bytes.
+            form: What each becomes: "features" as of `__call__`, or "supervised",
+                "hrnet" or "hugging_face" as of these methods.
+            draw: As for `apply`; None for one of each example's own.
+
+        Returns:
+            What the method returns, for each example.
+
+        Raises:
+            ValueError: As of `__call__`, or some examples alone have `image_to_frame`.
+        """
+        check_choice("form", form, FORMS)
+        has_targets = self.targets == "simcc" or self.spec.heatmap_size is not None
+        if form != "features" and not has_targets:
+            raise ValueError(f"{form} needs a heatmap_size, got None")
+        library = library_of(*(value for each in examples for value in each.values()))
+        channels_first = form in ("hrnet", "hugging_face")
+        if library.xp is not np and (channels_first or len(examples) > 1):
+            raise ValueError(
+                f"{form if channels_first else 'many'} takes examples of arrays, as of "
+                "`data_source` and `tfds.as_numpy`, got TensorFlow's tensors"
+            )
+
+        def transform() -> list[Any]:
+            person = library.joined([checked(library, each) for each in examples])
+            features = self._features(library, person, draw, channels_first)
+            return library.split(FORMS[form](features, person.image_name))
+
+        made: list[Any] = library.call(transform) if examples else []
+        return made
 
     def supervised(self, example: Features) -> tuple[Any, Any, Any]:
         """Transforms one example to what `keras.Model.fit` takes.
@@ -141,11 +191,8 @@ class PoseTransform:
             image, targets and weights. Targets are the heatmaps, or the pair of
             `simcc_x` and `simcc_y` for a model of two outputs and `SimCCLoss`.
         """
-        if self.targets == "heatmaps" and self.spec.heatmap_size is None:
-            raise ValueError("supervised needs a heatmap_size, got None")
-        features = self(example)
-        targets = other_trainers.targets(features, lambda tensor: tensor)
-        return features["image"], targets, features["weights"]
+        made: tuple[Any, Any, Any] = self.many([example], form="supervised")[0]
+        return made
 
     def hrnet(self, example: Features) -> tuple[Any, Any, Any, dict[str, Any]]:
         """Transforms one example, of arrays, to what HRNet's PyTorch code takes.
@@ -167,8 +214,10 @@ class PoseTransform:
                 [K, 2], `joints_vis` float32 [K, 1], `score` 1; and `crop_to_image`,
                 `head_size` and `index` as of `__call__`.
         """
-        features = self._channels_first(example)
-        return other_trainers.hrnet(features, example["image_name"])
+        made: tuple[Any, Any, Any, dict[str, Any]] = self.many([example], form="hrnet")[
+            0
+        ]
+        return made
 
     def hugging_face(self, example: Features) -> dict[str, Any]:
         """Transforms one example, of arrays, to the inputs of Hugging Face's models.
@@ -185,7 +234,8 @@ class PoseTransform:
                 `supervised`.
             target_weights: float32 [K].
         """
-        return other_trainers.hugging_face(self._channels_first(example))
+        inputs: dict[str, Any] = self.many([example], form="hugging_face")[0]
+        return inputs
 
     def draw(self, example: Features) -> Draw:
         """Draws the changes of one example: by its seed, or anew each time.
@@ -197,7 +247,13 @@ class PoseTransform:
             The decisions, for `apply`.
         """
         library = library_of(*example.values())
-        return library.call(lambda: self._draw(library, checked(library, example)))
+        draw: Draw = library.call(
+            lambda: self._draw(library, library.joined([checked(library, example)]))
+        )
+        if library.xp is np:
+            pairs = zip(draw, no_change(), strict=True)
+            draw = Draw(*(np.reshape(value, like.shape) for value, like in pairs))
+        return draw
 
     def apply(self, example: Features, draw: Draw) -> dict[str, Any]:
         """Transforms one example as was drawn.
@@ -210,30 +266,18 @@ class PoseTransform:
         Returns:
             The features that `__call__` returns.
         """
-        library = library_of(*example.values())
-        if library.xp is np:
-            pairs = zip(draw, no_change(), strict=True)
-            draw = Draw(*(np.asarray(value, like.dtype) for value, like in pairs))
-        return library.call(self._transform, library, example, draw)
+        features: dict[str, Any] = self.many([example], draw=draw)[0]
+        return features
 
-    def _channels_first(self, example: Features) -> dict[str, Any]:
-        """Transforms one example for trainers that normalize its colors themselves."""
-        if self.targets == "heatmaps":
-            self.spec.known_heatmap_size()
-        library = library_of(*example.values())
-        return library.call(self._transform, library, example, None, True)
-
-    def _transform(
-        self,
-        library: Library,
-        example: Features,
-        draw: Draw | None = None,
-        channels_first: bool = False,
+    def _features(
+        self, library: Library, person: Person, draw: Draw | None, channels_first: bool
     ) -> dict[str, Any]:
-        """Transforms one example by a draw, or by one that is made for it."""
-        person = checked(library, example)
+        """Returns the features of a person or of a batch."""
         if draw is None:
             draw = self._draw(library, person)
+        elif library.xp is np:
+            pairs, count = zip(draw, no_change(), strict=True), len(person.image)
+            draw = Draw(*(np.array([v] * count, like.dtype) for v, like in pairs))
         crop_to_image = self._crop_to_image(library.xp, person, draw)
         window = library.read_window(
             person, crop_to_image, self.spec.image_size, self.antialias
@@ -246,11 +290,13 @@ class PoseTransform:
             window, crop_to_image, person.keypoints, person.visibility, draw
         )
         if "heatmaps" in features:
-            features["heatmap_to_crop"] = library.xp.array(self.spec.heatmap_to_crop)
+            features["heatmap_to_crop"] = (
+                library.xp.zeros_like(crop_to_image) + self.spec.heatmap_to_crop
+            )
         head_size, to_frame = person.head_size, person.image_to_frame
         if to_frame is not None:
             crop_to_image = geometry.composed(library.xp, to_frame, crop_to_image)
-            head_size = head_size * to_frame[0, 0]  # One scale, and nothing turned.
+            head_size = head_size * to_frame[..., 0, 0]  # One scale, nothing turned.
         return features | {
             "crop_to_image": crop_to_image,
             "head_size": head_size,
@@ -266,7 +312,7 @@ class PoseTransform:
         )
 
     def _crop_to_image(self, xp: Any, person: Person, draw: Draw) -> Any:
-        """Returns float32 [2, 3], from crop pixels to those of the person's image."""
+        """Returns float32 [..., 2, 3], from crop pixels to those of the image."""
         center, side = person_square(person.center, person.scale)
         center, side = apply_to_square(
             xp, draw, center, side, person.keypoints, person.visibility
@@ -300,9 +346,10 @@ def _render(
     keypoints, visibility = geometry.into_crop(
         xp, keypoints, visibility, crop_to_image, draw.flip
     )
-    levels = library.warp(window, spec.image_size)
+    finish = functools.partial(_finished, xp, image_dtype)
+    colors = (draw.gain, draw.shift) if recolor else ()
     features = {
-        "image": _finished(xp, levels, image_dtype, draw if recolor else None),
+        "image": library.warp(window, spec.image_size, finish, *colors),
         "keypoints": keypoints,
         "visibility": visibility,
     }
@@ -316,14 +363,16 @@ def _render(
     return features
 
 
-def _finished(xp: Any, levels: Any, image_dtype: str, draw: Draw | None) -> Any:
-    """Changes the colors as was drawn, then range and dtype."""
-    if levels.dtype == image_dtype == "uint8" and draw is None:
+def _finished(
+    xp: Any, image_dtype: str, levels: Any, gain: Any = None, shift: Any = None
+) -> Any:
+    """Changes the colors of one image as was drawn, then range and dtype."""
+    if levels.dtype == image_dtype == "uint8" and gain is None:
         return levels
     image = xp.array(levels, dtype="float32")
-    if draw is not None:
-        image *= draw.gain
-        image += draw.shift
+    if gain is not None:
+        image *= gain
+        image += shift
     if image_dtype == "uint8":
         return xp.array(xp.clip(image, 0.0, MAX_LEVEL) + 0.5, dtype="uint8")
     image *= np.float32(2.0 / MAX_LEVEL)

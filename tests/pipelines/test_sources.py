@@ -86,11 +86,17 @@ def test_release_order_is_that_of_the_index_in_slices_and_samplers_too(built):
 
 
 def test_item_is_what_the_transform_makes_of_the_example(built):
-    found = source(built)[1]
-
     example = source(built, transform=None)[1]
-    for name, value in TRANSFORM(example).items():
-        np.testing.assert_array_equal(found[name], value)
+
+    for method in (
+        TRANSFORM,
+        TRANSFORM.__call__,
+        TRANSFORM.draw,
+        lambda person: person,
+    ):
+        examples = source(built, transform=method)
+        for found in (examples[1], examples.__getitems__([0, 1])[1]):
+            assert pickle.dumps(found) == pickle.dumps(method(example))
 
 
 def test_two_epochs_differ_and_the_same_seed_gives_the_same(built):

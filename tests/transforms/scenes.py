@@ -130,6 +130,6 @@ def averaged(image, ratio):
 
 
 def person(example):
-    """An example's library, and its features as that checks them."""
+    """An example's library, and its features as that checks them; a batch of arrays."""
     own = library.library_of(*example.values())
-    return own, library.checked(own, example)
+    return own, own.joined([library.checked(own, example)])

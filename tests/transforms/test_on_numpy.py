@@ -7,11 +7,12 @@ import sys
 import numpy as np
 import PIL.Image
 import pytest
+import tensorflow as tf
 
 from mpii_pose.checks import MpiiPoseError
 from mpii_pose.files import JPEG_END
 from mpii_pose.release import release as release_lib
-from mpii_pose.transforms import geometry, on_numpy, spec
+from mpii_pose.transforms import geometry, on_numpy, pose_transform, spec
 from mpii_pose.transforms.augmentation import Augmentation
 from mpii_pose.transforms.pose_transform import PoseTransform
 from tests.transforms import processes, scenes
@@ -76,6 +77,56 @@ def test_same_draw_gives_what_tensors_give(drawn_release):
         assert_same(transform, example)
 
 
+@pytest.mark.parametrize("form", pose_transform.FORMS)
+def test_many_become_what_they_become_one_by_one(drawn_release, form):
+    part = np.array([[2, 0, 30], [0, 2, 40]], np.float32)
+    people = [person | {"image_to_frame": part} for person in people_of(drawn_release)]
+    people[1] |= {"image": scenes.noise(90, 120), "epoch": np.int64(3)}
+    transform = PoseTransform(augmentation=ALL_CHANGES, seed=2)
+    method = transform if form == "features" else getattr(transform, form)
+
+    found = transform.many(people[:7], form=form)
+
+    tf.nest.map_structure(
+        np.testing.assert_array_equal, found, [method(person) for person in people[:7]]
+    )
+
+
+def test_many_without_a_seed_are_drawn_apart():
+    people = [scenes.example(scenes.noise(90, 120), scale=0.3)] * 2
+    transform = PoseTransform(augmentation=ALL_CHANGES)
+
+    first, second = transform.many(people)
+    assert np.abs(first["crop_to_image"] - second["crop_to_image"]).max() > 0.01
+
+    first, second = transform.many([{**person, "draw_seed": 5} for person in people])
+    np.testing.assert_array_equal(first["crop_to_image"], second["crop_to_image"])
+
+    draw = transform.draw(people[0])
+    expected = transform.apply(people[0], draw)
+    for found in transform.many(people, draw=draw):
+        np.testing.assert_array_equal(found["image"], expected["image"])
+    assert transform.many([]) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"image": b"", "index": 6}, "are empty: .*drawn_0.jpg index 6"),
+        (
+            {"image_to_frame": np.eye(2, 3, dtype="f4")},
+            "2, of which 1 have no image_to",
+        ),
+        ({"scale": tf.constant(0.3)}, "many takes examples of arrays"),
+    ],
+)
+def test_many_with_one_that_does_not_fit_is_an_error(change, message):
+    example = scenes.example(scenes.noise(90, 120), scale=0.3)
+
+    with pytest.raises(ValueError, match=message):
+        PoseTransform().many([example, {**example, **change}])
+
+
 def test_draw_of_tensors_can_be_applied_to_arrays():
     example = scenes.encoded(scenes.example(scenes.noise(90, 120), scale=0.3))
     transform = PoseTransform(augmentation=ALL_CHANGES, seed=4)
@@ -97,6 +148,32 @@ def test_grey_and_cmyk_files_give_what_tensors_give(mode, scale):
     example["image"] = stream.getvalue()
     levels = 1.0 if scenes.OPENCV_IS_EXACT else 1.1
     assert_same(PoseTransform(image_dtype="uint8"), example, levels)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {},
+        {"restart_marker_rows": 1},
+        {"exif": b"Exif\0\0" + 50 * b"\xff\xc0"},
+        {"progressive": True},
+    ],
+)
+def test_what_lies_below_the_crop_is_not_decoded(kind):
+    stream = io.BytesIO()
+    PIL.Image.fromarray(scenes.noise(240, 120)).save(stream, "JPEG", **kind)
+    data = stream.getvalue()
+    broken = data[: len(data) // 2] + bytes(len(data) // 2) + JPEG_END
+    example = scenes.example(np.asarray(PIL.Image.open(stream)), center=[60, 40])
+    transform = PoseTransform(image_dtype="uint8")
+
+    expected, whole, found = (
+        transform({**example, "scale": np.float32(0.3), "image": image})["image"]
+        for image in (example["image"], data, broken)
+    )
+
+    np.testing.assert_array_equal(whole, expected)
+    assert (found == expected).all() == ("progressive" not in kind)
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def test_targets_of_simcc_are_a_pair():
 def test_without_heatmaps_there_is_nothing_to_train_on(method):
     transform = mpii_pose.PoseTransform(heatmap_size=None)
 
-    with pytest.raises(ValueError, match="heatmap_size must be"):
+    with pytest.raises(ValueError, match=f"{method} needs a heatmap_size"):
         getattr(transform, method)(people()[0])
 
 

@@ -419,7 +419,7 @@ def test_transforms_that_compute_the_same_share_what_is_compiled(monkeypatch):
     traced = []
     monkeypatch.setattr(
         "mpii_pose.transforms.on_tensorflow.warp",
-        lambda window, size: traced.append(1) or tf.zeros([*size, 3], tf.float32),
+        lambda window, size, _: traced.append(1) or tf.zeros([*size, 3], tf.float32),
     )
     example = tensors(people(1)[0])
     sizes = {"image_size": (17, 19), "heatmap_size": (5, 4)}
