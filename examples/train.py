@@ -20,6 +20,7 @@ pred_flip_test.mat with --flip_test), backup/, from which it goes on, and with
 """
 
 import argparse
+import functools
 import json
 import os
 import pathlib
@@ -164,8 +165,6 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.image_size % 32:
         parser.error(f"--image_size must be a multiple of 32, got {options.image_size}")
-    if options.head == "simcc" and options.flip_test:
-        parser.error("--flip_test is for heatmaps, and not for --head simcc")
     return options
 
 
@@ -300,17 +299,16 @@ def evaluate(
     """
     spec = crop_spec(options)
     metric = mpii_pose.PCKh(spec=spec)
-    network = tf.function(lambda images: model(images, training=False))
+    network = predict = tf.function(lambda images: model(images, training=False))
+    if options.flip_test:
+        predict = functools.partial(mpii_pose.flip_test, network, spec=spec)
     indices, predicted = [], []
     for batch in examples:
+        predicted_maps = predict(batch["image"])
         if options.head == "simcc":
-            keypoints, _ = mpii_pose.decode_simcc(*network(batch["image"]), spec=spec)
-        elif options.flip_test:
-            heatmaps = mpii_pose.flip_test(network, batch["image"], spec=spec)
+            keypoints, _ = mpii_pose.decode_simcc(*predicted_maps, spec=spec)
         else:
-            heatmaps = network(batch["image"])
-        if options.head == "heatmaps":
-            keypoints, _ = mpii_pose.decode_heatmaps(heatmaps, spec=spec)
+            keypoints, _ = mpii_pose.decode_heatmaps(predicted_maps, spec=spec)
         metric.update_state(batch, keypoints)
         indices.append(batch["index"])
         predicted.append(mpii_pose.crop_to_frame(keypoints, batch["crop_to_image"]))

@@ -21,6 +21,7 @@ import numpy as np
 
 from mpii_pose.checks import check_choice
 from mpii_pose.skeleton import MPII
+from mpii_pose.transforms import simcc
 from mpii_pose.transforms.arrays import as_floats, namespace
 from mpii_pose.transforms.spec import CropSpec
 
@@ -162,23 +163,25 @@ def flip_test(
     spec: CropSpec | None = None,
     **fields: Any,
 ) -> Any:
-    """Predicts heatmaps as the mean over each image and its mirror image.
+    """Predicts heatmaps, or SimCC's pair, as the mean over each image and its mirror.
 
     In "half_pixel" and "udp" the mirrored prediction lands exactly on the other. In
     "legacy" it does not; it is moved by the whole number of cells that comes closest,
-    which is HRNet's 1 at 256 to 64 and leaves it 0.25 cells off.
+    which is HRNet's 1 at 256 to 64 and leaves it 0.25 cells off; SimCC's bins are moved
+    exactly.
 
     Args:
-        model: Takes images to heatmaps float [..., h, w, K].
+        model: Takes images to heatmaps float [..., h, w, K], or to x float
+            [..., K, width x ratio] and y float [..., K, height x ratio].
         images: [..., H, W, C], crops.
         spec: What the model was trained with; alignment counts.
         **fields: Fields of the spec to replace, such as `alignment="udp"`.
 
     Returns:
-        float32 [..., h, w, K].
+        float32 [..., h, w, K], or x and y.
 
     Raises:
-        ValueError: Images or heatmaps are not those of the spec.
+        ValueError: Images or predictions are not those of the spec.
     """
     image_size = _static_size("images", images)
     expected = spec_of_heatmaps(spec, fields).image_size
@@ -189,16 +192,43 @@ def flip_test(
         )
     straight = model(images)
     mirrored = model(namespace(images).flip(images, axis=-2))
-    xp, straight, mirrored = as_floats(straight, mirrored)
+    if isinstance(straight, tuple | list):
+        spec = CropSpec.of(spec or CropSpec(image_size=image_size), **fields)
+        simcc.check_shapes(*mirrored, spec=spec)
+        error = spec.grid.flip_error(
+            image_size=image_size, heatmap_size=spec.simcc_bins
+        )
+        return (
+            _mean(straight[0], mirrored[0], keypoints=-2, columns=-1, error=error),
+            _mean(straight[1], mirrored[1], keypoints=-2),
+        )
     spec = _checked_spec(mirrored, spec, fields, any_count=False)
     size = spec.known_heatmap_size()
-    straight = xp.array(straight, dtype="float32")
-    mirrored = xp.flip(xp.array(mirrored, dtype="float32"), axis=-2)
-    mirrored = xp.take(mirrored, np.array(MPII.mirrored), axis=-1)
-    shift = round(-spec.grid.flip_error(image_size=image_size, heatmap_size=size))
-    if shift:  # the columns that enter repeat the outermost
-        columns = np.clip(np.arange(size[1]) - shift, 0, size[1] - 1)
-        mirrored = xp.take(mirrored, columns, axis=-2)
+    error = spec.grid.flip_error(image_size=image_size, heatmap_size=size)
+    return _mean(straight, mirrored, keypoints=-1, columns=-2, error=error)
+
+
+def _mean(
+    straight: Any,
+    mirrored: Any,
+    *,
+    keypoints: int,
+    columns: int | None = None,
+    error: float = 0.0,
+) -> Any:
+    """Returns the mean of predictions for images and for mirrored ones, float32.
+
+    Axes are those of the keypoints and of the columns, which are `error` off.
+    """
+    xp, *both = as_floats(straight, mirrored)
+    straight, mirrored = (xp.array(each, dtype="float32") for each in both)
+    mirrored = xp.take(mirrored, np.array(MPII.mirrored), axis=keypoints)
+    if columns is not None:
+        mirrored = xp.flip(mirrored, axis=columns)
+    if shift := round(-error):  # the columns that enter repeat the outermost
+        last = mirrored.shape[columns] - 1
+        places = np.clip(np.arange(last + 1) - shift, 0, last)
+        mirrored = xp.take(mirrored, places, axis=columns)
     return (straight + mirrored) / 2
 
 

@@ -98,17 +98,7 @@ def decode_simcc(
         ValueError: A shape is not that of the spec, or a field is not valid.
     """
     spec = CropSpec.of(spec, **fields)
-    for name, values, side, bins in (
-        ("x", x, "width", spec.simcc_bins[1]),
-        ("y", y, "height", spec.simcc_bins[0]),
-    ):
-        shape = tuple(np.shape(values))
-        if shape[-2:] != (NUM_KEYPOINTS, bins):
-            raise ValueError(
-                f"{name} must have shape [..., {NUM_KEYPOINTS}, {bins}], simcc_ratio "
-                f"{spec.simcc_ratio:g} times the {side} of image_size "
-                f"{spec.image_size}, got {shape}; the order is x, y"
-            )
+    check_shapes(x, y, spec=spec)
     xp, x, y = as_arrays(x, y)
     x, y = (xp.array(values, dtype="float32") for values in (x, y))
     tops = xp.max(x, axis=-1), xp.max(y, axis=-1)
@@ -122,3 +112,18 @@ def decode_simcc(
     )
     keypoints = xp.where((has_peak & ~has_nan)[..., None], keypoints, np.nan)
     return keypoints, xp.where(has_nan, np.nan, xp.minimum(*tops))
+
+
+def check_shapes(x: Any, y: Any, *, spec: CropSpec) -> None:
+    """Raises ValueError unless these are distributions of x and of y."""
+    for name, values, side, bins in (
+        ("x", x, "width", spec.simcc_bins[1]),
+        ("y", y, "height", spec.simcc_bins[0]),
+    ):
+        shape = tuple(np.shape(values))
+        if shape[-2:] != (NUM_KEYPOINTS, bins):
+            raise ValueError(
+                f"{name} must have shape [..., {NUM_KEYPOINTS}, {bins}], simcc_ratio "
+                f"{spec.simcc_ratio:g} times the {side} of image_size "
+                f"{spec.image_size}, got {shape}; the order is x, y"
+            )

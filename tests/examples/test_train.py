@@ -102,7 +102,7 @@ def test_interrupted_training_goes_on_and_finished_training_is_not_repeated(
         "--network MobileNet --augmentation hrnet --precision mixed_bfloat16",
         "--loss squared --augmentation none --distribute --flip_test",
         "--tensorboard",
-        "--head simcc",
+        "--head simcc --flip_test",
     ],
 )
 def test_options_work(train, tmp_path, options):
@@ -117,18 +117,11 @@ def test_options_work(train, tmp_path, options):
     assert bool(events) == ("--tensorboard" in options)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ("--image_size 100", "must be a multiple of 32, got 100"),
-        ("--head simcc --flip_test", "--flip_test is for heatmaps"),
-    ],
-)
-def test_options_that_do_not_fit_are_refused(script, capsys, arguments, message):
+def test_image_size_that_does_not_fit_is_refused(script, capsys):
     with pytest.raises(SystemExit):
-        script.parse(arguments.split())
+        script.parse(["--image_size", "100"])
 
-    assert message in capsys.readouterr().err
+    assert "must be a multiple of 32, got 100" in capsys.readouterr().err
 
 
 def test_nothing_is_downloaded_unasked(script, tmp_path):

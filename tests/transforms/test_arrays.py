@@ -119,6 +119,12 @@ CASES = Cases(
             lambda maps: flip_test(lambda x: x / 2, maps, alignment="legacy"),
             (np.nan_to_num(MAPS),),
         ),
+        "flip test of simcc": (
+            lambda images, *xy: flip_test(
+                lambda _: xy, images, alignment="legacy", image_size=(33, 48)
+            ),
+            (np.zeros((33, 48, 3), np.float32), BINS[..., :96], BINS[..., 96:]),
+        ),
     }
 )
 

@@ -3,6 +3,8 @@ import math
 import numpy as np
 import pytest
 
+from mpii_pose.skeleton import MPII
+from mpii_pose.transforms.decoding import flip_test
 from mpii_pose.transforms.geometry import ALIGNMENTS
 from mpii_pose.transforms.heatmaps import encode_heatmaps
 from mpii_pose.transforms.simcc import decode_simcc, encode_simcc
@@ -131,6 +133,26 @@ def test_decoding_finds_what_was_encoded_to_half_a_bin(
         np.testing.assert_array_equal((again == found).all(), scale > 0)
         tops = [part.max(axis=-1) for part in logits]
         np.testing.assert_array_equal(lower, np.minimum(*tops))
+
+
+@pytest.mark.parametrize("alignment", ALIGNMENTS)
+def test_flip_test_of_a_perfect_model_is_its_prediction(alignment):
+    spec = CropSpec(image_size=(96, 64), alignment=alignment)
+    rng = np.random.default_rng(2)
+    images = rng.uniform(size=(2, 96, 64, 3))
+    keypoints = rng.uniform(20, 43, (2, 16, 2))
+    mirrored = (keypoints * [-1, 1] + [63, 0])[:, MPII.mirrored]
+
+    def model(batch):
+        points = keypoints if np.array_equal(batch, images) else mirrored
+        return encode_simcc(points, np.ones((2, 16)), spec=spec)[:2]
+
+    found = flip_test(model, images, spec=spec)
+
+    for mean, straight in zip(found, model(images), strict=True):
+        np.testing.assert_allclose(mean, straight, atol=1e-5)
+    with pytest.raises(ValueError, match=r"^x must have .* got \(2, 16, 192\)"):
+        flip_test(lambda batch: model(batch)[::-1], images, spec=spec)
 
 
 @pytest.mark.parametrize("fill", [0.0, -1.0, 1.0, np.nan, -np.inf])
