@@ -57,11 +57,6 @@ class Release:
         """Names of the images with people in them, each once."""
         return image_names(self.people)
 
-    @property
-    def images_of_unknown_size(self) -> list[str]:
-        """Names of the images that `image_sizes` lacks."""
-        return [name for name in self.image_names if name not in self.image_sizes]
-
 
 def image_names(people: Mapping[str, Iterable[PersonAnnotation]]) -> list[str]:
     """Returns the names of the images of people by split, each once."""

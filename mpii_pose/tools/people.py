@@ -57,7 +57,7 @@ def read_people_of(
 
 def unknown_sizes(release: Release) -> str:
     """Returns why the sizes of some images are not known; nothing if all are."""
-    unknown = len(release.images_of_unknown_size)
+    unknown = sum(name not in release.image_sizes for name in release.image_names)
     if unknown and release.image_folder is None:
         return "No whole images were found"
     return f"{unknown:,} images are missing or cannot be read" if unknown else ""
