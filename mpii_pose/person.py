@@ -170,12 +170,10 @@ def person_from_source(
 
 def _check_image_name(where: str, name: Any) -> None:
     """Raises AnnotationError unless `name` can only mean a file in a folder."""
-    if not isinstance(name, str) or not name.isprintable() or name.strip(". ") == "":
-        raise AnnotationError(f"{where}: image name must be a file name, got {name!r}")
-    if "/" in name or "\\" in name or ":" in name:
+    is_name = isinstance(name, str) and name.isprintable() and name.strip(". ")
+    if not is_name or any(separator in name for separator in "/\\:"):
         raise AnnotationError(
-            f"{where}: image name must be a file in the images' folder, without a "
-            f"path, got {name!r}"
+            f"{where}: image name must be a file name without a path, got {name!r}"
         )
 
 

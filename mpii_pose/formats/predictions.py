@@ -89,11 +89,7 @@ def write_variable(path: epath.PathLike, name: str, array: npt.NDArray[Any]) -> 
 
 
 def checked_predictions(predicted: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Returns predictions as float64 [N, 16, 2].
-
-    Raises:
-        PredictionError: They have another shape.
-    """
+    """Returns predictions as float64 [N, 16, 2]; raises PredictionError for others."""
     points = np.asarray(predicted, np.float64)
     if points.ndim != 3 or points.shape[1:] != (NUM_KEYPOINTS, 2):
         raise PredictionError(
@@ -170,28 +166,24 @@ def _array(path: epath.Path, kind: str) -> Any:
     try:
         if kind in (".npy", ".npz"):
             content = np.load(path, allow_pickle=False)
-            return content if kind == ".npy" else _only_array(path, content)
+            return content if kind == ".npy" else _only_array(content)
         with path.open("rb") as file, h5py.File(file, "r") as content:
-            return _only_array(path, content)
-    except AnnotationError:
-        raise
+            return _only_array(content)
     except Exception as error:  # Damage gives errors of many kinds.
         raise AnnotationError(
             f"{path}: not a {kind} file with an array ({error})"
         ) from error
 
 
-def _only_array(path: epath.Path, content: Mapping[str, Any]) -> Any:
-    """Returns the array of a usual name, or the only one."""
+def _only_array(content: Mapping[str, Any]) -> Any:
+    """Returns the array of a usual name, or the only one; raises ValueError."""
     names = [name for name in _NAMES if name in content] or list(content)
     if names[0] not in _NAMES and len(names) > 1:
-        raise AnnotationError(
-            f"{path}: expected an array named {', '.join(_NAMES)}, found "
-            f"{', '.join(names)}"
-        )
+        found = ", ".join(names)
+        raise ValueError(f"expected the name {' or '.join(_NAMES)}, found {found}")
     array = content[names[0]]
     if array.size > _MOST_NUMBERS:  # 200 bytes of HDF5 can declare more than there is.
-        raise AnnotationError(f"{path}: {names[0]} holds {array.size} numbers")
+        raise ValueError(f"{names[0]} holds {array.size} numbers")
     return np.asarray(array)
 
 

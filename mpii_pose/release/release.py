@@ -150,18 +150,10 @@ def read_sized_people(
 def check_sizes(
     people: Mapping[str, Iterable[PersonAnnotation]], stated: Sizes, found: Sizes
 ) -> list[str]:
-    """Describes images of another size than the annotated ones.
+    """Describes images of another size than the annotations state, or were made for.
 
     Where no size is stated, many keypoints outside of their images show that these were
-    made smaller.
-
-    Args:
-        people: The people of each split.
-        stated: The sizes that the annotations state.
-        found: The sizes of the image files.
-
-    Returns:
-        At most one text for the stated sizes, and one for the keypoints.
+    made smaller. Each of the two gives at most one text.
     """
 
     def px(size: tuple[int, int]) -> str:

@@ -147,10 +147,7 @@ def read_truth(
 ) -> Truth:
     """Reads the people of a split from a release, an annotation file or a dataset.
 
-    Raises:
-        FileNotFoundError: There are no annotations.
-        PredictionError: There are no labelled people of that split.
-        AnnotationError: A file is damaged.
+    Raises PredictionError if none of them is labelled.
     """
     release = read_people_of(path, image_folder=image_folder)
     people = release.people.get(split, [])
@@ -191,12 +188,8 @@ def evaluate(
 ) -> Report:
     """Scores a file of predictions, and another one to compare it with.
 
-    `base` and `skeleton` are those of `read_prediction_file`. If the skeleton is not
-    MPII's, the keypoints that both have are scored.
-
-    Raises:
-        PredictionError: The predictions are not of these people.
-        AnnotationError: A file is damaged.
+    `base` and `skeleton` are those of `read_prediction_file`, which raises its errors.
+    If the skeleton is not MPII's, the keypoints that both have are scored.
     """
     where, coverage = None, ""
     if skeleton != MPII:
@@ -232,11 +225,10 @@ def _evaluate(
             path, truth.people, base=base, skeleton=skeleton
         )
     if len(points) != len(truth.people):
-        counts = {name: len(group) for name, group in truth.release.people.items()}
-        fitting = [name for name in counts if counts[name] == len(points)]
-        with_labels = [name for name in fitting if name != TEST]
+        groups = truth.release.people.items()
+        fitting = [name for name, group in groups if len(group) == len(points)]
         advice = "send one for each, in index order"
-        if with_labels:
+        if with_labels := [name for name in fitting if name != TEST]:
             advice = f"{with_labels[0]} has as many: say --split {with_labels[0]}"
         elif fitting:
             advice = f"test has as many, and {_WITHHELD} (export submission)"
