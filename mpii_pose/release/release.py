@@ -30,22 +30,13 @@ Sizes = Mapping[str, tuple[int, int]]  # (height, width) in px by image name.
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Release:
-    """A release on disk.
+    """A release on disk, or a dataset that was built of one."""
 
-    Attributes:
-        source: The annotation files that were read; or, of a dataset that was built,
-            its description.
-        people: The people of each split, in index order.
-        image_folder: The folder with the images; None where there is none.
-        image_sizes: (height, width) in px by image name, as far as they were read.
-        stated_sizes: The same, as the annotations state it.
-    """
-
-    source: Any
-    people: Mapping[str, Sequence[PersonAnnotation]]
+    source: Any  # The `Source` that was read; of a dataset, its description.
+    people: Mapping[str, Sequence[PersonAnnotation]]  # By split, in index order.
     image_folder: epath.Path | None
-    image_sizes: Sizes = dataclasses.field(default_factory=dict)
-    stated_sizes: Sizes = dataclasses.field(default_factory=dict)
+    image_sizes: Sizes = dataclasses.field(default_factory=dict)  # Known ones.
+    stated_sizes: Sizes = dataclasses.field(default_factory=dict)  # In annotations.
 
     @property
     def everybody(self) -> list[PersonAnnotation]:
@@ -117,12 +108,8 @@ def read_sized_people(
     """Reads annotations and the sizes of their images, extracting nothing.
 
     Sizes come from the heads of the image files where there are any, else from the
-    annotations: CPM's copy has them.
-
-    Args:
-        path: What `read_people` reads: a folder, or an annotation file.
-        image_folder: The folder with the images; by default they are looked for in the
-            usual places in and beside `path`.
+    annotations: CPM's copy has them. `path` is what `read_people` reads. By default,
+    the images are looked for in the usual places in and beside it.
     """
     found = find(path)
     people, stated = found.source.read()

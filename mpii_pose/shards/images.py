@@ -61,14 +61,10 @@ def naming_person(key: str) -> Iterator[None]:
 
 
 class StoredImage(abc.ABC):
-    """An image that is read when its example is encoded; small, and can be pickled.
-
-    Attributes:
-        num_bytes: Its size in bytes, or a good guess.
-    """
+    """An image that is read when its example is encoded; small, and can be pickled."""
 
     __slots__ = ()
-    num_bytes: Any  # An attribute or a property, of int.
+    num_bytes: Any  # An attribute or a property, of int: the size, or a good guess.
 
     @abc.abstractmethod
     def read(self) -> bytes:
@@ -77,20 +73,14 @@ class StoredImage(abc.ABC):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ImageFile(StoredImage):
-    """A file that is stored as a whole.
-
-    Attributes:
-        path: Path of the file.
-        num_bytes: Its size when the build was planned.
-        check_pixels: Whether JPEGs are decoded to find damage. One of MPII's size takes
-            3 to 4 ms, in which no other thread runs: simplejpeg keeps Python's lock.
-        size: (height, width) in px; None where it was not read or cannot be.
-    """
+    """A file that is stored as a whole."""
 
     path: str
-    num_bytes: int
+    num_bytes: int  # When the build was planned.
+    # Whether JPEGs are decoded to find damage. One of MPII's size takes 3 to 4 ms, in
+    # which no other thread runs: simplejpeg keeps Python's lock.
     check_pixels: bool = False
-    size: tuple[int, int] | None = None
+    size: tuple[int, int] | None = None  # (height, width); None if it is not known.
 
     def read(self) -> bytes:
         """Returns the image as an RGB JPEG.
@@ -176,18 +166,11 @@ class ImageFile(StoredImage):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CropBox:
-    """A part of a frame that is stored as whole pixels.
+    """A part of a frame that is stored as whole pixels."""
 
-    Attributes:
-        start: Left and top edge, in pixels of the frame.
-        reduction: Side of a stored pixel in pixels of the frame; 1 or more.
-        width: In stored pixels.
-        height: In stored pixels.
-    """
-
-    start: tuple[float, float]
-    reduction: float
-    width: int
+    start: tuple[float, float]  # Left and top edge, in pixels of the frame.
+    reduction: float  # Side of a stored pixel in pixels of the frame; 1 or more.
+    width: int  # In stored pixels.
     height: int
 
     @property
@@ -262,18 +245,11 @@ def _fitting_reduction(lengths: list[int], least: float) -> float:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Crop(StoredImage):
-    """A part of an image file, reduced by one factor and encoded anew.
+    """A part of an image file, reduced by one factor and encoded anew."""
 
-    Attributes:
-        file: The file, of a known size.
-        box: The part, and its size in stored pixels.
-        quality: Of the JPEG, 1 to 100.
-        subsampling: Of its colors: "4:4:4", "4:2:2" or "4:2:0".
-    """
-
-    file: ImageFile
+    file: ImageFile  # Of a known size.
     box: CropBox
-    quality: int
+    quality: int  # Of the JPEG, as `subsampling`: see `PersonCrop`.
     subsampling: str
 
     @property
