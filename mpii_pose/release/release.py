@@ -11,6 +11,7 @@ import PIL.Image
 from absl import logging
 from etils import epath, epy
 
+from mpii_pose.files import user_path
 from mpii_pose.person import PersonAnnotation
 from mpii_pose.pictures import UNREADABLE
 from mpii_pose.release import archives, split
@@ -47,6 +48,14 @@ class Release:
     def image_names(self) -> list[str]:
         """Names of the images with people in them, each once."""
         return image_names(self.people)
+
+    def with_images(self, folder: epath.PathLike) -> "Release":
+        """Returns the release with the images in a folder, and their sizes."""
+        folder = user_path(folder)
+        if not folder.is_dir():
+            raise FileNotFoundError(f"{folder}: no such folder of images")
+        sizes = {**self.image_sizes, **read_image_sizes(folder, self.image_names)}
+        return dataclasses.replace(self, image_folder=folder, image_sizes=sizes)
 
 
 def image_names(people: Mapping[str, Iterable[PersonAnnotation]]) -> list[str]:
@@ -113,25 +122,16 @@ def read_sized_people(
     """
     found = find(path)
     people, stated = found.source.read()
-    names = image_names(people)
-    folder = None
+    sizes = {"image_sizes": stated, "stated_sizes": stated}
+    release = Release(source=found.source, people=people, image_folder=None, **sizes)
     if image_folder is None:
         with contextlib.suppress(PermissionError):  # The annotations may suffice.
-            folder, _ = found.find_images(names)
-    else:
-        folder = epath.Path(image_folder).expanduser()
-        if not folder.is_dir():
-            raise FileNotFoundError(f"{folder}: no such folder of images")
-    sizes = read_image_sizes(folder, names) if folder else {}
-    for text in check_sizes(people, stated, sizes):
+            image_folder, _ = found.find_images(release.image_names)
+    if image_folder is not None:
+        release = release.with_images(image_folder)
+    for text in check_sizes(people, stated, release.image_sizes):
         logging.warning("%s", text)
-    return Release(
-        source=found.source,
-        people=people,
-        image_folder=folder,
-        image_sizes={**stated, **sizes},
-        stated_sizes=stated,
-    )
+    return release
 
 
 def check_sizes(
