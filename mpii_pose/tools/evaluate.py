@@ -352,9 +352,7 @@ def _picture(
     middle, side = person_square(person.center, np.float64(person.scale))
     near = np.clip(predicted, middle - side / 2, middle + side / 2)
     shown = [person.keypoints[labelled], near[np.isfinite(near).all(axis=1)]]
-    picture, place = pages.close_up(
-        np.concatenate(shown), person.head_size, image, (image.height, image.width)
-    )
+    picture, place = pages.close_up(np.concatenate(shown), person.head_size, image)
     wrong = np.flatnonzero(kinds > errors.ErrorKind.GOOD)
     picture = poses.draw_pose(picture, place(predicted), line_width=_LINE_WIDTH)
     labels = place(person.keypoints)
