@@ -171,12 +171,9 @@ def plan_split(
 ) -> tuple[tfds.core.SplitInfo, list[Shard]]:
     """Returns a split, whose `num_bytes` is an estimate, and its shards in order.
 
-    Args:
-        name: Name of the split.
-        examples: `Examples`, or other (key, example) pairs, which are kept in memory.
-        filename_template: The builder's `tfds.core.ShardedFileTemplate` for the split.
-        config: The user's options on shards, `max_examples_per_split` and
-            `ignore_duplicates`.
+    Examples that are no `Examples` are kept in memory. `filename_template` is the
+    builder's `tfds.core.ShardedFileTemplate`. Of the user's options, those on shards,
+    `max_examples_per_split` and `ignore_duplicates` are heeded.
 
     Raises:
         ValueError: There are no examples, two have the same key, or `num_shards` is

@@ -59,9 +59,8 @@ def unknown_sizes(release: Release) -> str:
 def find_datasets(path: epath.PathLike) -> list[epath.Path]:
     """Returns the folders of datasets: the path itself, or those below it.
 
-    Args:
-        path: The folder of a dataset, such as "mpii_pose/person/1.0.0", of its
-            versions, of its configs, or of all that TFDS keeps.
+    It is the folder of a dataset, such as "mpii_pose/person/1.0.0", of its versions, of
+    its configs, or of all that TFDS keeps.
     """
     path = epath.Path(path).expanduser()
     if any((path / name).exists() for name in (INFO_FILE, "features.json")):
