@@ -72,7 +72,6 @@ class Disk(NamedTuple):
 
     text: str
     suffices: bool
-    suffices_for_known: bool  # The same without estimates.
 
 
 def release_steps(
@@ -120,12 +119,11 @@ def by_disk(steps: Sequence[Step]) -> list[Disk]:
     for folder, group in disks.values():
         free = shutil.disk_usage(folder).free
         total = sum(step.num_bytes for step in group)
-        known = sum(step.num_bytes for step in group if not step.is_estimate)
         text = " + ".join(map(str, group))
         if len(group) > 1:
             text += f" = {in_gb(total)}"
         text += f"; {in_gb(free)} are free in {folder}"
-        sums.append(Disk(text, total <= free, known <= free))
+        sums.append(Disk(text, total <= free))
     return sums
 
 
@@ -240,7 +238,7 @@ def _check_disk(dl_manager: Any, dataset: Step | None) -> None:
         "Free some space, or choose other disks with --data_dir, --download_dir and "
         "--extract_dir"
     )
-    if not all(each.suffices_for_known for each in disks):
+    if not all(each.suffices for each in by_disk(steps)):
         raise OSError(
             errno.ENOSPC,
             f"Not enough disk space; nothing was downloaded. {text}\n{advice}",

@@ -415,7 +415,5 @@ def test_steps_on_one_file_system_are_summed_and_on_others_not(tmp_path, monkeyp
         f"{tmp_path}"
     )
     assert here.suffices
-    assert here.suffices_for_known
     assert there.text == f"extracting 2.0 GB; 1.0 GB are free in {other}"
     assert not there.suffices
-    assert not there.suffices_for_known
