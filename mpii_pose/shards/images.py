@@ -20,14 +20,9 @@ import PIL.Image
 import simplejpeg
 from etils import epath
 
+from mpii_pose import pictures
 from mpii_pose.checks import MpiiPoseError
 from mpii_pose.files import JPEG_END
-from mpii_pose.pictures import (
-    UNREADABLE,
-    as_rgb,
-    encode_jpeg,
-    refusing_truncated_images,
-)
 from mpii_pose.release.release import read_image_sizes
 
 # A JPEG is decoded at a part of its size if this many times the pixels that are needed
@@ -98,7 +93,7 @@ class ImageFile(StoredImage):
             is_rgb_jpeg = image.format == "JPEG" and image.mode == "RGB"
             if is_rgb_jpeg and data.endswith(JPEG_END):
                 return data
-            return encode_jpeg(as_rgb(image), quality=JPEG_QUALITY)
+            return pictures.encode_jpeg(pictures.as_rgb(image), quality=JPEG_QUALITY)
 
     def decode(self, *, reduction: float) -> tuple[PIL.Image.Image, int]:
         """Returns the pixels in RGB, and how many times smaller each side is: 1 to 8.
@@ -119,7 +114,7 @@ class ImageFile(StoredImage):
                 factor = 1
             elif factor > 1:
                 image.draft(None, (image.width // factor, image.height // factor))
-            return as_rgb(image), factor
+            return pictures.as_rgb(image), factor
 
     def known_size(self) -> tuple[int, int]:
         """Returns `size`; raises ImageError where the image could not be read."""
@@ -138,7 +133,7 @@ class ImageFile(StoredImage):
         self._check_unchanged(len(data), self.num_bytes, "bytes")
         try:
             with (
-                refusing_truncated_images(),
+                pictures.refusing_truncated_images(),
                 PIL.Image.open(io.BytesIO(data)) as image,
             ):
                 width, height = image.size
@@ -150,7 +145,7 @@ class ImageFile(StoredImage):
                 yield data, image
         except ImageError:
             raise
-        except UNREADABLE as error:
+        except pictures.UNREADABLE as error:
             raise ImageError(
                 f"Image {self.path} cannot be decoded ({error}); fetch it again or "
                 "take its people out of the annotations"
@@ -272,7 +267,9 @@ class Crop(StoredImage):
                 PIL.Image.Resampling.LANCZOS,
                 box=(left, top, right, bottom),
             )
-        return encode_jpeg(image, quality=self.quality, subsampling=self.subsampling)
+        return pictures.encode_jpeg(
+            image, quality=self.quality, subsampling=self.subsampling
+        )
 
 
 def check_pixels(data: bytes, mode: str = "RGB") -> None:
