@@ -15,7 +15,6 @@ from etils import epath
 
 from mpii_pose.formats import predictions
 from mpii_pose.release import matlab, split
-from mpii_pose.release.matlab import EMPTY, read_matlab
 
 
 def write_submission(
@@ -45,7 +44,7 @@ def write_submission(
         AnnotationError: The annotations are damaged.
     """
     points = predictions.checked_predictions(predicted)
-    people = read_matlab(matlab_file).get(split.TEST, [])
+    people = matlab.read_matlab(matlab_file).get(split.TEST, [])
     if len(points) != len(people):
         raise predictions.PredictionError(
             f"predictions must be for the {len(people)} people of test in "
@@ -88,13 +87,13 @@ def _with_annopoints(people: npt.NDArray[Any]) -> npt.NDArray[Any]:
     copy = np.empty(people.shape, [(name, object) for name in (*names, "annopoints")])
     for name in names:
         copy[name] = people[name]
-    copy["annopoints"].fill(EMPTY)
+    copy["annopoints"].fill(matlab.EMPTY)
     return copy
 
 
 def _annopoints(pose: npt.NDArray[np.float64]) -> npt.NDArray[Any]:
     """Returns the struct of a pose, 1-based; empty where it is all NaN."""
     if np.isnan(pose).all():
-        return EMPTY
+        return matlab.EMPTY
     points = [{"x": x, "y": y, "id": float(k)} for k, (x, y) in enumerate(pose)]
     return matlab.struct_array([{"point": matlab.struct_array(points)}])

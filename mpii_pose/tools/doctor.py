@@ -39,12 +39,7 @@ from mpii_pose.checks import MpiiPoseError
 from mpii_pose.person import AnnotationError, PersonAnnotation
 from mpii_pose.release import archives, download, find, official, split
 from mpii_pose.release.release import Sizes, check_sizes, image_names
-from mpii_pose.shards.images import (
-    ImageError,
-    ImageFile,
-    check_pixels,
-    find_image_files,
-)
+from mpii_pose.shards import images
 from mpii_pose.tools.people import find_datasets, open_dataset, read_examples
 
 
@@ -286,7 +281,7 @@ def _damaged_images(examples: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """Yields the names of images that libjpeg reads with a warning."""
     for example in examples:
         try:
-            check_pixels(example["image"])
+            images.check_pixels(example["image"])
         except ValueError:
             index = f" (index {example['index']})" if "index" in example else ""
             yield example["image_name"].decode() + index
@@ -360,13 +355,12 @@ def _check_images(
         return
     if missing:
         yield problem(_lacks(str(folder), missing, names))
-    images = find_image_files(folder, names, check_pixels=True)
-    files = images.values()
-    sizes = {name: file.size for name, file in images.items() if file.size}
+    files = images.find_image_files(folder, names, check_pixels=True)
+    sizes = {name: file.size for name, file in files.items() if file.size}
     wrong_sizes = check_sizes(people, stated, sizes)
     yield from map(problem, wrong_sizes)
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        errors = [error for error in pool.map(_error_in, files) if error]
+        errors = [error for error in pool.map(_error_in, files.values()) if error]
     if errors:
         yield problem(
             f"{len(errors):,} images in {folder} are damaged; a build would stop, or "
@@ -376,11 +370,11 @@ def _check_images(
         yield fine(f"All {len(names):,} images with people are in {folder}")
 
 
-def _error_in(file: ImageFile) -> str:
+def _error_in(file: images.ImageFile) -> str:
     """Returns the error that reading an image raises, or nothing."""
     try:
         file.read()
-    except ImageError as error:
+    except images.ImageError as error:
         return str(error)
     return ""
 

@@ -31,7 +31,6 @@ from mpii_pose.drawing.poses import Color, Stroke, draw_strokes
 from mpii_pose.evaluation import alignment, comparison, errors, pckh
 from mpii_pose.files import user_path
 from mpii_pose.formats import predictions
-from mpii_pose.formats.predictions import PredictionError
 from mpii_pose.person import PersonAnnotation, person_square
 from mpii_pose.release import find
 from mpii_pose.release.release import Release
@@ -154,7 +153,7 @@ def read_truth(
     if not any(person.visibility.any() for person in people):
         labelled = [name for name in release.people if name != TEST]
         withheld = f", as {_WITHHELD}" if split == TEST else ""
-        raise PredictionError(
+        raise predictions.PredictionError(
             f"{path}: no labelled people of {split!r}{withheld}; predictions can be "
             f"scored on {', '.join(labelled) or 'none of the splits there'}"
         )
@@ -232,14 +231,14 @@ def _evaluate(
             advice = f"{with_labels[0]} has as many: say --split {with_labels[0]}"
         elif fitting:
             advice = f"test has as many, and {_WITHHELD} (export submission)"
-        raise PredictionError(
+        raise predictions.PredictionError(
             f"{path}: predictions for {len(points):,} people, and {truth.split} has "
             f"{len(truth.people):,}; {advice}"
         )
     arrays = (points, *truth.labels)
     error, labelled = pckh.distances(*arrays, where=where)
     if np.isnan(error[labelled]).all():
-        raise PredictionError(f"{path}: no labelled keypoint is predicted")
+        raise predictions.PredictionError(f"{path}: no labelled keypoint is predicted")
     scores = {}
     for threshold in THRESHOLDS:
         for dialect in pckh.DIALECTS:
