@@ -4,7 +4,6 @@ Points are (x, y), 0-based, integers at pixel centers. Edges of a `CropBox` are 
 from the outer edge of the first pixel: pixel 0 reaches from 0 to 1.
 """
 
-import abc
 import concurrent.futures
 import contextlib
 import dataclasses
@@ -55,19 +54,8 @@ def naming_person(key: str) -> Iterator[None]:
         raise ImageError(f"Person {key}: {error}") from None
 
 
-class StoredImage(abc.ABC):
-    """An image that is read when its example is encoded; small, and can be pickled."""
-
-    __slots__ = ()
-    num_bytes: Any  # An attribute or a property, of int: the size, or a good guess.
-
-    @abc.abstractmethod
-    def read(self) -> bytes:
-        """Returns the image as an RGB JPEG, or raises ImageError."""
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
-class ImageFile(StoredImage):
+class ImageFile:
     """A file that is stored as a whole."""
 
     path: str
@@ -239,7 +227,7 @@ def _fitting_reduction(lengths: list[int], least: float) -> float:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Crop(StoredImage):
+class Crop:
     """A part of an image file, reduced by one factor and encoded anew."""
 
     file: ImageFile  # Of a known size.
@@ -270,6 +258,11 @@ class Crop(StoredImage):
         return pictures.encode_jpeg(
             image, quality=self.quality, subsampling=self.subsampling
         )
+
+
+# Small, can be pickled, and is read when its example is encoded; `num_bytes` may be a
+# guess.
+StoredImage = ImageFile | Crop
 
 
 def check_pixels(data: bytes, mode: str = "RGB") -> None:
