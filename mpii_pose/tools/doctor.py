@@ -36,7 +36,7 @@ from packaging.requirements import Requirement
 
 from mpii_pose import workplace
 from mpii_pose.checks import MpiiPoseError
-from mpii_pose.person import AnnotationError, PersonAnnotation
+from mpii_pose.person import PersonAnnotation
 from mpii_pose.release import archives, download, find, official, split
 from mpii_pose.release.release import Sizes, check_sizes, image_names
 from mpii_pose.shards import images
@@ -231,7 +231,7 @@ def check_path(path: epath.PathLike) -> Iterator[Diagnosis]:
     if not datasets:
         try:
             yield from check_release(path)
-        except OSError as error:  # Such as "Permission denied", with the file.
+        except (OSError, MpiiPoseError) as error:  # Their messages name the file.
             yield problem(str(error))
     elif check_import("tensorflow_datasets").state is State.PROBLEM:
         yield problem(f"{path} was not read, as import tensorflow_datasets fails")
@@ -289,12 +289,8 @@ def _damaged_images(examples: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
 def check_release(path: epath.PathLike) -> Iterator[Diagnosis]:
     """Checks a copy of MPII as a build reads it: whose it is, and what is missing."""
-    try:
-        found = find.find(path)
-        people, stated = found.source.read()
-    except (FileNotFoundError, AnnotationError, archives.ArchiveError) as error:
-        yield problem(str(error))
-        return
+    found = find.find(path)
+    people, stated = found.source.read()
     yield fine(f"Found the {found.source}")
     for other in found.sources[1:]:
         yield note(f"The {other} is left aside: it has less")
