@@ -89,7 +89,7 @@ def write_variable(path: epath.PathLike, name: str, array: npt.NDArray[Any]) -> 
 
 
 def checked_predictions(predicted: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Returns predictions as float64 [N, 16, 2]; raises PredictionError for others."""
+    """Returns float64 [N, 16, 2]; raises PredictionError where the shape is another."""
     points = np.asarray(predicted, np.float64)
     if points.ndim != 3 or points.shape[1:] != (NUM_KEYPOINTS, 2):
         raise PredictionError(

@@ -137,10 +137,10 @@ def read_sized_people(
 def check_sizes(
     people: Mapping[str, Iterable[PersonAnnotation]], stated: Sizes, found: Sizes
 ) -> list[str]:
-    """Describes images of another size than the annotations state, or were made for.
+    """Describes images of another size than the annotated ones, in up to two texts.
 
-    Where no size is stated, many keypoints outside of their images show that these were
-    made smaller. Each of the two gives at most one text.
+    Sizes are compared with the `stated` ones. Where none is stated, many keypoints
+    outside of their images show that these were made smaller.
     """
 
     def px(size: tuple[int, int]) -> str:

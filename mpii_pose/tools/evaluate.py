@@ -187,8 +187,8 @@ def evaluate(
 ) -> Report:
     """Scores a file of predictions, and another one to compare it with.
 
-    `base` and `skeleton` are those of `read_prediction_file`, which raises its errors.
-    If the skeleton is not MPII's, the keypoints that both have are scored.
+    `base`, `skeleton` and errors are those of `read_prediction_file`. If the skeleton
+    is not MPII's, the keypoints that both have are scored.
     """
     where, coverage = None, ""
     if skeleton != MPII:
