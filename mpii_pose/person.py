@@ -126,11 +126,6 @@ def person_from_source(
         points = np.zeros((NUM_KEYPOINTS, 2))
         visibility = np.zeros(NUM_KEYPOINTS)
     state = _numbers(where, "visibility", visibility, (NUM_KEYPOINTS,))
-    if not np.isin(state, list(Visibility)).all():
-        raise AnnotationError(
-            f"{where}: visibility must be one of {[int(v) for v in Visibility]}, got "
-            f"{state.tolist()}"
-        )
     missing = state == Visibility.MISSING
     keypoints = _numbers(where, "keypoints", points, (NUM_KEYPOINTS, 2), but=missing)
     nowhere = (keypoints == 0).all(axis=1) | (keypoints == -1).all(axis=1)
@@ -170,12 +165,10 @@ def person_from_source(
 
 def _check_image_name(where: str, name: Any) -> None:
     """Raises AnnotationError unless `name` can only mean a file in a folder."""
-    if not isinstance(name, str) or not name.isprintable() or name.strip(". ") == "":
-        raise AnnotationError(f"{where}: image name must be a file name, got {name!r}")
-    if "/" in name or "\\" in name or ":" in name:
+    is_name = isinstance(name, str) and name.isprintable() and name.strip(". ")
+    if not is_name or any(separator in name for separator in "/\\:"):
         raise AnnotationError(
-            f"{where}: image name must be a file in the images' folder, without a "
-            f"path, got {name!r}"
+            f"{where}: image name must be a file name without a path, got {name!r}"
         )
 
 

@@ -24,13 +24,10 @@ _POLL_INTERVAL_S = 0.2
 
 @contextlib.contextmanager
 def lock(folder: epath.PathLike) -> Iterator[None]:
-    """Locks a folder, waiting for another process or thread that has locked it.
+    """Locks a folder that exists, waiting for whoever has locked it.
 
     Logs a warning for each temporary folder there. Where locks are not supported
     (`gs://`) or not permitted, nothing is locked, and that is logged.
-
-    Args:
-        folder: A folder that exists.
     """
     path = epath.Path(folder) / _LOCK
     with contextlib.ExitStack() as stack:
@@ -76,11 +73,9 @@ def is_there_already(error: OSError) -> bool:
 
 
 def make_once(folder: epath.PathLike, make: Callable[[epath.Path], None]) -> epath.Path:
-    """Returns a folder, which is made unless it is there.
+    """Returns a folder, which is made unless it is there, and appears once it is whole.
 
-    Args:
-        folder: The folder. It appears once it is whole.
-        make: Fills the temporary folder that it is given.
+    `make` fills the temporary folder that it is given.
     """
     folder = epath.Path(folder)
     if folder.exists():

@@ -17,15 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mpii_pose.evaluation.pckh import (
-    DIALECTS,
-    PCKhScores,
-    check_shape,
-    distances,
-    image_numbers,
-    pckh,
-    rates_from_counts,
-)
+from mpii_pose.evaluation import pckh
 from mpii_pose.skeleton import NUM_KEYPOINTS
 
 NUM_SAMPLES = 2000
@@ -46,8 +38,8 @@ class PCKhComparison:
 
     difference: float
     interval: tuple[float, float]
-    a: PCKhScores
-    b: PCKhScores
+    a: pckh.PCKhScores
+    b: pckh.PCKhScores
 
     def __str__(self) -> str:
         if np.isnan(self.difference):
@@ -107,7 +99,7 @@ def pckh_intervals(
     images: npt.ArrayLike,
     seed: int = 0,
     **options: Any,
-) -> PCKhScores:
+) -> pckh.PCKhScores:
     """Returns `pckh` with `intervals`, which `pckh_table` shows.
 
     The arrays are as in `pckh`, `images`, `seed` and `options` as in `compare_pckh`.
@@ -123,16 +115,16 @@ def _resampled(
     images: npt.ArrayLike,
     seed: int,
     options: Mapping[str, Any],
-) -> Iterator[tuple[PCKhScores, dict[str, np.ndarray]]]:
+) -> Iterator[tuple[pckh.PCKhScores, dict[str, np.ndarray]]]:
     """Yields each prediction's scores with intervals, and its rows in each sample."""
-    scores = [pckh(predicted, *labels, **options) for predicted in predictions]
+    scores = [pckh.pckh(predicted, *labels, **options) for predicted in predictions]
     threshold, dialect = scores[0].threshold, scores[0].dialect
     counts = []
     for predicted in predictions:
-        error, labelled = distances(predicted, *labels, where=options.get("where"))
-        counts.append(DIALECTS[dialect].found(error, threshold) & labelled)
-    image, num_images = image_numbers(images)
-    check_shape("images", image, labelled.shape[:1])
+        error, labelled = pckh.distances(predicted, *labels, where=options.get("where"))
+        counts.append(pckh.DIALECTS[dialect].found(error, threshold) & labelled)
+    image, num_images = pckh.image_numbers(images)
+    pckh.check_shape("images", image, labelled.shape[:1])
     if num_images < 2:
         raise ValueError(f"intervals need two or more images, got {num_images}")
     per_image = np.zeros((num_images, len(counts) + 1, NUM_KEYPOINTS))
@@ -144,7 +136,7 @@ def _resampled(
     samples = np.tensordot(times_taken.astype(np.float64), per_image, axes=1)
     *correct, counted = np.moveaxis(samples, 1, 0)
     for each, found in zip(scores, correct, strict=True):
-        _, rows = rates_from_counts(found, counted, dialect=dialect)
+        _, rows = pckh.rates_from_counts(found, counted, dialect=dialect)
         intervals = {name: _interval(values) for name, values in rows.items()}
         yield dataclasses.replace(each, intervals=intervals), rows
 

@@ -14,13 +14,8 @@ import enum
 import numpy as np
 import numpy.typing as npt
 
+from mpii_pose.evaluation import pckh
 from mpii_pose.evaluation.multi_person import image_groups
-from mpii_pose.evaluation.pckh import (
-    check_shape,
-    check_threshold,
-    distances,
-    markdown_table,
-)
 from mpii_pose.skeleton import MPII, NUM_KEYPOINTS
 
 # A jitter ends at this many thresholds, and a confused keypoint is this many times as
@@ -74,7 +69,7 @@ class KeypointErrors:
         rows = [["%", *_NAMES]]
         for row, shares in self.shares.items():
             rows.append([row, *(f"{share:.2f}" for share in shares.values())])
-        return markdown_table(rows)
+        return pckh.markdown_table(rows)
 
     def _repr_markdown_(self) -> str:  # for notebooks
         return str(self)
@@ -104,14 +99,14 @@ def keypoint_errors(
     where there are none (`image_neighbours`); without them there are no swaps. All else
     is as in `pckh`, ValueError included.
     """
-    check_threshold(threshold)
-    own, labelled = distances(predicted, truth, visibility, head_size, where=where)
+    pckh.check_threshold(threshold)
+    own, labelled = pckh.distances(predicted, truth, visibility, head_size, where=where)
     points = np.asarray(predicted, np.float64)
     size = np.asarray(head_size, np.float64)[:, np.newaxis]
     people = np.zeros((len(points), 0, NUM_KEYPOINTS, 2)) if others is None else others
     people = np.asarray(people, np.float64)
     expected = len(points), *people.shape[1:2], NUM_KEYPOINTS, 2
-    check_shape("others", people, expected)
+    pckh.check_shape("others", people, expected)
 
     def away(places: np.ndarray) -> np.ndarray:
         """Returns distances [N, 16] in head sizes, NaN where a place is not known."""

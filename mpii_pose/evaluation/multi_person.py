@@ -11,14 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mpii_pose.checks import check_choice
-from mpii_pose.evaluation.pckh import (
-    Scores,
-    check_shape,
-    check_threshold,
-    image_numbers,
-    labelled_keypoints,
-    mean_of_known,
-)
+from mpii_pose.evaluation import pckh
 from mpii_pose.skeleton import MPII, NUM_KEYPOINTS
 
 RECALLS = ("official", "strict")
@@ -26,7 +19,7 @@ _COUNTED = list(MPII.counted)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class MultiPersonAP(Scores):
+class MultiPersonAP(pckh.Scores):
     """AP of each keypoint, in percent; prints as the row that papers show.
 
     Pelvis and thorax, which are in no group of scores, have NaN. `num_labelled` is the
@@ -87,7 +80,7 @@ def multi_person_ap(
             a person with labels has no positive head size or no finite truth.
     """
     check_choice("recall", recall, RECALLS)
-    check_threshold(threshold)
+    pckh.check_threshold(threshold)
     inputs = predicted, scores, truth, visibility, head_size
     if len({len(each) for each in inputs}) > 1:
         counts = ", ".join(str(len(each)) for each in inputs)
@@ -114,10 +107,10 @@ def multi_person_ap(
     return MultiPersonAP(
         per_keypoint=per_keypoint,
         groups={
-            name: float(mean_of_known(per_keypoint[list(indices)]))
+            name: float(pckh.mean_of_known(per_keypoint[list(indices)]))
             for name, indices in MPII.group_indices.items()
         },
-        total=float(mean_of_known(per_keypoint[_COUNTED])),
+        total=float(pckh.mean_of_known(per_keypoint[_COUNTED])),
         num_labelled=num_labelled,
         threshold=float(threshold),
         recall=recall,
@@ -139,9 +132,9 @@ def image_groups(
     Returns:
         int [G] for each group, indices of its people.
     """
-    image, count = image_numbers(images)
+    image, count = pckh.image_numbers(images)
     alone = np.zeros(len(image)) if separated is None else np.asarray(separated)
-    check_shape("separated", alone, image.shape)
+    pckh.check_shape("separated", alone, image.shape)
     order = np.argsort(image, kind="stable")
     groups = np.split(order, np.cumsum(np.bincount(image, minlength=count)))[:-1]
     return [group for group in groups if not (alone[group] == 1).any()]
@@ -168,10 +161,11 @@ def _checked_group(
     if not truth.size and not head_size.size:
         truth, visibility = nobody, nobody[..., 0]
     counts = np.isin(np.arange(NUM_KEYPOINTS), _COUNTED)
-    check_shape("predicted", points, (len(points), NUM_KEYPOINTS, 2))
-    check_shape("scores", score, points.shape[:2])
+    pckh.check_shape("predicted", points, (len(points), NUM_KEYPOINTS, 2))
+    pckh.check_shape("scores", score, points.shape[:2])
     where = np.tile(counts, (len(truth), 1))
-    labelled = labelled_keypoints(len(truth), truth, visibility, head_size, where=where)
+    labels = truth, visibility, head_size
+    labelled = pckh.labelled_keypoints(len(truth), *labels, where=where)
     made = ~np.isnan(points).any(axis=2)
     for person, keypoint in np.argwhere(made & np.isnan(score) & counts):
         raise ValueError(

@@ -30,17 +30,14 @@ class Dialect:
     """The choices of one public evaluation script.
 
     These points move scores by up to a point: compare numbers of one dialect only.
-
-    Attributes:
-        strict: Whether an error equal to the threshold is a miss.
-        weighted: Whether the total is the share of all keypoints found (the "micro"
-            average), or the mean of the 14 keypoints' scores ("macro").
-        neck_in_head: Whether the row "head" is the mean of upper neck and head top, or
-            the head top alone. The total counts both.
     """
 
-    strict: bool
+    strict: bool  # Whether an error equal to the threshold is a miss.
+    # Whether the total is the share of all keypoints found (the "micro" average), or
+    # the mean of the 14 keypoints' scores ("macro").
     weighted: bool
+    # Whether the row "head" is the mean of upper neck and head top, or the head top
+    # alone. The total counts both.
     neck_in_head: bool
 
     def found(self, error: Any, threshold: Any) -> Any:

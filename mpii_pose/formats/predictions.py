@@ -89,11 +89,7 @@ def write_variable(path: epath.PathLike, name: str, array: npt.NDArray[Any]) -> 
 
 
 def checked_predictions(predicted: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Returns predictions as float64 [N, 16, 2].
-
-    Raises:
-        PredictionError: They have another shape.
-    """
+    """Returns float64 [N, 16, 2]; raises PredictionError where the shape is another."""
     points = np.asarray(predicted, np.float64)
     if points.ndim != 3 or points.shape[1:] != (NUM_KEYPOINTS, 2):
         raise PredictionError(
@@ -170,28 +166,24 @@ def _array(path: epath.Path, kind: str) -> Any:
     try:
         if kind in (".npy", ".npz"):
             content = np.load(path, allow_pickle=False)
-            return content if kind == ".npy" else _only_array(path, content)
+            return content if kind == ".npy" else _only_array(content)
         with path.open("rb") as file, h5py.File(file, "r") as content:
-            return _only_array(path, content)
-    except AnnotationError:
-        raise
+            return _only_array(content)
     except Exception as error:  # Damage gives errors of many kinds.
         raise AnnotationError(
             f"{path}: not a {kind} file with an array ({error})"
         ) from error
 
 
-def _only_array(path: epath.Path, content: Mapping[str, Any]) -> Any:
-    """Returns the array of a usual name, or the only one."""
+def _only_array(content: Mapping[str, Any]) -> Any:
+    """Returns the array of a usual name, or the only one; raises ValueError."""
     names = [name for name in _NAMES if name in content] or list(content)
     if names[0] not in _NAMES and len(names) > 1:
-        raise AnnotationError(
-            f"{path}: expected an array named {', '.join(_NAMES)}, found "
-            f"{', '.join(names)}"
-        )
+        found = ", ".join(names)
+        raise ValueError(f"expected the name {' or '.join(_NAMES)}, found {found}")
     array = content[names[0]]
     if array.size > _MOST_NUMBERS:  # 200 bytes of HDF5 can declare more than there is.
-        raise AnnotationError(f"{path}: {names[0]} holds {array.size} numbers")
+        raise ValueError(f"{names[0]} holds {array.size} numbers")
     return np.asarray(array)
 
 
@@ -335,21 +327,16 @@ def check_predictions(
 
     Args:
         predicted: float [N, 16, 2], (x, y) in pixels of the full image, 0-based.
-        people: The people of the split, in `index` order, labelled or not.
+        people: The N people, in the same order, labelled or not.
         where: bool [16], the keypoints that are to be predicted; default all.
 
     Returns:
-        A sentence for each mistake: a number of people that is not that of the split,
-        keypoints that are not predicted, points far from their people (pixels of a
-        resized image or of a crop, x and y exchanged, another order) and, where people
-        are labelled, points that are off by a part of a cell, or by one pixel.
+        A sentence for each mistake: keypoints that are not predicted, points far from
+        their people (pixels of a resized image or of a crop, x and y exchanged, another
+        order) and, where people are labelled, points that are off by a part of a cell,
+        or by one pixel.
     """
     points = checked_predictions(predicted)
-    if len(points) != len(people):
-        return [
-            f"There are predictions for {len(points)} people and {len(people)} people "
-            "in the split; send one for each, in index order."
-        ]
     problems = []
     missing = ~np.all(np.isfinite(points), axis=2)
     points = np.where(missing[..., np.newaxis], np.nan, points)

@@ -13,14 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from etils import epath
 
-from mpii_pose.formats.predictions import (
-    PredictionError,
-    check_predictions,
-    checked_predictions,
-    write_variable,
-)
+from mpii_pose.formats import predictions
 from mpii_pose.release import matlab, split
-from mpii_pose.release.matlab import EMPTY, read_matlab
 
 
 def write_submission(
@@ -49,17 +43,19 @@ def write_submission(
             is wrong with them. Nothing is written.
         AnnotationError: The annotations are damaged.
     """
-    points = checked_predictions(predicted)
-    people = read_matlab(matlab_file).get(split.TEST, [])
+    points = predictions.checked_predictions(predicted)
+    people = matlab.read_matlab(matlab_file).get(split.TEST, [])
     if len(points) != len(people):
-        raise PredictionError(
+        raise predictions.PredictionError(
             f"predictions must be for the {len(people)} people of test in "
             f"{matlab_file}, one for each in index order, got {len(points)}"
         )
     evaluated = [person for person in people if person.separated != 0]
-    problems = check_predictions(points[[p.index for p in evaluated]], evaluated)
+    problems = predictions.check_predictions(
+        points[[p.index for p in evaluated]], evaluated
+    )
     if problems and not force:
-        raise PredictionError(
+        raise predictions.PredictionError(
             f"{path} was not written, as these predictions would score badly; correct "
             "them, or force it (force=True, --force):\n  " + "\n  ".join(problems)
         )
@@ -71,7 +67,7 @@ def write_submission(
         people_here = _with_annopoints(image["annorect"])
         people_here.flat[person.person_index]["annopoints"] = _annopoints(pose + 1)
         image["annorect"] = people_here
-    write_variable(path, "pred", pred[np.newaxis])
+    predictions.write_variable(path, "pred", pred[np.newaxis])
     return problems
 
 
@@ -91,13 +87,13 @@ def _with_annopoints(people: npt.NDArray[Any]) -> npt.NDArray[Any]:
     copy = np.empty(people.shape, [(name, object) for name in (*names, "annopoints")])
     for name in names:
         copy[name] = people[name]
-    copy["annopoints"].fill(EMPTY)
+    copy["annopoints"].fill(matlab.EMPTY)
     return copy
 
 
 def _annopoints(pose: npt.NDArray[np.float64]) -> npt.NDArray[Any]:
     """Returns the struct of a pose, 1-based; empty where it is all NaN."""
     if np.isnan(pose).all():
-        return EMPTY
+        return matlab.EMPTY
     points = [{"x": x, "y": y, "id": float(k)} for k, (x, y) in enumerate(pose)]
     return matlab.struct_array([{"point": matlab.struct_array(points)}])

@@ -42,9 +42,8 @@ class ArchiveError(MpiiPoseError):
 def extract(archive: epath.PathLike, extract_dir: epath.PathLike) -> epath.Path:
     """Returns a folder with the files of a tar archive, extracted unless it is there.
 
-    Args:
-        archive: A .tar or .tar.gz, recognised by its content.
-        extract_dir: Where to make the folder, named after the archive and its content.
+    The archive is a .tar or .tar.gz, recognised by its content. The folder is named
+    after the archive and its content.
 
     Raises:
         ArchiveError: The archive is refused; the message names it and the reason.

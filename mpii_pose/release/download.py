@@ -72,28 +72,23 @@ class Disk(NamedTuple):
 
     text: str
     suffices: bool
-    suffices_for_known: bool  # The same without estimates.
 
 
 def release_steps(
     download_dir: epath.PathLike, extract_dir: epath.PathLike
 ) -> list[Step]:
     """Returns the steps that are left until the images are in a folder of TFDS."""
-    whole = (
-        (
-            "downloading the archives",
-            download_dir,
-            sum(official.ARCHIVE_BYTES.values()),
-        ),
-        ("extracting the images", extract_dir, official.IMAGES_BYTES),
-    )
+    archive_bytes = sum(official.ARCHIVE_BYTES.values())
     steps = []
-    for name, folder, num_bytes in whole:
-        paths = (pathlib.Path(folder) / OURS).glob("*")
+    for whole in (
+        Step("downloading the archives", download_dir, archive_bytes),
+        Step("extracting the images", extract_dir, official.IMAGES_BYTES),
+    ):
+        paths = (pathlib.Path(whole.folder) / OURS).glob("*")
         finished = (p for p in paths if not p.match(workplace.TEMPORARY_FOLDERS))
-        missing = num_bytes - sum(map(bytes_in, finished))
-        if missing > num_bytes / 100:  # The sizes are rounded.
-            steps.append(Step(name, folder, missing))
+        missing = whole.num_bytes - sum(map(bytes_in, finished))
+        if missing > whole.num_bytes / 100:  # The sizes are rounded.
+            steps.append(whole._replace(num_bytes=missing))
     return steps
 
 
@@ -124,12 +119,11 @@ def by_disk(steps: Sequence[Step]) -> list[Disk]:
     for folder, group in disks.values():
         free = shutil.disk_usage(folder).free
         total = sum(step.num_bytes for step in group)
-        known = sum(step.num_bytes for step in group if not step.is_estimate)
         text = " + ".join(map(str, group))
         if len(group) > 1:
             text += f" = {in_gb(total)}"
         text += f"; {in_gb(free)} are free in {folder}"
-        sums.append(Disk(text, total <= free, known <= free))
+        sums.append(Disk(text, total <= free))
     return sums
 
 
@@ -149,7 +143,6 @@ def obtain_release(
     dl_manager: Any,
     *,
     manual_dir: epath.PathLike | None = None,
-    mirror: str | None = None,
     dataset: Step | None = None,
 ) -> Release:
     """Reads the release in the user's folder, or downloads it.
@@ -158,8 +151,6 @@ def obtain_release(
         dl_manager: A `tfds.download.DownloadManager`.
         manual_dir: The folder that the user named. TFDS's default, which all datasets
             share, is used only if there is a release in it.
-        mirror: Address of a folder with the archives; None for that of the environment
-            variable MPII_POSE_MIRROR, or else the authors'.
         dataset: What will be written afterwards, for the log before a download.
 
     Raises:
@@ -171,7 +162,7 @@ def obtain_release(
     """
     found = find.find(manual_dir) if manual_dir else _find_in_default(dl_manager)
     if found is None:
-        found = download_release(dl_manager, mirror=mirror, dataset=dataset)
+        found = download_release(dl_manager, dataset=dataset)
     return read_release(found, extract_dir=tfds_private.extract_dir(dl_manager) / OURS)
 
 
@@ -193,11 +184,9 @@ def _find_in_default(dl_manager: Any) -> find.Found | None:
     return None
 
 
-def download_release(
-    dl_manager: Any, *, mirror: str | None = None, dataset: Step | None = None
-) -> find.Found:
+def download_release(dl_manager: Any, *, dataset: Step | None = None) -> find.Found:
     """Downloads the two archives and compares them with what is published."""
-    mirror = mirror or os.environ.get(MIRROR)
+    mirror = os.environ.get(MIRROR)
     if mirror and not mirror.startswith(("http://", "https://")):
         raise MpiiPoseError(
             f"{MIRROR} must be the http address of a folder, not {mirror!r}; name a "
@@ -241,7 +230,7 @@ def _check_disk(dl_manager: Any, dataset: Step | None) -> None:
     """Logs what will be written; raises OSError where there is no room for it."""
     extract_dir = tfds_private.extract_dir(dl_manager)
     steps = release_steps(dl_manager.download_dir, extract_dir)
-    disks = by_disk([*steps, *([dataset] if dataset else [])])
+    disks = by_disk([*steps, dataset] if dataset else steps)
     if not steps or not disks:
         return  # The builder knows the exact size of a dataset alone.
     text = "MPII Human Pose on disk: " + "\n".join(each.text for each in disks)
@@ -249,7 +238,7 @@ def _check_disk(dl_manager: Any, dataset: Step | None) -> None:
         "Free some space, or choose other disks with --data_dir, --download_dir and "
         "--extract_dir"
     )
-    if not all(each.suffices_for_known for each in disks):
+    if not all(each.suffices for each in by_disk(steps)):
         raise OSError(
             errno.ENOSPC,
             f"Not enough disk space; nothing was downloaded. {text}\n{advice}",

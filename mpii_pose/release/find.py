@@ -62,15 +62,10 @@ _FILES: Mapping[SourceKind, Mapping[str, Sequence[str]]] = {
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Source:
-    """Annotation files of one release in one format.
-
-    Attributes:
-        kind: Their format.
-        files: The file of each split, under HRNet's names; else one file of all
-            splits, under "all". That of the .mat may be in its archive.
-    """
+    """Annotation files of one release in one format."""
 
     kind: SourceKind
+    # By split, or one file of all splits under "all". The .mat may be in its archive.
     files: Mapping[str, Any]
 
     @property
@@ -104,19 +99,12 @@ class Source:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Found:
-    """The parts of a release that were found.
+    """The parts of a release that were found."""
 
-    Attributes:
-        path: The folder or annotation file that the user named.
-        sources: The annotations, the richest first, which is the one to read.
-        images_archive: The archive of images, if there is one.
-        image_places: Folders that may hold the images.
-    """
-
-    path: epath.Path
-    sources: Sequence[Source]
+    path: epath.Path  # The folder or annotation file that the user named.
+    sources: Sequence[Source]  # The richest first, which is the one to read.
     images_archive: epath.Path | None
-    image_places: Sequence[epath.Path]
+    image_places: Sequence[epath.Path]  # Folders that may hold the images.
 
     @property
     def source(self) -> Source:

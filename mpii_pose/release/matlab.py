@@ -76,13 +76,9 @@ def load_variable(path: Any, name: str, *, squeeze: bool = True) -> Any:
     """Returns a variable of a MATLAB file, or None where it is absent.
 
     SciPy trusts files. Of all but the published one, known by its git id, the size that
-    they unpack to is checked before.
-
-    Args:
-        path: The file, which may be one in a zip archive.
-        name: The variable.
-        squeeze: False for arrays with the axes they have in MATLAB, and structs as
-            record arrays, which can be written again and take three times the memory.
+    they unpack to is checked before. Without `squeeze`, arrays have the axes they have
+    in MATLAB, and structs are record arrays, which can be written again and take three
+    times the memory.
     """
     path = _as_path(path)
     try:
@@ -175,10 +171,8 @@ def _people_of_release(
         for j, rect in enumerate(rects):
             place = f"{where}.annorect({j + 1})"
             center = _child(rect, "objpos")
-            keypoints, visibility = (
-                _points(place, rect) if is_train[i] else (None, None)
-            )
-            is_unlabelled = is_train[i] and keypoints is None
+            points, visibility = _points(place, rect) if is_train[i] else (None, None)
+            is_unlabelled = is_train[i] and points is None
             if center is None or _field(rect, "scale") is None or is_unlabelled:
                 continue
             sides = [s for s in _HEAD_BOX if _field(rect, s) is not None]
@@ -186,7 +180,7 @@ def _people_of_release(
             person = person_from_source(
                 place,
                 image_name=image_name,
-                points=keypoints,
+                points=points,
                 visibility=visibility,
                 center=[_number(place, center, axis) for axis in "xy"],
                 scale=_number(place, rect, "scale"),

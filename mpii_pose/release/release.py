@@ -11,6 +11,7 @@ import PIL.Image
 from absl import logging
 from etils import epath, epy
 
+from mpii_pose.files import user_path
 from mpii_pose.person import PersonAnnotation
 from mpii_pose.pictures import UNREADABLE
 from mpii_pose.release import archives, split
@@ -30,22 +31,13 @@ Sizes = Mapping[str, tuple[int, int]]  # (height, width) in px by image name.
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Release:
-    """A release on disk.
+    """A release on disk, or a dataset that was built of one."""
 
-    Attributes:
-        source: The annotation files that were read; or, of a dataset that was built,
-            its description.
-        people: The people of each split, in index order.
-        image_folder: The folder with the images; None where there is none.
-        image_sizes: (height, width) in px by image name, as far as they were read.
-        stated_sizes: The same, as the annotations state it.
-    """
-
-    source: Any
-    people: Mapping[str, Sequence[PersonAnnotation]]
+    source: Any  # The `Source` that was read; of a dataset, its description.
+    people: Mapping[str, Sequence[PersonAnnotation]]  # By split, in index order.
     image_folder: epath.Path | None
-    image_sizes: Sizes = dataclasses.field(default_factory=dict)
-    stated_sizes: Sizes = dataclasses.field(default_factory=dict)
+    image_sizes: Sizes = dataclasses.field(default_factory=dict)  # Known ones.
+    stated_sizes: Sizes = dataclasses.field(default_factory=dict)  # In annotations.
 
     @property
     def everybody(self) -> list[PersonAnnotation]:
@@ -57,10 +49,13 @@ class Release:
         """Names of the images with people in them, each once."""
         return image_names(self.people)
 
-    @property
-    def images_of_unknown_size(self) -> list[str]:
-        """Names of the images that `image_sizes` lacks."""
-        return [name for name in self.image_names if name not in self.image_sizes]
+    def with_images(self, folder: epath.PathLike) -> "Release":
+        """Returns the release with the images in a folder, and their sizes."""
+        folder = user_path(folder)
+        if not folder.is_dir():
+            raise FileNotFoundError(f"{folder}: no such folder of images")
+        sizes = {**self.image_sizes, **read_image_sizes(folder, self.image_names)}
+        return dataclasses.replace(self, image_folder=folder, image_sizes=sizes)
 
 
 def image_names(people: Mapping[str, Iterable[PersonAnnotation]]) -> list[str]:
@@ -122,51 +117,30 @@ def read_sized_people(
     """Reads annotations and the sizes of their images, extracting nothing.
 
     Sizes come from the heads of the image files where there are any, else from the
-    annotations: CPM's copy has them.
-
-    Args:
-        path: What `read_people` reads: a folder, or an annotation file.
-        image_folder: The folder with the images; by default they are looked for in the
-            usual places in and beside `path`.
+    annotations: CPM's copy has them. `path` is what `read_people` reads. By default,
+    the images are looked for in the usual places in and beside it.
     """
     found = find(path)
     people, stated = found.source.read()
-    names = image_names(people)
-    folder = None
+    sizes = {"image_sizes": stated, "stated_sizes": stated}
+    release = Release(source=found.source, people=people, image_folder=None, **sizes)
     if image_folder is None:
         with contextlib.suppress(PermissionError):  # The annotations may suffice.
-            folder, _ = found.find_images(names)
-    else:
-        folder = epath.Path(image_folder).expanduser()
-        if not folder.is_dir():
-            raise FileNotFoundError(f"{folder}: no such folder of images")
-    sizes = read_image_sizes(folder, names) if folder else {}
-    for text in check_sizes(people, stated, sizes):
+            image_folder, _ = found.find_images(release.image_names)
+    if image_folder is not None:
+        release = release.with_images(image_folder)
+    for text in check_sizes(people, stated, release.image_sizes):
         logging.warning("%s", text)
-    return Release(
-        source=found.source,
-        people=people,
-        image_folder=folder,
-        image_sizes={**stated, **sizes},
-        stated_sizes=stated,
-    )
+    return release
 
 
 def check_sizes(
     people: Mapping[str, Iterable[PersonAnnotation]], stated: Sizes, found: Sizes
 ) -> list[str]:
-    """Describes images of another size than the annotated ones.
+    """Describes images of another size than the annotated ones, in up to two texts.
 
-    Where no size is stated, many keypoints outside of their images show that these were
-    made smaller.
-
-    Args:
-        people: The people of each split.
-        stated: The sizes that the annotations state.
-        found: The sizes of the image files.
-
-    Returns:
-        At most one text for the stated sizes, and one for the keypoints.
+    Sizes are compared with the `stated` ones. Where none is stated, many keypoints
+    outside of their images show that these were made smaller.
     """
 
     def px(size: tuple[int, int]) -> str:

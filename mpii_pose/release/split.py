@@ -60,16 +60,10 @@ def tompson() -> Mapping[str, frozenset[int]]:
 
 
 def in_order(people: Iterable[tuple[str, str, PersonAnnotation]]) -> People:
-    """Gathers people by split and numbers those of each.
+    """Gathers (split, place in the source, person) by split and numbers those of each.
 
-    Args:
-        people: (split, place in the source for messages, person).
-
-    Returns:
-        People by split; a split without people is absent.
-
-    Raises:
-        AnnotationError: A person is there twice, in one split or in two.
+    A split without people is absent. Raises AnnotationError if a person is there twice,
+    in one split or in two.
     """
     splits: dict[str, list[PersonAnnotation]] = {name: [] for name in SPLITS}
     places: dict[tuple[Any, ...], str] = {}

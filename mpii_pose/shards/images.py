@@ -4,7 +4,6 @@ Points are (x, y), 0-based, integers at pixel centers. Edges of a `CropBox` are 
 from the outer edge of the first pixel: pixel 0 reaches from 0 to 1.
 """
 
-import abc
 import concurrent.futures
 import contextlib
 import dataclasses
@@ -20,14 +19,9 @@ import PIL.Image
 import simplejpeg
 from etils import epath
 
+from mpii_pose import pictures
 from mpii_pose.checks import MpiiPoseError
 from mpii_pose.files import JPEG_END
-from mpii_pose.pictures import (
-    UNREADABLE,
-    as_rgb,
-    encode_jpeg,
-    refusing_truncated_images,
-)
 from mpii_pose.release.release import read_image_sizes
 
 # A JPEG is decoded at a part of its size if this many times the pixels that are needed
@@ -60,37 +54,14 @@ def naming_person(key: str) -> Iterator[None]:
         raise ImageError(f"Person {key}: {error}") from None
 
 
-class StoredImage(abc.ABC):
-    """An image that is read when its example is encoded; small, and can be pickled.
-
-    Attributes:
-        num_bytes: Its size in bytes, or a good guess.
-    """
-
-    __slots__ = ()
-    num_bytes: Any  # An attribute or a property, of int.
-
-    @abc.abstractmethod
-    def read(self) -> bytes:
-        """Returns the image as an RGB JPEG, or raises ImageError."""
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
-class ImageFile(StoredImage):
-    """A file that is stored as a whole.
-
-    Attributes:
-        path: Path of the file.
-        num_bytes: Its size when the build was planned.
-        check_pixels: Whether JPEGs are decoded to find damage. One of MPII's size takes
-            3 to 4 ms.
-        size: (height, width) in px; None where it was not read or cannot be.
-    """
+class ImageFile:
+    """A file that is stored as a whole."""
 
     path: str
-    num_bytes: int
-    check_pixels: bool = False
-    size: tuple[int, int] | None = None
+    num_bytes: int  # When the build was planned.
+    check_pixels: bool = False  # To find damage: 3 to 4 ms for a JPEG of MPII's size.
+    size: tuple[int, int] | None = None  # (height, width); None if it is not known.
 
     def read(self) -> bytes:
         """Returns the image as an RGB JPEG.
@@ -108,7 +79,7 @@ class ImageFile(StoredImage):
             is_rgb_jpeg = image.format == "JPEG" and image.mode == "RGB"
             if is_rgb_jpeg and data.endswith(JPEG_END):
                 return data
-            return encode_jpeg(as_rgb(image), quality=JPEG_QUALITY)
+            return pictures.encode_jpeg(pictures.as_rgb(image), quality=JPEG_QUALITY)
 
     def decode(self, *, reduction: float) -> tuple[PIL.Image.Image, int]:
         """Returns the pixels in RGB, and how many times smaller each side is: 1 to 8.
@@ -129,7 +100,7 @@ class ImageFile(StoredImage):
                 factor = 1
             elif factor > 1:
                 image.draft(None, (image.width // factor, image.height // factor))
-            return as_rgb(image), factor
+            return pictures.as_rgb(image), factor
 
     def known_size(self) -> tuple[int, int]:
         """Returns `size`; raises ImageError where the image could not be read."""
@@ -148,7 +119,7 @@ class ImageFile(StoredImage):
         self._check_unchanged(len(data), self.num_bytes, "bytes")
         try:
             with (
-                refusing_truncated_images(),
+                pictures.refusing_truncated_images(),
                 PIL.Image.open(io.BytesIO(data)) as image,
             ):
                 width, height = image.size
@@ -160,7 +131,7 @@ class ImageFile(StoredImage):
                 yield data, image
         except ImageError:
             raise
-        except UNREADABLE as error:
+        except pictures.UNREADABLE as error:
             raise ImageError(
                 f"Image {self.path} cannot be decoded ({error}); fetch it again or "
                 "take its people out of the annotations"
@@ -176,18 +147,11 @@ class ImageFile(StoredImage):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CropBox:
-    """A part of a frame that is stored as whole pixels.
+    """A part of a frame that is stored as whole pixels."""
 
-    Attributes:
-        start: Left and top edge, in pixels of the frame.
-        reduction: Side of a stored pixel in pixels of the frame; 1 or more.
-        width: In stored pixels.
-        height: In stored pixels.
-    """
-
-    start: tuple[float, float]
-    reduction: float
-    width: int
+    start: tuple[float, float]  # Left and top edge, in pixels of the frame.
+    reduction: float  # Side of a stored pixel in pixels of the frame; 1 or more.
+    width: int  # In stored pixels.
     height: int
 
     @property
@@ -261,19 +225,12 @@ def _fitting_reduction(lengths: list[int], least: float) -> float:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Crop(StoredImage):
-    """A part of an image file, reduced by one factor and encoded anew.
+class Crop:
+    """A part of an image file, reduced by one factor and encoded anew."""
 
-    Attributes:
-        file: The file, of a known size.
-        box: The part, and its size in stored pixels.
-        quality: Of the JPEG, 1 to 100.
-        subsampling: Of its colors: "4:4:4", "4:2:2" or "4:2:0".
-    """
-
-    file: ImageFile
+    file: ImageFile  # Of a known size.
     box: CropBox
-    quality: int
+    quality: int  # Of the JPEG, as `subsampling`: see `PersonCrop`.
     subsampling: str
 
     @property
@@ -296,7 +253,14 @@ class Crop(StoredImage):
                 PIL.Image.Resampling.LANCZOS,
                 box=(left, top, right, bottom),
             )
-        return encode_jpeg(image, quality=self.quality, subsampling=self.subsampling)
+        return pictures.encode_jpeg(
+            image, quality=self.quality, subsampling=self.subsampling
+        )
+
+
+# Small, can be pickled, and is read when its example is encoded; `num_bytes` may be a
+# guess.
+StoredImage = ImageFile | Crop
 
 
 def check_pixels(data: bytes, mode: str = "RGB") -> None:

@@ -88,12 +88,7 @@ class ExampleEncoder:
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
-    """A shard to write.
-
-    Attributes:
-        path: Path of the file to write.
-        examples: Its (key, example) pairs, with images that are not read yet.
-    """
+    """A file to write, and its examples, whose images are not read yet."""
 
     path: str
     examples: Examples | list[KeyExample]
@@ -107,12 +102,9 @@ class Shard:
     ) -> None:
         """Writes the shard; the file appears once it is whole.
 
-        Args:
-            encoder: Makes records of examples.
-            writer: The builder's `tfds.core.writer.ExampleWriter`.
-            on_written: Called after each example.
-            threads: Number of threads that read and crop images. They do not encode
-                examples: they would wait for each other.
+        `writer` is the builder's `tfds.core.writer.ExampleWriter`. `on_written` is
+        called after each example. The threads read and crop images; they do not encode
+        examples, as they would wait for each other.
 
         Raises:
             ImageError: An image cannot be read; the message names the example.
@@ -179,12 +171,9 @@ def plan_split(
 ) -> tuple[tfds.core.SplitInfo, list[Shard]]:
     """Returns a split, whose `num_bytes` is an estimate, and its shards in order.
 
-    Args:
-        name: Name of the split.
-        examples: `Examples`, or other (key, example) pairs, which are kept in memory.
-        filename_template: The builder's `tfds.core.ShardedFileTemplate` for the split.
-        config: The user's options on shards, `max_examples_per_split` and
-            `ignore_duplicates`.
+    Examples that are no `Examples` are kept in memory. `filename_template` is the
+    builder's `tfds.core.ShardedFileTemplate`. Of the user's options, those on shards,
+    `max_examples_per_split` and `ignore_duplicates` are heeded.
 
     Raises:
         ValueError: There are no examples, two have the same key, or `num_shards` is

@@ -188,10 +188,7 @@ def draw_finding(
 ) -> Image.Image:
     """Returns a picture of a person, with a red halo around the keypoints concerned.
 
-    Args:
-        finding: The person and the keypoints concerned.
-        release: Its image is shown; where there is none, the pose alone.
-        with_crop: Whether to show all of the usual crop, and its outline.
+    Without an image in the release, the pose alone is shown.
     """
     person = finding.person
     middle, crop_side = person_square(person.center, np.float64(person.scale))
@@ -249,9 +246,7 @@ def outside_crop(person: PersonAnnotation, image_size: Size | None) -> np.ndarra
 def impossible_head(person: PersonAnnotation, image_size: Size | None) -> np.ndarray:
     """Returns by how many percent the head's size is wrong, at upper neck and head top.
 
-    MPII's scale was made from the head box, which was made from upper neck and head
-    top. So head size is 25 x scale, the box's diagonal is 5/4 of the distance of the
-    two keypoints, and no head is larger than its image.
+    The box's diagonal is 5/4 of the distance of these two, as MPII made it from them.
     """
     ends, size = list(MPII.indices("upper_neck", "head_top")), person.head_size
     off_scale = abs(size / (HEAD_SIZE_PER_SCALE * person.scale) - 1)

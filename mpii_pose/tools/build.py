@@ -14,7 +14,6 @@ only for tfrecord. `tfds build` has more options.
 """
 
 import argparse
-import importlib
 import importlib.util
 import shlex
 from typing import Any
@@ -73,7 +72,11 @@ def run(args: argparse.Namespace) -> int:
             f"{shlex.quote(str(builder.data_path))}"
         )
     if args.overwrite or not is_built:
-        _check_package(wanted)
+        if importlib.util.find_spec(FORMATS[wanted]) is None:
+            raise MpiiPoseError(
+                f"{wanted} needs {FORMATS[wanted]}: pip install {FORMATS[wanted]}, or "
+                f"choose another --file_format: {', '.join(FORMATS)}"
+            )
         builder = Builder(**options, file_format=wanted)
         _build(builder, args)
         print(f"Built: {builder.data_path}")
@@ -106,15 +109,3 @@ def _build(builder: Any, args: argparse.Namespace) -> None:
     if args.overwrite:
         config.download_mode = tfds.download.GenerateMode.REUSE_CACHE_IF_EXISTS
     builder.download_and_prepare(download_config=config)
-
-
-def _check_package(file_format: str) -> None:
-    """Raises an error if files of the format cannot be written here."""
-    try:
-        importlib.import_module(FORMATS[file_format])
-    except ModuleNotFoundError as error:
-        others = " or ".join(name for name in FORMATS if name != file_format)
-        raise MpiiPoseError(
-            f"{file_format} needs {error.name}: pip install {error.name}, or choose "
-            f"another --file_format, {others}"
-        ) from error

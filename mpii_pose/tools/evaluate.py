@@ -31,7 +31,6 @@ from mpii_pose.drawing.poses import Color, Stroke, draw_strokes
 from mpii_pose.evaluation import alignment, comparison, errors, pckh
 from mpii_pose.files import user_path
 from mpii_pose.formats import predictions
-from mpii_pose.formats.predictions import PredictionError
 from mpii_pose.person import PersonAnnotation, person_square
 from mpii_pose.release import find
 from mpii_pose.release.release import Release
@@ -147,17 +146,14 @@ def read_truth(
 ) -> Truth:
     """Reads the people of a split from a release, an annotation file or a dataset.
 
-    Raises:
-        FileNotFoundError: There are no annotations.
-        PredictionError: There are no labelled people of that split.
-        AnnotationError: A file is damaged.
+    Raises PredictionError if none of them is labelled.
     """
     release = read_people_of(path, image_folder=image_folder)
     people = release.people.get(split, [])
     if not any(person.visibility.any() for person in people):
         labelled = [name for name in release.people if name != TEST]
         withheld = f", as {_WITHHELD}" if split == TEST else ""
-        raise PredictionError(
+        raise predictions.PredictionError(
             f"{path}: no labelled people of {split!r}{withheld}; predictions can be "
             f"scored on {', '.join(labelled) or 'none of the splits there'}"
         )
@@ -191,12 +187,8 @@ def evaluate(
 ) -> Report:
     """Scores a file of predictions, and another one to compare it with.
 
-    `base` and `skeleton` are those of `read_prediction_file`. If the skeleton is not
-    MPII's, the keypoints that both have are scored.
-
-    Raises:
-        PredictionError: The predictions are not of these people.
-        AnnotationError: A file is damaged.
+    `base`, `skeleton` and errors are those of `read_prediction_file`. If the skeleton
+    is not MPII's, the keypoints that both have are scored.
     """
     where, coverage = None, ""
     if skeleton != MPII:
@@ -232,22 +224,21 @@ def _evaluate(
             path, truth.people, base=base, skeleton=skeleton
         )
     if len(points) != len(truth.people):
-        counts = {name: len(group) for name, group in truth.release.people.items()}
-        fitting = [name for name in counts if counts[name] == len(points)]
-        with_labels = [name for name in fitting if name != TEST]
+        groups = truth.release.people.items()
+        fitting = [name for name, group in groups if len(group) == len(points)]
         advice = "send one for each, in index order"
-        if with_labels:
+        if with_labels := [name for name in fitting if name != TEST]:
             advice = f"{with_labels[0]} has as many: say --split {with_labels[0]}"
         elif fitting:
             advice = f"test has as many, and {_WITHHELD} (export submission)"
-        raise PredictionError(
+        raise predictions.PredictionError(
             f"{path}: predictions for {len(points):,} people, and {truth.split} has "
             f"{len(truth.people):,}; {advice}"
         )
     arrays = (points, *truth.labels)
     error, labelled = pckh.distances(*arrays, where=where)
     if np.isnan(error[labelled]).all():
-        raise PredictionError(f"{path}: no labelled keypoint is predicted")
+        raise predictions.PredictionError(f"{path}: no labelled keypoint is predicted")
     scores = {}
     for threshold in THRESHOLDS:
         for dialect in pckh.DIALECTS:
@@ -360,9 +351,7 @@ def _picture(
     middle, side = person_square(person.center, np.float64(person.scale))
     near = np.clip(predicted, middle - side / 2, middle + side / 2)
     shown = [person.keypoints[labelled], near[np.isfinite(near).all(axis=1)]]
-    picture, place = pages.close_up(
-        np.concatenate(shown), person.head_size, image, (image.height, image.width)
-    )
+    picture, place = pages.close_up(np.concatenate(shown), person.head_size, image)
     wrong = np.flatnonzero(kinds > errors.ErrorKind.GOOD)
     picture = poses.draw_pose(picture, place(predicted), line_width=_LINE_WIDTH)
     labels = place(person.keypoints)

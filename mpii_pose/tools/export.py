@@ -20,13 +20,7 @@ from mpii_pose.formats.submission import write_submission
 from mpii_pose.formats.yolo import DATASET_FILE, write_yolo
 from mpii_pose.release import find, official
 from mpii_pose.release.split import VALIDATION_OTHERS
-from mpii_pose.tools.people import (
-    find_datasets,
-    open_dataset,
-    read_examples,
-    read_people_of,
-    unknown_sizes,
-)
+from mpii_pose.tools import people
 
 
 def add_parser(commands: Any) -> None:
@@ -73,13 +67,13 @@ def run_coco(args: argparse.Namespace) -> int:
     Points are 0-based, visibility is 0, 1 or 2. Center, scale, head_box and others are
     in fields of their own.
     """
-    release = read_people_of(args.path)
+    release = people.read_people_of(args.path)
     args.folder.mkdir(parents=True, exist_ok=True)
-    for split, people in release.people.items():
+    for split, group in release.people.items():
         path = args.folder / f"person_keypoints_{split}.json"
-        write_coco(path, people, image_sizes=release.image_sizes)
-        print(f"Wrote {len(people):,} people to {path}")
-    if unknown := unknown_sizes(release):
+        write_coco(path, group, image_sizes=release.image_sizes)
+        print(f"Wrote {len(group):,} people to {path}")
+    if unknown := people.unknown_sizes(release):
         left_out = "width and height are left out, and boxes are not cut to them"
         print(f"{unknown}: their {left_out}.")
     return 0
@@ -95,7 +89,7 @@ def run_yolo(args: argparse.Namespace) -> int:
     margin. People whom MPII did not label are negatives. DIR appears once it is whole.
     Of a dataset, only the labels are read: --images names its release's images.
     """
-    release = read_people_of(args.path, image_folder=args.images)
+    release = people.read_people_of(args.path, image_folder=args.images)
     if release.image_folder is None:
         raise FileNotFoundError(
             f"No images beside {args.path}; name their folder with --images"
@@ -129,8 +123,9 @@ def run_croissant(args: argparse.Namespace) -> int:
     """
     from mpii_pose.formats.croissant import DESCRIPTION_FILE, write_croissant
 
+    dataset = people.open_dataset(args.path)
     counts = write_croissant(
-        args.folder, open_dataset(args.path), read=read_examples, splits=args.splits
+        args.folder, dataset, read=people.read_examples, splits=args.splits
     )
     for split, count in counts.items():
         print(f"{split}: {count:,} examples")
@@ -147,7 +142,7 @@ def run_submission(args: argparse.Namespace) -> int:
     official .mat.
     """
     found = find.find(args.path)
-    if not found.sources and find_datasets(args.path):
+    if not found.sources and people.find_datasets(args.path):
         raise MpiiPoseError(
             f"{args.path} holds built datasets, and a submission is made of a release: "
             f"name the folder with {official.MATLAB_FILE}; drawn people's is in "

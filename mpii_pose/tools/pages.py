@@ -54,7 +54,7 @@ def close_up(
     shown: npt.NDArray[np.floating],
     least_side: float,
     image: Image.Image | None,
-    image_size: tuple[int, int] | None,
+    image_size: tuple[int, int] | None = None,
 ) -> tuple[Image.Image, Callable[[npt.ArrayLike], npt.NDArray[np.float64]]]:
     """Returns a square window of an image, and where its points are in the window.
 
@@ -62,7 +62,7 @@ def close_up(
         shown: float [N, 2], (x, y) in pixels of the image. The window shows them all.
         least_side: In pixels of the image, of the window without its margin.
         image: The image; None leaves the window grey.
-        image_size: Its (height, width), known or not, to show its borders.
+        image_size: Its (height, width), to show the borders of a missing one.
 
     Returns:
         An RGB image, [SIDE, SIDE], and a function from pixels of the image to its own.

@@ -1,6 +1,5 @@
 """Opens copies of MPII and datasets that were built, and reads their people."""
 
-import dataclasses
 import io
 import itertools
 from collections.abc import Iterator, Mapping
@@ -14,7 +13,7 @@ from mpii_pose.checks import MpiiPoseError, not_installed
 from mpii_pose.files import user_path
 from mpii_pose.person import UNKNOWN, PersonAnnotation
 from mpii_pose.release import download, find
-from mpii_pose.release.release import Release, read_image_sizes, read_sized_people
+from mpii_pose.release.release import Release, read_sized_people
 from mpii_pose.transforms.geometry import apply_affine, mark_missing
 
 # TFDS's file in the folder of each version of a dataset.
@@ -46,18 +45,12 @@ def read_people_of(
             f"{path} has several datasets: name one of {', '.join(map(str, datasets))}"
         )
     release = _read_dataset(datasets[0])
-    if image_folder is None:
-        return release
-    images = user_path(image_folder)
-    if not images.is_dir():
-        raise FileNotFoundError(f"{images}: no such folder of images")
-    sizes = {**release.image_sizes, **read_image_sizes(images, release.image_names)}
-    return dataclasses.replace(release, image_folder=images, image_sizes=sizes)
+    return release if image_folder is None else release.with_images(image_folder)
 
 
 def unknown_sizes(release: Release) -> str:
     """Returns why the sizes of some images are not known; nothing if all are."""
-    unknown = len(release.images_of_unknown_size)
+    unknown = sum(name not in release.image_sizes for name in release.image_names)
     if unknown and release.image_folder is None:
         return "No whole images were found"
     return f"{unknown:,} images are missing or cannot be read" if unknown else ""
@@ -66,9 +59,8 @@ def unknown_sizes(release: Release) -> str:
 def find_datasets(path: epath.PathLike) -> list[epath.Path]:
     """Returns the folders of datasets: the path itself, or those below it.
 
-    Args:
-        path: The folder of a dataset, such as "mpii_pose/person/1.0.0", of its
-            versions, of its configs, or of all that TFDS keeps.
+    It is the folder of a dataset, such as "mpii_pose/person/1.0.0", of its versions, of
+    its configs, or of all that TFDS keeps.
     """
     path = epath.Path(path).expanduser()
     if any((path / name).exists() for name in (INFO_FILE, "features.json")):

@@ -139,10 +139,7 @@ def _spec_of(model: Any, alignment: str) -> CropSpec:
                 f"size, channels last, found {shape}"
             )
         sizes.append(shape[1:3])
-    try:
-        return CropSpec(image_size=sizes[0], heatmap_size=sizes[1], alignment=alignment)
-    except ValueError as error:
-        raise PredictionError(f"the model: {error}") from error
+    return CropSpec(image_size=sizes[0], heatmap_size=sizes[1], alignment=alignment)
 
 
 def _load_model(path: epath.Path) -> Any:

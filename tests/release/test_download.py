@@ -209,12 +209,13 @@ def test_other_errors_while_downloading_are_not_the_networks(
 
 
 @pytest.fixture
-def server(downloads):
+def server(downloads, monkeypatch):
     """A mirror of the drawn release, whose files pass for the published ones."""
     archives = {name: downloads.download_dir / name for name in official.URLS}
     with serving(
         Server({f"/mpii/{n}": p.read_bytes() for n, p in archives.items()})
     ) as s:
+        monkeypatch.setenv("MPII_POSE_MIRROR", f"{s.url}mpii/")
         yield s
 
 
@@ -244,18 +245,13 @@ def assert_nearly_all_was_sent_once(server, again=1 << 20):
     assert sum(server.sent) <= sum(map(len, server.content.values())) + again
 
 
-@pytest.mark.parametrize("by", ["option", "environment"])
 def test_mirror_is_downloaded_from_once_and_cuts_cost_nothing(
-    server, manager, tmp_path, monkeypatch, log, free, by
+    server, manager, tmp_path, log, free
 ):
     size = len(server.content[IMAGES])
     server.cuts = [size // 3, size // 2]
-    mirror = f"{server.url}mpii"
-    if by == "environment":
-        monkeypatch.setenv("MPII_POSE_MIRROR", f"{mirror}/")
-        mirror = None
 
-    release = download.obtain_release(manager, mirror=mirror)
+    release = download.obtain_release(manager)
 
     assert_whole(release)
     assert tmp_path / "cache" / "extracted" in release.image_folder.parents
@@ -270,7 +266,7 @@ def test_mirror_is_downloaded_from_once_and_cuts_cost_nothing(
     log.clear()
     free(1)
     asked = len(server.asked)
-    assert_whole(download.obtain_release(new_manager(tmp_path), mirror=mirror))
+    assert_whole(download.obtain_release(new_manager(tmp_path)))
     assert len(server.asked) == asked
     assert "on disk" not in log.text
 
@@ -278,12 +274,11 @@ def test_mirror_is_downloaded_from_once_and_cuts_cost_nothing(
 def test_checksums_are_registered_and_checked_as_tfds_does(server, tmp_path):
     checksums = tmp_path / "checksums.tsv"
     checksums.touch()
-    mirror = f"{server.url}mpii"
     registering = new_manager(
         tmp_path, register_checksums=True, register_checksums_path=checksums
     )
 
-    download.obtain_release(registering, mirror=mirror)
+    download.obtain_release(registering)
 
     rows = [line.split("\t") for line in checksums.read_text().splitlines()]
     assert sorted(row[0] for row in rows) == sorted(official.URLS.values())
@@ -294,7 +289,7 @@ def test_checksums_are_registered_and_checked_as_tfds_does(server, tmp_path):
         assert sha256 == hashlib.sha256(content).hexdigest()
     checking = new_manager(tmp_path, force_checksums_validation=True)
     with pytest.raises(ValueError, match="Missing checksums url"):
-        download.obtain_release(checking, mirror=mirror)
+        download.obtain_release(checking)
 
 
 def interrupt(seconds):
@@ -305,14 +300,14 @@ def interrupt(seconds):
 def test_stopped_download_goes_on_where_it_was(
     server, manager, tmp_path, monkeypatch, stop
 ):
-    mirror, size = f"{server.url}mpii", len(server.content[IMAGES])
+    size = len(server.content[IMAGES])
     server.cuts = [size // 2]
     if stop is ConnectionError:
         server.on_cut = lambda: server.statuses.extend([404])
     else:
         monkeypatch.setattr(time, "sleep", interrupt)  # In the pause after the cut.
     with pytest.raises(stop) as caught:
-        download.obtain_release(manager, mirror=mirror)
+        download.obtain_release(manager)
     folder = tmp_path / "cache" / "mpii_pose"
     assert sorted(path.suffix for path in folder.iterdir()) == [".json", ".part"]
     (part,) = folder.glob("*.part")
@@ -321,7 +316,7 @@ def test_stopped_download_goes_on_where_it_was(
     assert f"{server.url[:-1]}{IMAGES}: " in str(caught.value)
     assert text in str(caught.value)
 
-    assert_whole(download.obtain_release(new_manager(tmp_path), mirror=mirror))
+    assert_whole(download.obtain_release(new_manager(tmp_path)))
 
     assert_nearly_all_was_sent_once(server)
 
@@ -338,7 +333,7 @@ def test_disk_for_all_steps_is_logged_before_the_first_byte(
     free(sizes + 5 - lacking)
 
     with pytest.raises(OSError, match=r".") as caught:
-        download.download_release(manager, mirror=f"{server.url}mpii", dataset=dataset)
+        download.download_release(manager, dataset=dataset)
 
     logged = [r for r in log.records if "MPII Human Pose on disk: " in r.message]
     assert [r.levelname for r in logged] == [level] * bool(level)
@@ -356,9 +351,11 @@ def test_disk_for_all_steps_is_logged_before_the_first_byte(
     assert ("choose other disks with --data_dir, --dow" in text) == bool(lacking)
 
 
-def test_mirror_that_is_no_web_address_is_refused(manager):
+def test_mirror_that_is_no_web_address_is_refused(manager, monkeypatch):
+    monkeypatch.setenv("MPII_POSE_MIRROR", "/mnt/mpii")
+
     with pytest.raises(ValueError, match=r"http address.*--manual_dir"):
-        download.obtain_release(manager, mirror="/mnt/mpii")
+        download.obtain_release(manager)
 
 
 def test_bytes_that_are_there_are_not_written_again(tmp_path):
@@ -418,7 +415,5 @@ def test_steps_on_one_file_system_are_summed_and_on_others_not(tmp_path, monkeyp
         f"{tmp_path}"
     )
     assert here.suffices
-    assert here.suffices_for_known
     assert there.text == f"extracting 2.0 GB; 1.0 GB are free in {other}"
     assert not there.suffices
-    assert not there.suffices_for_known

@@ -19,7 +19,7 @@ from mpii_pose.tools.audit import (
     suspected_swap,
 )
 from mpii_pose.tools.main import main
-from mpii_pose.tools.people import read_people_of
+from mpii_pose.tools.people import read_people_of, unknown_sizes
 
 # (height, width) of the image of the person below.
 SIZE = (480, 640)
@@ -236,7 +236,7 @@ def test_command_prints_counts_and_writes_the_page(drawn_release, tmp_path, caps
 
     assert code == 0
     assert audited.release.image_folder == drawn_release / "images"
-    assert audited.release.images_of_unknown_size == []
+    assert unknown_sizes(audited.release) == ""
     assert page.read_text() == audit.render_page(audited)
     text = capsys.readouterr().out
     assert text.endswith(f"Wrote {page}\n")
