@@ -331,16 +331,20 @@ def check_predictions(
         where: bool [16], the keypoints that are to be predicted; default all.
 
     Returns:
-        A sentence for each mistake: keypoints that are not predicted, points far from
-        their people (pixels of a resized image or of a crop, x and y exchanged, another
-        order) and, where people are labelled, points that are off by a part of a cell,
-        or by one pixel.
+        A sentence for each mistake: keypoints that are not predicted (labelled ones, if
+        a person has any), points far from their people (pixels of a resized image or of
+        a crop, x and y exchanged, another order) and, where people are labelled, points
+        that are off by a part of a cell, or by one pixel.
     """
     points = checked_predictions(predicted)
     problems = []
     missing = ~np.all(np.isfinite(points), axis=2)
     points = np.where(missing[..., np.newaxis], np.nan, points)
     asked = missing if where is None else missing & np.asarray(where, bool)
+    labelled = np.zeros(missing.shape, bool)
+    for row, person in zip(labelled, people, strict=True):
+        row[:] = person.visibility > 0
+    asked = asked & (labelled | ~labelled.any(axis=1, keepdims=True))
     if count := np.sum(asked):
         people_with = np.sum(np.any(asked, axis=1))
         problems.append(

@@ -485,13 +485,19 @@ def test_results_in_other_pixels_are_read_and_found_out(people, truth, tmp_path)
 @pytest.mark.parametrize("nothing", [np.nan, np.inf])
 def test_keypoints_that_are_not_predicted_are_counted(people, truth, nothing):
     truth[3, :9] = nothing
-    where = np.arange(16) >= 5
 
-    (problem,) = predictions.check_predictions(truth, people)
-    (of_some,) = predictions.check_predictions(truth, people, where=where)
+    def counted(labelled, **options):
+        visibility = 2 * np.isin(np.arange(16), labelled).astype(np.int8)
+        person = dataclasses.replace(people[3], visibility=visibility)
+        group = [*people[:3], person, *people[4:]]
+        return predictions.check_predictions(truth, group, **options)
 
-    assert problem.startswith("9 keypoints of 1 people are not predicted (NaN,")
-    assert of_some.startswith("4 keypoints of 1 people are not predicted (NaN,")
+    # Of a person of test nobody knows which are labelled.
+    for labelled, where, count in (([], None, 9), ([], 5, 4), ([0, 8, 9], 5, 1)):
+        where = None if where is None else np.arange(16) >= where
+        (problem,) = counted(labelled, where=where)
+        assert problem.startswith(f"{count} keypoints of 1 people are not predicted")
+    assert counted([9, 10]) == []
     assert predictions.check_predictions(np.zeros((0, 16, 2)), []) == []
 
 
