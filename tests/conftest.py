@@ -4,6 +4,7 @@ import collections
 import contextlib
 import os
 import pathlib
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -59,6 +60,20 @@ def drawn_release(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     folder = tmp_path_factory.mktemp("drawn")
     synthetic.write_release(folder, num_people=40, seed=3)
     return folder
+
+
+@pytest.fixture(scope="session")
+def drawn_people(
+    drawn_release: pathlib.Path,
+) -> Mapping[str, list[mpii_pose.PersonAnnotation]]:
+    """The people of `drawn_release`, by split; not to be changed."""
+    return mpii_pose.read_people(drawn_release)
+
+
+@pytest.fixture
+def release(drawn_release: pathlib.Path, tmp_path: pathlib.Path) -> pathlib.Path:
+    """A copy of `drawn_release` that a test may damage."""
+    return pathlib.Path(shutil.copytree(drawn_release, tmp_path / "release"))
 
 
 @pytest.fixture

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from mpii_pose import PersonAnnotation
+from mpii_pose.release.official import MATLAB_FILE
 from mpii_pose.skeleton import Visibility
 from mpii_pose.synthetic import matlab
 
-MATLAB_FILE = "mpii_human_pose_v1_u12_1.mat"
+# Of the official file, and of the archive that it is in.
+ANNOTATIONS = "mpii_human_pose_v1_u12_2"
 
 
 def cpm_record(person: PersonAnnotation, *, split: str, image: int) -> dict[str, Any]:
@@ -79,7 +81,7 @@ def write_matlab(
     images = []
     for split in ("train", "validation"):
         images += group_into_images(people.get(split, ()))
-    folder = folder / "mpii_human_pose_v1_u12_2"
+    folder = folder / ANNOTATIONS
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / MATLAB_FILE
     path.write_bytes(matlab.encode_release(images, **options))

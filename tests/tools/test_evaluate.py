@@ -186,10 +186,9 @@ def test_exported_annotations_score_100_in_every_column(
     ],
 )
 def test_other_people_are_refused_and_those_of_the_predictions_named(
-    split, count, message, drawn_release, tmp_path
+    split, count, message, drawn_release, drawn_people, tmp_path
 ):
-    people = mpii_pose.read_people(drawn_release)
-    count = len(people[count]) if count in people else count or 1
+    count = len(drawn_people[count]) if count in drawn_people else count or 1
     np.save(tmp_path / "a.npy", np.ones((count, 16, 2)))
 
     with pytest.raises(PredictionError, match=message):
@@ -197,14 +196,15 @@ def test_other_people_are_refused_and_those_of_the_predictions_named(
 
 
 @pytest.mark.parametrize("split", ["validation", "validation_others"])
-def test_everybody_of_the_images_can_be_swapped_with(split, drawn_release):
-    people = mpii_pose.read_people(drawn_release)
-    everybody = [*people["validation"], *people["validation_others"]]
+def test_everybody_of_the_images_can_be_swapped_with(
+    split, drawn_release, drawn_people
+):
+    everybody = [*drawn_people["validation"], *drawn_people["validation_others"]]
 
     truth = read_truth(drawn_release, split=split)
 
     with_others = 0
-    for person, others in zip(people[split], truth.others, strict=True):
+    for person, others in zip(drawn_people[split], truth.others, strict=True):
         names = [other.image_name for other in everybody]
         expected = names.count(person.image_name) - 1
         assert (~np.isnan(others).all(axis=(1, 2))).sum() == expected

@@ -1,7 +1,6 @@
 """Exports write what they promise, and refuse what cannot be written."""
 
 import json
-import shutil
 import struct
 
 import numpy as np
@@ -12,14 +11,12 @@ from mpii_pose.tools.main import main
 from tests import builds, releases
 
 
-def test_images_that_cannot_be_read_have_no_size_and_stop_no_command(
-    drawn_release, tmp_path, capsys
+def test_images_that_cannot_be_read_stop_no_command(
+    release, drawn_people, tmp_path, capsys
 ):
     """One is missing, two are no images, one says that it has 65,500 x 65,500 px."""
-    copy = tmp_path / "mpii"
-    shutil.copytree(drawn_release, copy)
-    names = {person.image_name for person in mpii_pose.read_people(copy)["train"]}
-    missing, text, dds, giant, *_ = (copy / "images" / name for name in sorted(names))
+    names = sorted({person.image_name for person in drawn_people["train"]})[:4]
+    missing, text, dds, giant = (release / "images" / name for name in names)
     missing.unlink()
     text.write_text("no image")
     dds.write_bytes(b"DDS " + bytes([124]) + bytes(200))
@@ -28,8 +25,8 @@ def test_images_that_cannot_be_read_have_no_size_and_stop_no_command(
     giant.write_bytes(data[:at] + 2 * struct.pack(">H", 65_500) + data[at + 4 :])
     page = str(tmp_path / "audit.html")
 
-    assert main(["audit", str(copy), "--html", page]) == 0
-    assert main(["export", "coco", str(copy), str(tmp_path / "coco")]) == 0
+    assert main(["audit", str(release), "--html", page]) == 0
+    assert main(["export", "coco", str(release), str(tmp_path / "coco")]) == 0
 
     audited, exported = capsys.readouterr().out.split("Wrote " + page)
     assert "4 images are missing or cannot be read" in audited
@@ -50,9 +47,9 @@ def poses_in(path):
 
 
 def test_submission_with_problems_is_written_by_force_only(
-    drawn_release, tmp_path, capsys
+    drawn_release, drawn_people, tmp_path, capsys
 ):
-    people = mpii_pose.read_people(drawn_release)["test"]
+    people = drawn_people["test"]
     points = np.array([[person.center] * 16 for person in people], np.float64)
     pred, output = tmp_path / "pred.mat", tmp_path / "out.mat"
 
@@ -88,23 +85,14 @@ def test_submission_with_problems_is_written_by_force_only(
     assert "other.mat: expected one struct named RELEASE" in capsys.readouterr().err
 
 
-def test_submission_of_a_built_dataset_names_what_it_needs(
-    drawn_release, tmp_path, capsys
-):
-    builds.build(tmp_path, drawn_release, file_format="array_record")
-
-    code = main(["export", "submission", "none.mat", str(tmp_path), "out.mat"])
-
-    assert code == 1
-    assert "with mpii_human_pose_v1_u12_1.mat;" in capsys.readouterr().err
-
-
-def test_submission_needs_the_official_file(drawn_release, tmp_path, capsys):
+def test_submission_needs_the_official_file(release, drawn_people, tmp_path, capsys):
     source = tmp_path / "mpii_annotations.json"
-    releases.write_cpm(source, mpii_pose.read_people(drawn_release))
+    releases.write_cpm(source, drawn_people)
+    built = builds.build(tmp_path / "data", release, file_format="array_record")
 
-    code = main(["export", "submission", "none.mat", str(source), "out.mat"])
-
-    assert code == 1
-    error = capsys.readouterr().err
-    assert f"{source}: a submission needs the official .mat" in error
+    for path, words in (
+        (source, f"{source}: a submission needs the official .mat"),
+        (built.data_dir_root, "with mpii_human_pose_v1_u12_1.mat;"),
+    ):
+        assert main(["export", "submission", "none.mat", str(path), "out.mat"]) == 1
+        assert words in capsys.readouterr().err

@@ -15,13 +15,13 @@ from mpii_pose.tools.main import main
 from tests import builds, releases
 
 
-def test_sizes_come_from_the_files_else_from_the_annotations(drawn_release, tmp_path):
-    by_split = mpii_pose.read_people(drawn_release)
-    releases.write_cpm(tmp_path / "mpii_annotations.json", by_split)
-    records = json.loads((tmp_path / "mpii_annotations.json").read_text())
+def test_sizes_come_from_files_else_annotations(drawn_release, drawn_people, tmp_path):
+    file = tmp_path / "mpii_annotations.json"
+    releases.write_cpm(file, drawn_people)
+    records = json.loads(file.read_text())
     for record in records[1:]:
         record |= {"img_height": 123.0, "img_width": 45.0}
-    (tmp_path / "mpii_annotations.json").write_text(json.dumps(records))
+    file.write_text(json.dumps(records))
 
     alone = people.read_people_of(tmp_path)
     images = drawn_release / "images"
@@ -43,10 +43,7 @@ def dataset(drawn_release, tmp_path):
 @pytest.mark.parametrize(
     ("file", "words"),
     [
-        (
-            "*-validation.tfrecord*",
-            "Split validation of {} has a damaged record or lack",
-        ),
+        ("*-validation.tfrecord*", "Split validation of {} has a damaged record"),
         ("dataset_info.json", "{} cannot be opened"),
     ],
 )
@@ -82,9 +79,7 @@ def test_a_dataset_of_somebody_else_is_called_so(tmp_path, capsys):
 
 
 def test_a_dataset_that_may_not_be_read_is_not_called_damaged(dataset):
-    denied = tf.errors.PermissionDeniedError(
-        None, None, "x.tfrecord; Permission denied"
-    )
+    denied = tf.errors.PermissionDeniedError(None, None, "x; Permission denied")
     builder = people.open_dataset(dataset)
 
     for error in (PermissionError(13, "Permission denied"), denied):

@@ -151,11 +151,7 @@ def coordinates(images):
 @pytest.mark.parametrize(
     ("shape", "layer", "message"),
     [
-        (
-            (64, 64, 1),
-            keras.layers.Conv2D(16, 1),
-            r"take images .* \(None, 64, 64, 1\)",
-        ),
+        ((64, 64, 1), keras.layers.Conv2D(16, 1), r"take images .*64, 64, 1\)"),
         ((None, None, 3), keras.layers.Conv2D(16, 1), "take images .* of a fixed size"),
         ((64, 64, 3), keras.layers.Conv2D(17, 1), r"found \(None, 64, 64, 17\)"),
         ((64, 64, 3), coordinates, r"must return heatmaps .* found \(None, 32\)"),
