@@ -13,8 +13,9 @@ from mpii_pose.release.official import MATLAB_FILE
 from mpii_pose.skeleton import Visibility
 from mpii_pose.synthetic import matlab
 
-# Of the official file, and of the archive that it is in.
+# The folder of the official file, which is the name of its archive too.
 ANNOTATIONS = "mpii_human_pose_v1_u12_2"
+MATLAB_PATH = f"{ANNOTATIONS}/{MATLAB_FILE}"
 
 
 def cpm_record(person: PersonAnnotation, *, split: str, image: int) -> dict[str, Any]:

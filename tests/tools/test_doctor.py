@@ -20,9 +20,8 @@ from mpii_pose.tools import doctor
 from mpii_pose.tools.doctor import State
 from mpii_pose.tools.main import main
 from tests import builds
-from tests.releases import ANNOTATIONS
+from tests.releases import ANNOTATIONS, MATLAB_PATH
 
-MATLAB_FILE = f"{ANNOTATIONS}/{official.MATLAB_FILE}"
 IMAGES_URL = official.URLS[official.IMAGES_ARCHIVE]
 
 
@@ -278,7 +277,7 @@ def test_the_original_is_known_by_its_git_blob(release, monkeypatch):
     assert any("this is not the original" in text for text in found)
     assert any("train has" in text and "22,246" in text for text in found)
 
-    blob = official.git_blob_id((release / MATLAB_FILE).read_bytes())
+    blob = official.git_blob_id((release / MATLAB_PATH).read_bytes())
     monkeypatch.setattr(official, "MATLAB_GIT_BLOB", blob)
 
     texts = [str(diagnosis) for diagnosis in doctor.check_path(release)]
@@ -349,7 +348,7 @@ def self_linked_image(release):
         (image_lacking_in_the_archive, "is not the original: {first}; fetch https:"),
         (stray_image_beside_the_archive, None),
         (self_linked_image, "Too many levels of symbolic links: '{}/{first}'"),
-        (lambda mpii: cut(mpii / MATLAB_FILE, 9000), "truncated"),
+        (lambda mpii: cut(mpii / MATLAB_PATH, 9000), "truncated"),
         (lambda mpii: cut(pack_annotations(mpii), 3000), official.ANNOTATIONS_ARCHIVE),
         (lambda mpii: mpii / ANNOTATIONS, None),
     ],
