@@ -61,8 +61,3 @@ def test_old_tensorflow_gets_a_tensorflow_metadata_that_it_can_read(required):
 def test_no_file_is_a_symbolic_link_which_is_a_text_in_zips_and_on_windows():
     files = [*ROOT.glob("*"), *(ROOT / "mpii_pose").rglob("*")]
     assert not [path for path in files if path.is_symlink()]
-
-
-def test_the_packages_checksums_are_those_of_the_repository():
-    inside = ROOT / "mpii_pose" / "checksums.tsv"
-    assert inside.read_text() == (ROOT / "checksums.tsv").read_text()

@@ -147,20 +147,18 @@ def test_two_threads_build_once(drawn_release, tmp_path, log, shared):
     if shared:
         builders = builders[:1] * 2
 
+    def build(builder):
+        builder.download_and_prepare(download_config=config)
+
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        runs = [
-            pool.submit(b.download_and_prepare, download_config=config)
-            for b in builders
-        ]
-    for run in runs:
-        run.result()
+        list(pool.map(build, builders))
 
     assert log.text.count("Reading people") == 1
     for builder in builders:
         assert builds.read(builder, "train")
 
 
-def test_of_two_hosts_without_locks_the_slower_takes_what_the_faster_built(
+def test_slower_of_two_hosts_takes_the_dataset_of_the_faster(
     drawn_release, tmp_path, log, monkeypatch
 ):
     monkeypatch.setattr(workplace, "lock", lambda folder: contextlib.nullcontext())
@@ -201,9 +199,7 @@ def test_interrupted_build_says_whether_its_dataset_is_whole(
 ):
     with monkeypatch.context() as patch:
         patch.setattr(owner, name, interrupt)
-        with pytest.raises(
-            KeyboardInterrupt, match=f"Stopped building mpii.*{end}"
-        ) as stop:
+        with pytest.raises(KeyboardInterrupt, match=f"Stopped building.*{end}") as stop:
             builds.build(tmp_path, drawn_release)
 
     assert "1.2 MB are kept" in str(stop.value)
@@ -258,9 +254,7 @@ def small_files():
 
 
 @pytest.mark.parametrize("file_format", ["tfrecord", "array_record", "parquet"])
-def test_disk_that_fills_up_stops_the_build(
-    file_format, drawn_release, tmp_path, small_files
-):
+def test_full_disk_stops_the_build(file_format, drawn_release, tmp_path, small_files):
     with pytest.raises(Exception, match=r"(?i)file too large"):
         builds.build(tmp_path, drawn_release, file_format=file_format)
 
