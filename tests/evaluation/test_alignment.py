@@ -80,15 +80,9 @@ def test_offset_of_a_pixel_of_the_frame_is_found_there():
 def test_offset_is_in_pixels_and_cells_of_the_sizes_given():
     truth, visibility, head_size = people()
     slipped = truth + crop_pixel(head_size, 384) * 2
+    sizes = {"image_size": (512, 384), "heatmap_size": (128, 96)}
 
-    audit = alignment_audit(
-        slipped,
-        truth,
-        visibility,
-        head_size,
-        image_size=(512, 384),
-        heatmap_size=(128, 96),
-    )
+    audit = alignment_audit(slipped, truth, visibility, head_size, **sizes)
 
     np.testing.assert_allclose(audit.crop.constant, 2, atol=1e-6)
     np.testing.assert_allclose(audit.cells, 0.5, atol=1e-6)

@@ -82,13 +82,11 @@ def test_missing_keypoints_leave_loss_and_gradients_finite(value, encoding):
     predicted = tf.Variable(np.full((4, 32, 24, 16), 0.5, np.float32))
 
     with tf.GradientTape() as tape:
-        maps, weights = HeatmapEncoder(**OPTIONS, encoding=encoding)(
-            keypoints, visibility
-        )
+        encoder = HeatmapEncoder(**OPTIONS, encoding=encoding)
+        maps, weights = encoder(keypoints, visibility)
         loss = HeatmapLoss()(maps, predicted, sample_weight=weights)
-    gradients = tape.gradient(
-        loss, [predicted, keypoints], unconnected_gradients="zero"
-    )
+    sources = [predicted, keypoints]
+    gradients = tape.gradient(loss, sources, unconnected_gradients="zero")
 
     np.testing.assert_array_equal(maps[0, ..., :4], 0.0)
     np.testing.assert_array_equal(weights[0, :4], 0.0)
