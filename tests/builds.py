@@ -69,6 +69,13 @@ def prepared(data_dir: pathlib.Path) -> list[pathlib.Path]:
     ]
 
 
+def output_of(code: str, *arguments: object, **env: str) -> str:
+    """Returns what a Python program prints; a failure shows its standard error."""
+    ended = run("python", "-c", code, *map(str, arguments), **env)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
 def run(
     *command: str, cwd: pathlib.Path = ROOT, **env: str
 ) -> subprocess.CompletedProcess:

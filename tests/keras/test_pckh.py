@@ -9,7 +9,7 @@ from mpii_pose.transforms.decoding import decode_heatmaps
 from mpii_pose.transforms.heatmaps import encode_heatmaps
 from mpii_pose.transforms.simcc import decode_simcc, encode_simcc
 from mpii_pose.transforms.spec import CropSpec
-from tests.keras import programs
+from tests import builds
 from tests.transforms.gaussians import gaussians, random_cells
 
 
@@ -168,7 +168,7 @@ assert metric.scores().num_labelled.tolist() == [8] * 16, metric.scores()
 
 @pytest.mark.slow
 def test_replicas_count_together():
-    programs.run(_REPLICAS)
+    builds.output_of(_REPLICAS)
 
 
 @pytest.mark.parametrize(

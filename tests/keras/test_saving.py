@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import mpii_pose
+from tests import builds
 from tests.keras import programs
 
 _PROGRAM = """
@@ -110,7 +111,7 @@ def test_layer_loss_and_metric_run_on_every_backend(backend, saved, tmp_path):
         pytest.skip(f"needs {backend}")
     paths = tmp_path / "model.keras", saved / "model.keras", saved / "maps.npy"
 
-    printed = programs.run(_PROGRAM, *paths, backend=backend)
+    printed = builds.output_of(_PROGRAM, *paths, KERAS_BACKEND=backend)
 
     assert printed.startswith(f"{backend} head_size must be a positive number")
     assert "person 0 of the batch has -1.0" in printed
