@@ -129,11 +129,9 @@ def test_each_parameter_is_documented_and_what_is_returned():
 
 
 def test_options_are_given_by_keyword_and_seeds_always():
+    kind = inspect.Parameter
+    kinds = kind.POSITIONAL_OR_KEYWORD, kind.VAR_POSITIONAL
     for name in PUBLIC:
-        kinds = (
-            inspect.Parameter.POSITIONAL_OR_KEYWORD,
-            inspect.Parameter.VAR_POSITIONAL,
-        )
         by_position = [p for p in parameters(name) if p.kind in kinds]
         options = {p.name for p in by_position if p.default is not p.empty}
 

@@ -46,7 +46,5 @@ def test_fillers_differ_by_seed_and_only_by_seed(fillers):
 
 
 def test_a_size_that_no_quality_reaches_is_refused(fillers):
-    with pytest.raises(
-        ValueError, match="bytes or more as a JPEG, got num_bytes = 100"
-    ):
+    with pytest.raises(ValueError, match="got num_bytes = 100"):
         fillers.filler_image((480, 640), num_bytes=100, seed=0)

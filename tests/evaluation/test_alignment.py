@@ -50,9 +50,8 @@ OFFSETS = [
 @pytest.mark.parametrize(("share", "cells", "mirrored"), OFFSETS)
 @pytest.mark.parametrize("real", [False, True], ids=["random", "real"])
 def test_injected_offset_of_the_crop_is_found(share, cells, mirrored, real):
-    truth, visibility, head_size = (
-        real_people.read(validation_only=True)[:3] if real else people()
-    )
+    labels = real_people.read(validation_only=True)[:3] if real else people()
+    truth, visibility, head_size = labels
     predicted = noisy(truth, head_size, share)
     offset = CELL * (cells + LEFT_RIGHT * mirrored)
     slipped = predicted + crop_pixel(head_size) * offset

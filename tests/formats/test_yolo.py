@@ -155,9 +155,7 @@ def test_nothing_is_written_unless_all_is(release, tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match="nobody is labelled"):
         write_yolo(release, tmp_path / "out", people={"test": release.people["test"]})
     person = release.people["train"][0]
-    others = [
-        dataclasses.replace(person, image_name=f"a.{end}") for end in ("jpg", "png")
-    ]
+    others = [dataclasses.replace(person, image_name=n) for n in ("a.jpg", "a.png")]
     with pytest.raises(ValueError, match=r"a\.jpg and a\.png have one .* a\.txt; ren"):
         write_yolo(release, tmp_path / "out", people={"train": others})
     with pytest.raises(FileExistsError, match=f"{tmp_path} exists; name a folder"):

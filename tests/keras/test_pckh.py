@@ -274,21 +274,9 @@ def test_heatmaps_lie_where_the_batch_or_the_spec_says(spec, in_graph):
     ("left_out", "options", "message"),
     [
         ("heatmap_to_crop", {}, r"pass the spec .* PCKh\(spec=...\), or bat"),
-        (
-            "",
-            {"alignment": "udp"},
-            r"image must have shape \[batch, 256, 256, \.",
-        ),
-        (
-            "",
-            {"spec": SPECS["128 px of 32 cells"]},
-            r"32, 32, 16\].* \(6, 64, 64, 16\)",
-        ),
-        (
-            "",
-            {"image_size": (128, 128), "alignment": "udp"},
-            "must be that of the metric",
-        ),
+        ("", {"alignment": "udp"}, r"image must have shape \[batch, 256, 256, \."),
+        ("", {"spec": SPECS["128 px of 32 cells"]}, r"32, 32, 16\].* \(6, 64, 64"),
+        ("", {"image_size": (128, 128), "alignment": "udp"}, "that of the metric"),
     ],
 )
 def test_batches_without_or_against_the_spec_are_refused(left_out, options, message):

@@ -16,10 +16,7 @@ import unittest.mock
 
 import pytest
 import tensorflow_datasets as tfds
-from apache_beam.runners.direct.direct_runner import (
-    BundleBasedDirectRunner,
-    DirectPipelineResult,
-)
+from apache_beam.runners.direct import direct_runner
 
 import mpii_pose
 from mpii_pose import workplace
@@ -176,9 +173,8 @@ def test_slower_of_two_hosts_takes_the_dataset_of_the_faster(
 
     assert "Another process has built" in log.text
     assert builder.info.splits["train"].num_shards == 1
-    builds.assert_same_examples(
-        builds.read(builder, "train"), builds.read(faster[0], "train")
-    )
+    found, others = (builds.read(each, "train") for each in (builder, faster[0]))
+    builds.assert_same_examples(found, others)
     assert not unfinished(tmp_path)
 
 
@@ -217,11 +213,13 @@ def test_interrupt_cancels_the_job_on_beam_or_says_that_it_may_go_on(
         if not cancels:
             raise ValueError("Cannot invoke RPC on closed channel!")
 
-    monkeypatch.setattr(DirectPipelineResult, "wait_until_finish", interrupt)
-    monkeypatch.setattr(DirectPipelineResult, "cancel", cancel)
+    result = direct_runner.DirectPipelineResult
+    monkeypatch.setattr(result, "wait_until_finish", interrupt)
+    monkeypatch.setattr(result, "cancel", cancel)
+    runner = direct_runner.BundleBasedDirectRunner()
 
     with pytest.raises(KeyboardInterrupt, match="Stopped building mpii_pose"):
-        builds.build(tmp_path, drawn_release, beam_runner=BundleBasedDirectRunner())
+        builds.build(tmp_path, drawn_release, beam_runner=runner)
 
     assert ("may go on, as it is not cancelled: Cannot invoke" in log.text) != cancels
     # The job does go on here, and may write records in the folder of the build.

@@ -60,12 +60,12 @@ def make_person(**changes):
     return mpii_pose.PersonAnnotation(**fields | changes)
 
 
-def moved(person, **places):
-    """The person with some keypoints elsewhere."""
+def moved(person, index=0, **places):
+    """The person, of an index, with some keypoints elsewhere."""
     keypoints = person.keypoints.copy()
     for name, place in places.items():
         keypoints[KEYPOINTS.index(name)] = place
-    return dataclasses.replace(person, keypoints=keypoints)
+    return dataclasses.replace(person, keypoints=keypoints, index=index)
 
 
 def exchanged(person, *parts):
@@ -250,10 +250,8 @@ def render(people, folder=None, sizes=None):
 
 def test_page_needs_nothing_from_elsewhere_is_bounded_and_escapes_texts():
     name = "<script>&.jpg"
-    many = [
-        moved(make_person(image_name=name, index=i), left_wrist=(-9 - i, 5))
-        for i in range(50)
-    ]
+    person = make_person(image_name=name)
+    many = [moved(person, index=i, left_wrist=(-9 - i, 5)) for i in range(50)]
 
     html = render(many, sizes={name: SIZE})
 
@@ -300,8 +298,8 @@ def test_any_person_can_be_shown(person):
 def test_page_shows_people_with_an_image_first_and_others_without(tmp_path):
     PIL.Image.new("RGB", SIZE[::-1], (0, 200, 0)).save(tmp_path / "2.jpg")
     people = [
-        moved(make_person(image_name="1.jpg", index=1), left_wrist=(-30, 5)),
-        moved(make_person(image_name="2.jpg", index=2), left_wrist=(-9, 5)),
+        moved(make_person(image_name="1.jpg"), index=1, left_wrist=(-30, 5)),
+        moved(make_person(image_name="2.jpg"), index=2, left_wrist=(-9, 5)),
     ]
     sizes = {"1.jpg": SIZE, "2.jpg": SIZE}
 

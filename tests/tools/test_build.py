@@ -26,7 +26,7 @@ def run(drawn_release, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("file_format", build.FORMATS)
-def test_command_builds_the_dataset_and_prints_what_is_in_it(
+def test_command_builds_the_dataset_and_prints_its_splits(
     file_format, run, drawn_release, drawn_people, tmp_path
 ):
     code, lines, _ = run("--file_format", file_format)

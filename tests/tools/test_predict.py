@@ -73,9 +73,7 @@ def assert_spot_is_drawn_on(path):
 
 
 @pytest.mark.parametrize("box", ["110,200,230,330", "-5,-.5,299,399", None])
-def test_command_prints_the_keypoints_and_draws_them(
-    box, photo, files, tmp_path, capsys
-):
+def test_command_prints_and_draws_keypoints(box, photo, files, tmp_path, capsys):
     assert main(["predict", *files, *(["--box", box] if box else [])]) == 0
 
     _, *lines = capsys.readouterr().out.splitlines()
@@ -87,9 +85,7 @@ def test_command_prints_the_keypoints_and_draws_them(
     assert (np.asarray(drawn) != photo).any()
 
 
-def test_photo_is_turned_upright_and_the_picture_is_written_where_asked(
-    photo, files, tmp_path
-):
+def test_photo_is_turned_upright(photo, files, tmp_path):
     """Phones store photos lying, and say in EXIF how to turn them."""
     turned = PIL.Image.fromarray(np.rot90(photo))
     exif = turned.getexif()
