@@ -7,7 +7,6 @@ from mpii_pose.skeleton import KEYPOINTS, MPII, Visibility
 
 HEAD_SIZE = 10.0
 KINDS = ["good", "jitter", "inversion", "swap", "miss"]
-PAIRED = np.array(MPII.mirrored) != np.arange(16)
 LEFT, RIGHT = (KEYPOINTS.index(f"{side}_knee") for side in ("left", "right"))
 TOP = KEYPOINTS.index("head_top")
 

@@ -12,7 +12,7 @@ import pytest
 
 import mpii_pose
 from mpii_pose import AnnotationError
-from mpii_pose.release import find, json_copies, split
+from mpii_pose.release import find, split
 from mpii_pose.release.archives import ArchiveError
 from mpii_pose.release.release import read_release, read_sized_people
 from mpii_pose.skeleton import Visibility
@@ -26,11 +26,6 @@ NOT_HRNET = ("visibility", "person_index", *ONLY_MATLAB)
 HRNET_NAMES = {"train": "train.json", "validation": "valid.json"}
 
 
-@pytest.fixture(scope="module")
-def real_records(real_mpii):
-    return json_copies.load_records(real_mpii / "cpm_annotations.json.gz")
-
-
 def test_real_people_have_the_published_counts(real_people):
     train, validation = real_people["train"], real_people["validation"]
     assert (len(train), len(validation)) == (22246, 2958)
@@ -40,25 +35,6 @@ def test_real_people_have_the_published_counts(real_people):
     images = [{p.image_name for p in group} for group in (train, validation)]
     assert [len(names) for names in images] == [14679, 2729]
     assert not images[0] & images[1]
-
-
-def test_real_coordinates_are_the_sources_minus_one(real_records, real_people):
-    for name, is_validation in (("train", 0), ("validation", 1)):
-        expected = [r for r in real_records if r["isValidation"] == is_validation]
-        joints = np.array([r["joint_self"] for r in expected])
-        missing = (joints == 0).all(axis=-1)
-        points = np.where(missing[..., None], -1, joints[..., :2] - 1)
-        np.testing.assert_array_equal(
-            [p.keypoints for p in real_people[name]], points.astype(np.float32)
-        )
-        np.testing.assert_array_equal(
-            [p.center for p in real_people[name]],
-            np.float32([r["objpos"] for r in expected]) - 1,
-        )
-        assert [p.image_name for p in real_people[name]] == [
-            r["img_paths"] for r in expected
-        ]
-        assert [p.index for p in real_people[name]] == list(range(len(expected)))
 
 
 def test_tompsons_list_gives_the_split_of_the_real_annotations(real_people):

@@ -32,10 +32,6 @@ def assert_refused(tmp_path, manual_dir, error, message, **options):
     return str(caught.value)
 
 
-def key_of(person):
-    return f"{person.image_name}/{person.person_index}"
-
-
 def test_missing_image_is_named_before_anything_is_written(tmp_path, release, victim):
     (release / "images" / victim.image_name).unlink()
 

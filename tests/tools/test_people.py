@@ -40,23 +40,16 @@ def dataset(drawn_release, tmp_path):
     return builds.build(tmp_path / "data", drawn_release).data_path
 
 
-@pytest.mark.parametrize(
-    ("file", "words"),
-    [
-        ("*-validation.tfrecord*", "Split validation of {} has a damaged record"),
-        ("dataset_info.json", "{} cannot be opened"),
-    ],
-)
-def test_a_damaged_dataset_is_one_line(file, words, dataset, tmp_path, capsys):
-    path = next(dataset.glob(file))
+def test_a_damaged_dataset_is_one_line(dataset, tmp_path, capsys):
+    path = next(dataset.glob("*-validation.tfrecord*"))
     path.write_bytes(path.read_bytes()[:200])
 
     for command in (["export", "coco"], ["export", "croissant"], ["audit"]):
         out = [] if command == ["audit"] else [str(tmp_path / "out")]
         assert main([*command, str(dataset), *out]) == 1
 
-        error = capsys.readouterr().err
-        assert f"error: {words.format(dataset)}" in error
+        (error,) = capsys.readouterr().err.splitlines()[-1:]
+        assert f"error: Split validation of {dataset} has a damaged record" in error
         assert "build the dataset again" in error
         assert not (tmp_path / "out").exists()
 
