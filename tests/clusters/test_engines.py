@@ -90,9 +90,7 @@ def assert_same_files(data_dir, expected):
 
 @pytest.mark.parametrize("kills", [False, True])
 @pytest.mark.parametrize("name", ENGINES)
-def test_engine_writes_the_bytes_that_this_process_writes(
-    name, kills, start, options, expected, tmp_path
-):
+def test_engine_writes_our_bytes(name, kills, start, options, expected, tmp_path):
     engine, killed = start(name), []
     data_dir, log = tmp_path / "data", tmp_path / "log"
 
@@ -113,9 +111,7 @@ def test_engine_writes_the_bytes_that_this_process_writes(
 
 # beam-pyspark-runner has an error of Spark's in the place of Ctrl-C.
 @pytest.mark.parametrize("name", sorted(ENGINES.keys() - {"pyspark"}))
-def test_interrupted_build_stops_on_the_engine_and_leaves_nothing(
-    name, start, options, tmp_path
-):
+def test_interrupted_build_stops_and_leaves_nothing(name, start, options, tmp_path):
     engine, data_dir, log = start(name), tmp_path / "data", tmp_path / "log"
 
     def interrupt(process):

@@ -124,9 +124,7 @@ MADE = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("framework", MADE)
-def test_each_row_of_what_i_use_and_what_i_write_runs(
-    framework, drawn_release, tmp_path, monkeypatch
-):
+def test_each_row_of_what_i_use_runs(framework, drawn_release, tmp_path, monkeypatch):
     rows = blocks.table(blocks.ROOT / "README.md", "I use")
     assert rows.keys() == MADE.keys()
     made = given() | {"mpii_pose": mpii_pose}

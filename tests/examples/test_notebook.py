@@ -73,9 +73,7 @@ def test_notebook_shows_the_network_of_the_script(committed, name):
     assert any(source in cell.source for cell in code_cells(committed))
 
 
-def test_first_cell_installs_the_clone_else_the_address(
-    committed, tmp_path, monkeypatch
-):
+def test_first_cell_installs_clone_or_address(committed, tmp_path, monkeypatch):
     first = code_cells(committed)[0].source
     source = re.sub("%pip install (.*)", r'installed.append(f"\1")', first)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)

@@ -441,9 +441,7 @@ def off_by(step, unit="px"):
         (off_by([0.1, 0.1], "cells"), None),
     ],
 )
-def test_the_usual_mistakes_are_found_and_bad_networks_are_none(
-    change, message, people, truth
-):
+def test_usual_mistakes_are_found_in_no_bad_network(change, message, people, truth):
     middles, sides = person_square(
         np.array([p.center for p in people]), np.array([p.scale for p in people])
     )

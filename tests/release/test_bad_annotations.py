@@ -154,9 +154,7 @@ def test_coordinates_of_a_missing_keypoint_do_not_matter(tmp_path, records):
 @pytest.mark.parametrize("flag", [0, 1])
 @pytest.mark.parametrize("place", [(0, 0), (-1, -1)])
 @pytest.mark.parametrize("name", [CPM, HRNET, releases.MATLAB_FILE])
-def test_keypoint_without_a_place_must_be_missing(
-    tmp_path, records, release, name, place, flag
-):
+def test_keypoint_of_no_place_is_missing(tmp_path, records, release, name, place, flag):
     if name == CPM:
         record = set_at(records[CPM], ("joint_self", 3), [*place, flag])
     elif name == HRNET:

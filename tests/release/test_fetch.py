@@ -103,9 +103,7 @@ def test_whole_part_is_not_asked_for_again(server, part):
 
 @pytest.mark.parametrize("size", [SIZE, SIZE // 2], ids=["same_size", "smaller"])
 @pytest.mark.parametrize("heeds_if_range", [True, False])
-def test_file_that_changes_midway_is_fetched_anew_and_never_mixed(
-    server, part, pauses, log, heeds_if_range, size
-):
+def test_changed_file_is_never_mixed(server, part, pauses, log, heeds_if_range, size):
     server.cuts = [CUTS[1]]
     server.heeds_if_range = heeds_if_range
 
@@ -153,9 +151,7 @@ def test_old_bytes_go_before_a_note_of_new_ones(server, part, pauses, monkeypatc
         ({"knows_range": False}, CUTS[:2]),
     ],
 )
-def test_file_that_cannot_go_on_is_fetched_anew(
-    server, part, pauses, log, change, cuts
-):
+def test_what_cannot_go_on_is_fetched_anew(server, part, pauses, log, change, cuts):
     vars(server).update(change, cuts=list(cuts))
 
     fetch(server.url, part)
@@ -243,9 +239,7 @@ def test_unreachable_server_is_an_error_soon(part, pauses):
 
 
 @pytest.mark.parametrize("midway", [False, True])
-def test_unknown_name_is_an_error_unless_it_was_known(
-    server, part, pauses, monkeypatch, midway
-):
+def test_name_of_no_server_is_an_error(server, part, pauses, monkeypatch, midway):
     def fail(*address):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 

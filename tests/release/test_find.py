@@ -283,7 +283,7 @@ def test_folder_with_most_of_the_images_is_found(tmp_path, path, images, lacking
         *("mpii_human_pose_v1_u12_2.zip", "mpii_human_pose_v1.tar.gz"),
     ],
 )
-def test_what_may_not_be_read_is_named(
+def test_the_unreadable_is_named(
     drawn_release, drawn_people, tmp_path, without_rights, name
 ):
     folder = tmp_path / "release"

@@ -22,7 +22,7 @@ from tests import builds, releases
 from tests.builds import SPLITS
 
 
-def test_examples_are_the_people_and_jpegs_of_the_release(
+def test_examples_are_the_releases_people_and_jpegs(
     frames, drawn_release, drawn_people
 ):
     assert list(frames.info.splits) == SPLITS
@@ -104,9 +104,7 @@ def test_max_examples_per_split_is_kept(drawn_release, tmp_path, runner):
         assert builder.info.metadata["images"][split] == len(names)
 
 
-def test_images_of_people_who_are_not_asked_for_may_be_missing(
-    release, drawn_people, tmp_path
-):
+def test_images_that_are_not_needed_may_be_missing(release, drawn_people, tmp_path):
     kept = {people[0].image_name for people in drawn_people.values()}
     for path in (release / "images").iterdir():
         if path.name not in kept:
@@ -281,9 +279,7 @@ def test_command_line_builds_from_anywhere_by_import(drawn_release, tmp_path):
     assert builder.info.splits["train"].shard_lengths == [4, 3]
 
 
-def test_package_works_on_systems_without_forks_and_file_locks(
-    drawn_release, drawn_people, tmp_path
-):
+def test_package_works_without_forks_and_locks(drawn_release, drawn_people, tmp_path):
     code = (
         f"{builds.ELSEWHERE}\nimport mpii_pose\nfrom tests import builds\n"
         "builder = builds.build(*sys.argv[1:], file_format='array_record')\n"

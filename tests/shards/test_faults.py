@@ -155,7 +155,7 @@ def test_two_threads_build_once(drawn_release, tmp_path, log, shared):
         assert builds.read(builder, "train")
 
 
-def test_slower_of_two_hosts_takes_the_dataset_of_the_faster(
+def test_slower_host_takes_the_fasters_dataset(
     drawn_release, tmp_path, log, monkeypatch
 ):
     monkeypatch.setattr(workplace, "lock", lambda folder: contextlib.nullcontext())

@@ -222,9 +222,7 @@ def test_every_layout_documents_its_features():
 
 
 @pytest.mark.parametrize("name", ["frames", "crops", "images"])
-def test_commands_export_the_people_of_every_layout(
-    name, drawn_people, tmp_path, request, capsys
-):
+def test_every_layout_is_exported(name, drawn_people, tmp_path, request, capsys):
     folder = request.getfixturevalue(name).data_path
 
     assert main(["audit", str(folder)]) == 0

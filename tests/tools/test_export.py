@@ -11,9 +11,7 @@ from mpii_pose.tools.main import main
 from tests import builds, releases
 
 
-def test_images_that_cannot_be_read_stop_no_command(
-    release, drawn_people, tmp_path, capsys
-):
+def test_unreadable_images_stop_no_command(release, drawn_people, tmp_path, capsys):
     """One is missing, two are no images, one says that it has 65,500 x 65,500 px."""
     names = sorted({person.image_name for person in drawn_people["train"]})[:4]
     missing, text, dds, giant = (release / "images" / name for name in names)
@@ -46,7 +44,7 @@ def poses_in(path):
     return sum("annopoints" in rect.dtype.names and rect[-1].size for rect in rects)
 
 
-def test_submission_with_problems_is_written_by_force_only(
+def test_problems_of_a_submission_need_force(
     drawn_release, drawn_people, tmp_path, capsys
 ):
     people = drawn_people["test"]

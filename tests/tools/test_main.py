@@ -96,7 +96,7 @@ def test_a_reader_that_stops_reading_gets_no_complaint(drawn_release):
     assert process.returncode == 141
 
 
-def test_every_path_may_start_at_the_home(
+def test_paths_may_start_at_the_home(
     drawn_release, drawn_people, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -83,9 +83,7 @@ def test_a_dataset_that_may_not_be_read_is_not_called_damaged(dataset):
 
 
 @pytest.mark.parametrize("config", ["person", "person_crop"])
-def test_a_dataset_is_audited_with_the_images_of_its_release(
-    config, drawn_release, tmp_path, capsys
-):
+def test_a_dataset_is_read_with_its_images(config, drawn_release, tmp_path, capsys):
     path = builds.build(tmp_path / "data", drawn_release, config=config).data_path
     images = drawn_release / "images"
 
