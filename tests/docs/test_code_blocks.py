@@ -67,14 +67,11 @@ connect = socket.socket.connect
 def given():
     """What the text speaks of without making it."""
     pose = np.zeros([3, 16, 2], np.float32) + 50
-    model = BrieflyTrained(
-        [keras.layers.Conv2D(16, 5, strides=4, padding="same", name="heatmaps")]
-    )
-    frameworks = ("torch",)
+    layer = keras.layers.Conv2D(16, 5, strides=4, padding="same", name="heatmaps")
     return {
-        "installed": {name for name in frameworks if importlib.util.find_spec(name)},
+        "installed": {"torch"} if importlib.util.find_spec("torch") else set(),
         "image": np.zeros([400, 600, 3], np.uint8),
-        "model": model,
+        "model": BrieflyTrained([layer]),
         "predicted": pose + 1,
         "truth": pose,
         "visibility": np.full([3, 16], 2),

@@ -70,9 +70,8 @@ def test_people_are_read_as_the_file_has_them(people):
                 assert tuple(person.keypoints[k]) == (-1, -1)
             else:
                 assert person.visibility[k] == 1 + flag
-                np.testing.assert_array_equal(
-                    person.keypoints[k], np.float32((x - 1, y - 1))
-                )
+                place = np.float32((x - 1, y - 1))
+                np.testing.assert_array_equal(person.keypoints[k], place)
 
 
 def crop_to_image(people, alignment, **how):

@@ -92,9 +92,8 @@ def test_size_of_shards_is_the_users(drawn_release, tmp_path):
 
 @pytest.mark.parametrize("runner", [None, BundleBasedDirectRunner()])
 def test_max_examples_per_split_is_kept(drawn_release, tmp_path, runner):
-    builder = builds.build(
-        tmp_path, drawn_release, max_examples_per_split=2, beam_runner=runner
-    )
+    options = {"max_examples_per_split": 2, "beam_runner": runner}
+    builder = builds.build(tmp_path, drawn_release, **options)
 
     for split in SPLITS:
         examples = builds.read(builder, split)

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import time
 import types
+from unittest import mock
 
 import PIL.Image
 import pytest
@@ -68,9 +69,7 @@ def test_packages_that_arrays_do_not_need_may_be_missing(monkeypatch):
 
 
 def test_a_package_that_is_not_installed_is_noted(monkeypatch):
-    def missing(name):
-        raise importlib.metadata.PackageNotFoundError(name)
-
+    missing = mock.Mock(side_effect=importlib.metadata.PackageNotFoundError)
     monkeypatch.setattr(importlib.metadata, "metadata", missing)
 
     first = next(doctor.check_environment())

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import time
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -238,20 +239,16 @@ def test_predictions_of_missing_keypoints_are_not_shown(truth, tmp_path):
 
 
 def test_far_predictions_do_not_shrink_the_picture(truth, tmp_path, monkeypatch):
-    shown, close_up = [], pages.close_up
-
-    def remember(points, *others):
-        shown.append(points)
-        return close_up(points, *others)
-
-    monkeypatch.setattr(pages, "close_up", remember)
+    close_up = mock.Mock(side_effect=pages.close_up)
+    monkeypatch.setattr(pages, "close_up", close_up)
     np.save(tmp_path / "a.npy", truth.keypoints + np.array([1e6, 0]))
 
     render_page(evaluate(tmp_path / "a.npy", truth), max_examples=1)
 
     person = truth.people[0]
     middle, side = person_square(person.center, np.float64(person.scale))
-    assert shown[0][:, 0].max() == pytest.approx(middle[0] + side / 2)
+    points = close_up.call_args.args[0]
+    assert points[:, 0].max() == pytest.approx(middle[0] + side / 2)
 
 
 def test_errors_of_keypoints_count_two_heads_at_most(truth, tmp_path):
