@@ -61,10 +61,8 @@ with workplace.lock(sys.argv[1]):
 def test_second_process_waits_for_the_first(tmp_path, log, end):
     command = [sys.executable, "-c", HOLD, tmp_path]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with (
-        subprocess.Popen(command, **pipes) as first,
-        concurrent.futures.ThreadPoolExecutor(1) as pool,
-    ):
+    pool = concurrent.futures.ThreadPoolExecutor(1)
+    with subprocess.Popen(command, **pipes) as first, pool:
         assert first.stdout.readline() == b"locked\n"
         second = pool.submit(workplace.make_once, tmp_path / "made", lambda _: None)
         while "Waiting for" not in log.text and not second.done():

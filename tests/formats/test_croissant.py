@@ -178,10 +178,9 @@ def test_only_the_splits_that_are_named_are_written(datasets, tmp_path, capsys):
     _, head, text = (folder / "README.md").read_text().split("---\n")
     configs, info = (json.loads(line.split(" ", 1)[1]) for line in head.splitlines())
     assert head.startswith('configs: [{"config_name": "default", "data_files": [{')
-    assert configs[0]["data_files"] == [
-        {"split": split, "path": f"{split}/*.parquet"}
-        for split in ("validation", "train")
-    ]
+    splits = "validation", "train"
+    places = [{"split": name, "path": f"{name}/*.parquet"} for name in splits]
+    assert configs[0]["data_files"] == places
     columns = {feature.pop("name"): feature for feature in info["features"]}
     assert columns["image"] == {"dtype": "image"}
     parts = {feature.pop("name"): feature for feature in columns["people"]["list"]}

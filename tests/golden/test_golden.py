@@ -44,9 +44,8 @@ def stack(people, name):
 @pytest.fixture(scope="module")
 def truth(people):
     """Keypoints, visibility and head size, as PCKh takes them."""
-    return tuple(
-        stack(people, name) for name in ("keypoints", "visibility", "head_size")
-    )
+    names = ("keypoints", "visibility", "head_size")
+    return tuple(stack(people, name) for name in names)
 
 
 @pytest.fixture(scope="module")
@@ -75,15 +74,9 @@ def test_people_are_read_as_the_file_has_them(people):
 
 
 def crop_to_image(people, alignment, **how):
-    square = person_square(
-        np.float32(stack(people, "center")), np.float32(stack(people, "scale"))
-    )
-    return geometry.crop_to_image_matrix(
-        *square,
-        image_size=(256, 256),
-        alignment=geometry.Alignment.named(alignment),
-        **how,
-    )
+    center, scale = (np.float32(stack(people, name)) for name in ("center", "scale"))
+    how |= {"image_size": (256, 256), "alignment": geometry.Alignment.named(alignment)}
+    return geometry.crop_to_image_matrix(*person_square(center, scale), **how)
 
 
 @pytest.mark.parametrize(
@@ -94,9 +87,8 @@ def crop_to_image(people, alignment, **how):
 def test_crops_show_the_same_square_as_hrnets(people, alignment, degrees, flip):
     rotation = np.radians(degrees)
 
-    matrices = crop_to_image(
-        people, alignment, rotation=np.full(50, rotation, np.float32), flip=flip
-    )
+    of_each = np.full(50, rotation, np.float32)
+    matrices = crop_to_image(people, alignment, rotation=of_each, flip=flip)
 
     for matrix, (_, _, center, scale) in zip(matrices, PLAIN, strict=True):
         expected = plain.crop_to_image(

@@ -167,10 +167,8 @@ def test_activities_videos_and_separated_people_are_there(written):
 
 def test_same_seed_gives_the_same_bytes_in_another_process(tmp_path):
     here, there, other = (tmp_path / name for name in ("here", "there", "other"))
-    code = (
-        "import sys; from mpii_pose.synthetic import write_release; "
-        "write_release(sys.argv[1], num_people=6, seed=3)"
-    )
+    code = "import sys; from mpii_pose import synthetic as drawn"
+    code += "; drawn.write_release(sys.argv[1], num_people=6, seed=3)"
 
     write_release(here, num_people=6, seed=3)
     write_release(other, num_people=6, seed=4)

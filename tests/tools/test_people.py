@@ -97,10 +97,9 @@ def test_a_dataset_is_read_with_its_images(config, drawn_release, tmp_path, caps
     assert release.image_sizes == {n: whole.image_sizes[n] for n in release.image_names}
     with pytest.raises(FileNotFoundError, match="no such folder of images"):
         people.read_people_of(path, image_folder=tmp_path / "none")
-    mpii_pose.write_predictions(
-        tmp_path / "pred.mat", [p.keypoints for p in whole.people["validation"]]
-    )
-    assert main(["evaluate", str(tmp_path / "pred.mat"), str(path.parent)]) == 0
+    points, pred = [p.keypoints for p in whole.people["validation"]], tmp_path / "a.mat"
+    mpii_pose.write_predictions(pred, points)
+    assert main(["evaluate", str(pred), str(path.parent)]) == 0
     assert capsys.readouterr().out.count("100.00 |\n") > 4
     words = ["export", "yolo", str(tmp_path / "data"), str(tmp_path / "yolo")]
     assert main(words) == 1
