@@ -12,14 +12,6 @@ from etils import epath
 from mpii_pose import workplace
 
 
-def leave(folder):
-    """Leaves a temporary folder as a killed build does."""
-    path = folder / "incomplete.ABC123_1.0.0"
-    path.mkdir()
-    (path / "shard").write_text("half")
-    return path
-
-
 def write_whole(partial):
     (partial / "file").write_text("whole")
 
@@ -105,8 +97,9 @@ def test_folder_that_fails_is_not_there(tmp_path, error):
 
 
 def test_what_a_killed_build_left_is_named_with_how_to_remove_it(tmp_path, log):
-    (tmp_path / "a b").mkdir()
-    left = leave(tmp_path / "a b")
+    left = tmp_path / "a b" / "incomplete.ABC123_1.0.0"
+    left.mkdir(parents=True)
+    (left / "shard").write_text("half")
 
     workplace.make_once(tmp_path / "a b" / "made", write_whole)
 

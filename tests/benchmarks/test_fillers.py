@@ -19,17 +19,12 @@ def fillers(monkeypatch):
     del sys.modules["fillers"]
 
 
-def decode(data):
-    image = Image.open(io.BytesIO(data))
-    image.load()
-    return image
-
-
 @pytest.mark.parametrize("num_bytes", [30_000, 40_001, 100_000, 300_000])
 def test_a_filler_is_a_whole_jpeg_of_exactly_the_wanted_size(fillers, num_bytes):
     data = fillers.filler_image((240, 321), num_bytes=num_bytes, seed=3)
 
-    image = decode(data)
+    image = Image.open(io.BytesIO(data))
+    image.load()
     assert len(data) == num_bytes
     assert data.endswith(b"\xff\xd9")
     assert image.mode == "RGB"

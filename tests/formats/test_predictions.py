@@ -234,13 +234,9 @@ def test_a_near_pose_of_high_score_is_taken(scores, shares, is_right, people, tm
 def test_labels_tell_which_of_two_near_poses_is_whose(state, people, tmp_path):
     pose = people[0].keypoints - people[0].center
     places = np.float32([(100, 100), (100, 100 + 60 * people[0].scale)])
+    person = dataclasses.replace(people[0], visibility=np.full(16, state, np.int8))
     two = [
-        dataclasses.replace(
-            people[0],
-            keypoints=pose + own,
-            center=other,
-            visibility=np.full(16, state, np.int8),
-        )
+        dataclasses.replace(person, keypoints=pose + own, center=other)
         for own, other in zip(places, places[::-1], strict=True)
     ]
     poses = np.array([person.keypoints for person in two])

@@ -8,6 +8,7 @@ import pathlib
 import shutil
 import time
 import types
+from unittest import mock
 
 import pytest
 import requests
@@ -281,10 +282,6 @@ def test_checksums_are_registered_and_checked_as_tfds_does(server, tmp_path):
         download.obtain_release(checking, mirror=mirror)
 
 
-def interrupt(seconds):
-    raise KeyboardInterrupt
-
-
 @pytest.mark.parametrize("stop", [ConnectionError, KeyboardInterrupt])
 def test_stopped_download_goes_on(server, manager, tmp_path, monkeypatch, stop):
     mirror, size = f"{server.url}mpii", len(server.content[IMAGES])
@@ -292,7 +289,8 @@ def test_stopped_download_goes_on(server, manager, tmp_path, monkeypatch, stop):
     if stop is ConnectionError:
         server.on_cut = lambda: server.statuses.extend([404])
     else:
-        monkeypatch.setattr(time, "sleep", interrupt)  # In the pause after the cut.
+        pause = mock.Mock(side_effect=KeyboardInterrupt)
+        monkeypatch.setattr(time, "sleep", pause)  # After the cut.
     with pytest.raises(stop) as caught:
         download.obtain_release(manager, mirror=mirror)
     folder = tmp_path / "cache" / "mpii_pose"

@@ -106,12 +106,6 @@ def half_done(data_dir, pipe):
         end.close()  # It plans, and asks for the size of the image.
 
 
-def kill(process):
-    process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=60)
-    assert process.returncode == -signal.SIGKILL
-
-
 @pytest.mark.parametrize("between_shards", [False, True])
 def test_killed_build_leaves_no_trace_in_the_next(
     start_build, release, drawn_release, tmp_path, expected, log, between_shards
@@ -123,7 +117,9 @@ def test_killed_build_leaves_no_trace_in_the_next(
             stack.enter_context(wait_for(lambda: half_done(tmp_path, pipe)))
         else:
             wait_for(lambda: temporary_folders(tmp_path))
-        kill(process)
+        process.kill()
+        process.communicate(timeout=60)
+        assert process.returncode == -signal.SIGKILL
     (left,) = temporary_folders(tmp_path)
     assert bool(list(left.glob("*train*"))) >= between_shards, "half was written"
     with pytest.raises(AssertionError, match="could not find data"):

@@ -275,17 +275,12 @@ def test_page_of_a_sound_person_has_a_legend_and_no_pictures(box, is_named):
     assert "<strong>No whole images were found</strong>, so" in html
 
 
-@pytest.mark.parametrize(
-    "person",
-    [
-        without(make_person(head_size=999.0), *KEYPOINTS),
-        moved(SOUND, left_wrist=(1e30, -1e30)),
-        make_person(scale=1e30),
-    ],
-    ids=["no_keypoints", "far", "giant"],
-)
-def test_any_person_can_be_shown(person):
-    assert "<img" in render([person])
+def test_any_person_can_be_shown():
+    unlabelled = without(make_person(head_size=999.0), *KEYPOINTS)
+    far, giant = moved(SOUND, left_wrist=(1e30, -1e30)), make_person(scale=1e30)
+
+    for person in (unlabelled, far, giant):
+        assert "<img" in render([person])
 
 
 def test_page_shows_people_with_an_image_first_and_others_without(tmp_path):

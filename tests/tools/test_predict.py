@@ -66,12 +66,6 @@ def test_without_opencv_one_line_has_the_command(files, monkeypatch, capsys):
     assert capsys.readouterr().err.endswith(": pip install opencv-python-headless\n")
 
 
-def assert_spot_is_drawn_on(path):
-    drawn = PIL.Image.open(path)
-    assert drawn.size == (300, 400)
-    assert np.asarray(drawn)[255:266, 175:186, 1].max() > 100  # not red any more
-
-
 @pytest.mark.parametrize("box", ["110,200,230,330", "-5,-.5,299,399", None])
 def test_command_prints_and_draws_keypoints(box, photo, files, tmp_path, capsys):
     assert main(["predict", *files, *(["--box", box] if box else [])]) == 0
@@ -95,8 +89,9 @@ def test_photo_is_turned_upright(photo, files, tmp_path):
 
     assert main(["predict", files[0], str(tmp_path / "phone.png"), *options]) == 0
 
-    assert_spot_is_drawn_on(tmp_path / "a.jpg")
-    assert PIL.Image.open(tmp_path / "a.jpg").format == "JPEG"
+    drawn = PIL.Image.open(tmp_path / "a.jpg")
+    assert (drawn.format, drawn.size) == ("JPEG", (300, 400))
+    assert np.asarray(drawn)[255:266, 175:186, 1].max() > 100  # not red any more
 
 
 @pytest.mark.parametrize("box", ["1,2,3", "a,b,c,d", "-1,2,3"])
