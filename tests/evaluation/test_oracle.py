@@ -51,6 +51,7 @@ LOSSLESS = ((99.9, 0.1), (99.75, 0.25), (99.75, 0.25))
 
 
 UNBIASED = {"encoding": "unbiased", "alignment": "half_pixel"}
+DARK = {**UNBIASED, "method": "dark"}
 MSRA = {"encoding": "msra", "alignment": "half_pixel"}
 LEGACY = {"encoding": "msra", "alignment": "legacy"}
 
@@ -58,9 +59,7 @@ LEGACY = {"encoding": "msra", "alignment": "legacy"}
 @pytest.mark.parametrize(
     ("options", "totals"),
     [
-        ({**UNBIASED, "method": "dark"}, LOSSLESS),
-        ({**UNBIASED, "method": "dark", "alignment": "udp"}, LOSSLESS),
-        ({**UNBIASED, "method": "dark", "alignment": "legacy"}, LOSSLESS),
+        *(({**DARK, "alignment": name}, LOSSLESS) for name in geometry.ALIGNMENTS),
         ({**UNBIASED, "method": "quarter"}, ((99.88, 0.05), (99.58, 0.1), (97.9, 0.5))),
         ({**MSRA, "method": "argmax"}, ((99.86, 0.05), (97.70, 0.2), (31.9, 2.0))),
         # What SimCC loses lies outside of the crop.
