@@ -33,12 +33,10 @@ def build(
     **options: Any,
 ) -> mpii_pose.Builder:
     """Builds a dataset; `options` are those of `tfds.download.DownloadConfig`."""
-    builder = mpii_pose.Builder(
-        data_dir=data_dir, config=config, file_format=file_format
-    )
-    builder.download_and_prepare(
-        download_config=tfds.download.DownloadConfig(manual_dir=manual_dir, **options)
-    )
+    how = {"config": config, "file_format": file_format}
+    builder = mpii_pose.Builder(data_dir=data_dir, **how)
+    download_config = tfds.download.DownloadConfig(manual_dir=manual_dir, **options)
+    builder.download_and_prepare(download_config=download_config)
     return builder
 
 
@@ -62,11 +60,15 @@ def assert_same_examples(
 
 def prepared(data_dir: pathlib.Path) -> list[pathlib.Path]:
     """Returns what stands below `data_dir` and looks like records or a dataset."""
-    return [
-        path
-        for path in (data_dir / "mpii_pose").rglob("*")
-        if "tfrecord" in path.name or path.name == "dataset_info.json"
-    ]
+    folder = data_dir / "mpii_pose"
+    return [*folder.rglob("*tfrecord*"), *folder.rglob("dataset_info.json")]
+
+
+def output_of(code: str, *arguments: object, **env: str) -> str:
+    """Returns what a Python program prints; a failure shows its standard error."""
+    ended = run("python", "-c", code, *map(str, arguments), **env)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
 
 
 def run(

@@ -4,6 +4,7 @@ import collections
 import contextlib
 import os
 import pathlib
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -20,6 +21,7 @@ from mpii_pose.release import find
 with contextlib.suppress(ImportError):
     import triton  # noqa: F401
 
+People = Mapping[str, list[mpii_pose.PersonAnnotation]]
 SHARED_MPII = pathlib.Path(__file__).parents[2] / "shared" / "mpii"
 
 
@@ -38,17 +40,13 @@ def real_people_and_sizes(real_mpii: pathlib.Path) -> tuple[Mapping, Mapping]:
 
 
 @pytest.fixture(scope="session")
-def real_people(
-    real_people_and_sizes: tuple[Mapping, Mapping],
-) -> Mapping[str, list[mpii_pose.PersonAnnotation]]:
+def real_people(real_people_and_sizes: tuple[Mapping, Mapping]) -> People:
     """All 25,204 labelled people, by split; not to be changed."""
     return real_people_and_sizes[0]
 
 
 @pytest.fixture(scope="session")
-def real_image_sizes(
-    real_people_and_sizes: tuple[Mapping, Mapping],
-) -> Mapping[str, tuple[int, int]]:
+def real_image_sizes(real_people_and_sizes: tuple[Mapping, Mapping]) -> Mapping:
     """(height, width) of the images of `real_people`, by name."""
     return real_people_and_sizes[1]
 
@@ -59,6 +57,18 @@ def drawn_release(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     folder = tmp_path_factory.mktemp("drawn")
     synthetic.write_release(folder, num_people=40, seed=3)
     return folder
+
+
+@pytest.fixture(scope="session")
+def drawn_people(drawn_release: pathlib.Path) -> People:
+    """The people of `drawn_release`, by split; not to be changed."""
+    return mpii_pose.read_people(drawn_release)
+
+
+@pytest.fixture
+def release(drawn_release: pathlib.Path, tmp_path: pathlib.Path) -> pathlib.Path:
+    """A copy of `drawn_release` that a test may damage."""
+    return pathlib.Path(shutil.copytree(drawn_release, tmp_path / "release"))
 
 
 @pytest.fixture

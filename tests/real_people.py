@@ -20,13 +20,12 @@ FOLDER = (pathlib.Path(__file__).parents[1] / "../shared/mpii").resolve()
 
 
 class People(NamedTuple):
-    """N people, up to M others in the image of one."""
+    """N people."""
 
     keypoints: np.ndarray  # [N, 16, 2], 0-based
     visibility: np.ndarray  # [N, 16]
     head_size: np.ndarray  # [N]
     images: np.ndarray  # [N], names
-    others: np.ndarray  # [N, M, 16, 2], of the same image; NaN where there are none
     center: np.ndarray  # [N, 2]
     scale: np.ndarray  # [N]
 
@@ -45,20 +44,12 @@ def _all_people() -> tuple[People, np.ndarray]:
     points = np.array([record["joint_self"] for record in records])
     missing = (points == 0).all(axis=2)
     visibility = np.where(points[..., 2] > 0, Visibility.VISIBLE, Visibility.OCCLUDED)
-    most = max(int(record["numOtherPeople"]) for record in records)
-    others = np.full((len(records), most, 16, 2), np.nan)
-    for row, record in zip(others, records, strict=True):
-        if count := int(record["numOtherPeople"]):
-            poses = np.reshape(record["joint_others"], (count, 16, 3))
-            absent = (poses == 0).all(axis=2)[..., np.newaxis]
-            row[:count] = np.where(absent, np.nan, poses[..., :2] - 1)
     scale = np.array([record["scale_provided"] for record in records])
     people = People(
         keypoints=np.where(missing[..., np.newaxis], -1, points[..., :2] - 1),
         visibility=np.where(missing, Visibility.MISSING, visibility),
         head_size=HEAD_SIZE_PER_SCALE * scale,
         images=np.array([record["img_paths"] for record in records]),
-        others=others,
         center=np.array([record["objpos"] for record in records]) - 1,
         scale=scale,
     )

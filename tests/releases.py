@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 
 from mpii_pose import PersonAnnotation
+from mpii_pose.release.official import MATLAB_FILE
 from mpii_pose.skeleton import Visibility
 from mpii_pose.synthetic import matlab
 
-MATLAB_FILE = "mpii_human_pose_v1_u12_1.mat"
+People = Mapping[str, Sequence[PersonAnnotation]]  # By split.
+# The folder of the official file, which is the name of its archive too.
+ANNOTATIONS = "mpii_human_pose_v1_u12_2"
+MATLAB_PATH = f"{ANNOTATIONS}/{MATLAB_FILE}"
 
 
 def cpm_record(person: PersonAnnotation, *, split: str, image: int) -> dict[str, Any]:
@@ -45,9 +49,7 @@ def hrnet_record(person: PersonAnnotation) -> dict[str, Any]:
     }
 
 
-def write_cpm(
-    path: pathlib.Path, people: Mapping[str, Sequence[PersonAnnotation]]
-) -> None:
+def write_cpm(path: pathlib.Path, people: People) -> None:
     """Writes the labelled people of train and validation, in the order of images."""
     names: dict[str, int] = {}
     records = [
@@ -58,84 +60,61 @@ def write_cpm(
     path.write_text(json.dumps(records))
 
 
-def write_hrnet(
-    folder: pathlib.Path,
-    people: Mapping[str, Sequence[PersonAnnotation]],
-    names: Mapping[str, str],
-) -> None:
-    """Writes one JSON file a split, of the given names."""
+def write_hrnet(folder: pathlib.Path, people: People, names: Mapping) -> None:
+    """Writes one JSON file a split, whose names are given by split."""
     folder.mkdir(parents=True, exist_ok=True)
     for split, name in names.items():
         records = [hrnet_record(person) for person in people[split]]
         (folder / name).write_text(json.dumps(records))
 
 
-def write_matlab(
-    folder: pathlib.Path,
-    people: Mapping[str, Sequence[PersonAnnotation]],
-    **options: Any,
-) -> pathlib.Path:
+def write_matlab(folder: pathlib.Path, people: People, **options: Any) -> pathlib.Path:
     """Writes people as the official .mat, in its folder below `folder`."""
     images = []
     for split in ("train", "validation"):
         images += group_into_images(people.get(split, ()))
-    folder = folder / "mpii_human_pose_v1_u12_2"
+    folder = folder / ANNOTATIONS
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / MATLAB_FILE
     path.write_bytes(matlab.encode_release(images, **options))
     return path
 
 
-def group_into_images(
-    people: Iterable[PersonAnnotation], *, is_train: bool = True
-) -> list[matlab.ReleaseImage]:
-    """Puts people read from any source back into their images.
+def group_into_images(people: Iterable[PersonAnnotation]) -> list[matlab.ReleaseImage]:
+    """Puts people read from any source back into their images, as images of train.
 
-    Args:
-        people: People in any order. Where `person_index` is -1 (unknown), they are
-            numbered in the order they come.
-        is_train: Whether the images are of the training set.
-
-    Returns:
-        One image per name, in order of first appearance. Positions of `annorect` that
-        nobody has are filled with people of whom nothing is known.
+    Where `person_index` is -1 (unknown), they are numbered in the order they come. Of
+    people at positions that nobody has nothing is known.
     """
     by_name: dict[str, list[PersonAnnotation]] = {}
     for person in people:
         by_name.setdefault(person.image_name, []).append(person)
-    activities = sorted(
-        {person.activity for group in by_name.values() for person in group}
-    )
+    activities = sorted({group[0].activity for group in by_name.values()})
     images = []
-    for name, group in by_name.items():
+    for name, (first, *others) in by_name.items():
         places = {
             place if person.person_index < 0 else person.person_index: person
-            for place, person in enumerate(group)
+            for place, person in enumerate([first, *others])
         }
-        first = group[0]
+        found = map(places.get, range(max(places) + 1))
+        activity_id = activities.index(first.activity) if first.activity else None
         images.append(
             matlab.ReleaseImage(
                 name=name,
-                people=[
-                    _release_person(places[place])
-                    if place in places
-                    else matlab.ReleasePerson()
-                    for place in range(max(places) + 1)
-                ],
-                is_train=is_train,
+                people=[_release_person(person) for person in found],
                 video_id=first.video_id,
                 frame_sec=first.frame_sec if first.frame_sec >= 0 else None,
                 category=first.category,
                 activity=first.activity,
-                activity_id=activities.index(first.activity)
-                if first.activity
-                else None,
+                activity_id=activity_id,
             )
         )
     return images
 
 
-def _release_person(person: PersonAnnotation) -> matlab.ReleasePerson:
+def _release_person(person: PersonAnnotation | None) -> matlab.ReleasePerson:
+    if person is None:
+        return matlab.ReleasePerson()
     return matlab.ReleasePerson(
         keypoints=person.keypoints,
         visibility=person.visibility,

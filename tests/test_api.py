@@ -10,12 +10,11 @@ import inspect
 import itertools
 import pathlib
 import re
-import subprocess
-import sys
 
 import pytest
 
 import mpii_pose
+from tests import builds
 
 # Parameters with a default that may be given by position all the same.
 OPTIONAL_BY_POSITION = {
@@ -97,11 +96,7 @@ def test_importing_the_package_registers_the_dataset_and_loads_no_tensorflow():
         " & {*sys.modules}))"
     )
 
-    found = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-
-    assert found.stdout.strip() == "[]"
+    assert builds.output_of(code).strip() == "[]"
 
 
 def test_a_name_that_does_not_exist_is_an_attribute_error():
@@ -134,12 +129,10 @@ def test_each_parameter_is_documented_and_what_is_returned():
 
 
 def test_options_are_given_by_keyword_and_seeds_always():
+    kind = inspect.Parameter
+    kinds = kind.POSITIONAL_OR_KEYWORD, kind.VAR_POSITIONAL
     for name in PUBLIC:
-        by_position = [
-            p
-            for p in parameters(name)
-            if p.kind in (p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL)
-        ]
+        by_position = [p for p in parameters(name) if p.kind in kinds]
         options = {p.name for p in by_position if p.default is not p.empty}
 
         assert options <= OPTIONAL_BY_POSITION.get(name, set()) | {"spec"}, name

@@ -7,16 +7,6 @@ import pytest
 from mpii_pose import files
 
 
-def test_tilde_is_the_home(monkeypatch, tmp_path):
-    monkeypatch.setenv("HOME", str(tmp_path))
-
-    assert files.user_path("~/a/b.mat") == tmp_path / "a" / "b.mat"
-    with files.whole_file("~/c") as file:
-        file.write(b"new")
-
-    assert (tmp_path / "c").read_bytes() == b"new"
-
-
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, OSError])
 @pytest.mark.parametrize("before", [None, b"old"])
 def test_a_failure_leaves_everything_as_it_was(tmp_path, before, error):
@@ -62,11 +52,8 @@ def test_a_missing_folder_is_named_with_the_file_that_was_asked_for(tmp_path, na
 def test_a_folder_is_not_replaced_and_an_error_keeps_its_words(tmp_path):
     with pytest.raises(IsADirectoryError), files.whole_file(tmp_path):
         pass
-    with (
-        pytest.raises(OSError, match="no such codec"),
-        files.whole_file(tmp_path / "a"),
-    ):
-        raise OSError("no such codec")
+    with pytest.raises(OSError, match="no codec"), files.whole_file(tmp_path / "a"):
+        raise OSError("no codec")
 
 
 def test_a_pipe_is_written_to_and_stays(tmp_path):

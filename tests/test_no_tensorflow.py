@@ -1,17 +1,15 @@
 """Building, reading, transforming and scoring arrays, and more, need no TensorFlow."""
 
-import pathlib
-import subprocess
-import sys
+import pytest
 
-ROOT = pathlib.Path(__file__).parents[1]
+from tests import builds
 
 # The package's own __init__ registers the builder, and so loads TFDS, but not
 # TensorFlow. Without it, nothing may load either.
 _WITHOUT_INIT = f"""
 import sys, types
 package = types.ModuleType("mpii_pose")
-package.__path__ = [{str(ROOT / "mpii_pose")!r}]
+package.__path__ = [{str(builds.ROOT / "mpii_pose")!r}]
 sys.modules["mpii_pose"] = package
 """
 # As where they are not installed.
@@ -135,34 +133,24 @@ except ValueError as error:
 """
 
 
-def printed(code, *arguments):
-    """What a program prints."""
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    output = subprocess.check_output(command, text=True, cwd=ROOT)
-    return output.splitlines()
+@pytest.mark.parametrize("imports", [False, True], ids=["modules", "package"])
+def test_tensorflow_is_not_loaded_nor_tfds(imports, drawn_release, tmp_path):
+    start = "import mpii_pose\n" if imports else _WITHOUT_INIT
+
+    printed = builds.output_of(start + _WORK, drawn_release, tmp_path)
+
+    loaded = set(printed.splitlines()[-1].removeprefix("loaded:").split())
+    assert loaded <= ({"tensorflow_datasets"} if imports else set())
 
 
-def test_modules_load_neither_tensorflow_nor_tfds(drawn_release, tmp_path):
-    *_, last = printed(_WITHOUT_INIT + _WORK, drawn_release, tmp_path)
-
-    assert last == "loaded:"
-
-
-def test_users_load_no_tensorflow(drawn_release, tmp_path):
-    *_, last = printed("import mpii_pose\n" + _WORK, drawn_release, tmp_path)
-
-    assert last in ("loaded:", "loaded: tensorflow_datasets")
-
-
-def test_arrays_come_from_a_release_and_are_scored_without_tensorflow(
-    drawn_release, tmp_path
-):
-    assert printed(_WITHOUT_TENSORFLOW + _DATASET, drawn_release, tmp_path)
+def test_arrays_are_made_and_scored_without_tensorflow(drawn_release, tmp_path):
+    assert builds.output_of(_WITHOUT_TENSORFLOW + _DATASET, drawn_release, tmp_path)
 
 
 def test_what_needs_tensorflow_names_the_package_in_one_line(drawn_release, tmp_path):
-    lines = printed(_WITHOUT_TENSORFLOW + _REFUSED, drawn_release, tmp_path)
+    printed = builds.output_of(_WITHOUT_TENSORFLOW + _REFUSED, drawn_release, tmp_path)
 
+    lines = printed.splitlines()
     found = [line for line in lines if " need" in line or "is not built" in line]
     build = "python -m mpii_pose build person ~/mpii --file_format array_record"
     expected = (

@@ -26,7 +26,7 @@ def test_head_box_without_end_is_refused():
 
 
 def test_thin_head_box_has_a_size():
-    assert person(head_box=(5, 5, 5, 15)).head_size == pytest.approx(6)
-    np.testing.assert_array_equal(
-        person(head_box=(5, 5, 5, 15)).head_box, (4, 4, 4, 14)
-    )
+    thin = person(head_box=(5, 5, 5, 15))
+
+    assert thin.head_size == pytest.approx(6)
+    np.testing.assert_array_equal(thin.head_box, (4, 4, 4, 14))

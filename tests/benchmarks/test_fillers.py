@@ -19,17 +19,12 @@ def fillers(monkeypatch):
     del sys.modules["fillers"]
 
 
-def decode(data):
-    image = Image.open(io.BytesIO(data))
-    image.load()
-    return image
-
-
 @pytest.mark.parametrize("num_bytes", [30_000, 40_001, 100_000, 300_000])
 def test_a_filler_is_a_whole_jpeg_of_exactly_the_wanted_size(fillers, num_bytes):
     data = fillers.filler_image((240, 321), num_bytes=num_bytes, seed=3)
 
-    image = decode(data)
+    image = Image.open(io.BytesIO(data))
+    image.load()
     assert len(data) == num_bytes
     assert data.endswith(b"\xff\xd9")
     assert image.mode == "RGB"
@@ -46,7 +41,5 @@ def test_fillers_differ_by_seed_and_only_by_seed(fillers):
 
 
 def test_a_size_that_no_quality_reaches_is_refused(fillers):
-    with pytest.raises(
-        ValueError, match="bytes or more as a JPEG, got num_bytes = 100"
-    ):
+    with pytest.raises(ValueError, match="got num_bytes = 100"):
         fillers.filler_image((480, 640), num_bytes=100, seed=0)

@@ -3,46 +3,26 @@
     python -m tests.clusters.build dask --manual_dir RELEASE --data_dir DATA
 
 Engines are those of `engines.py`; all further options go to `tfds build`. With
-`--kill_worker`, one worker is killed in the middle. In a network namespace of its own
-(`unshare --net bash -c "ip link set lo up; python ..."`) the bytes counted on the
-loopback are the engine's alone.
+`--kill_worker`, one worker is killed in the middle.
 """
 
 import argparse
 import contextlib
-import dataclasses
 import os
 import pathlib
 import signal
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tests.builds import ROOT
 from tests.clusters.engines import ENGINES, Engine
-from tests.clusters.processes import loopback_bytes, running
+from tests.clusters.processes import running
 
 _LIMIT_S = 600
-
-
-@dataclasses.dataclass(frozen=True)
-class Build:
-    """How a build went.
-
-    Attributes:
-        returncode: 0 if it succeeded.
-        output: What it printed.
-        seconds: How long it took.
-        network_bytes: Bytes sent between processes of this machine meanwhile.
-        killed: Id of the worker that was killed in the middle; None if none was.
-    """
-
-    returncode: int
-    output: str
-    seconds: float
-    network_bytes: int
-    killed: int | None
+_TFDS = (sys.executable, "-m", "tensorflow_datasets.scripts.cli.main")
 
 
 def build_on(
@@ -51,9 +31,8 @@ def build_on(
     options: Sequence[str],
     *,
     log: pathlib.Path,
-    kill_worker: bool = False,
-    signal_build: signal.Signals | None = None,
-) -> Build:
+    midway: Callable[[subprocess.Popen], object] | None = None,
+) -> subprocess.CompletedProcess:
     """Runs `tfds build mpii_pose` on an engine, or in process.
 
     Args:
@@ -61,8 +40,7 @@ def build_on(
         data_dir: Where to.
         options: Further options of `tfds build`.
         log: File for what is printed.
-        kill_worker: Kill the engine's first worker once the first shard is written.
-        signal_build: Sent to `tfds build` once the first shard is written.
+        midway: Called with the process of `tfds build` once a shard is written.
     """
     command = [*_TFDS, "build", "mpii_pose", "--config=person"]
     command += [f"--data_dir={data_dir}", *options]
@@ -70,29 +48,23 @@ def build_on(
         pairs = (f"{name}={value}" for name, value in engine.options.items())
         command.append(f"--beam_pipeline_options={','.join(pairs)}")
     env = {"PYTHONPATH": str(ROOT)} | dict(engine.env if engine else {})
-    start, bytes_before, killed = time.monotonic(), loopback_bytes(), None
-    signalled = False
+    start = time.monotonic()
     with running(*command, log=log, env=env) as process:
         while process.poll() is None:
-            if kill_worker and killed is None and engine and _shards(data_dir):
-                killed = engine.workers()[0]
-                os.kill(killed, signal.SIGKILL)
-            if signal_build and not signalled and _shards(data_dir):
-                process.send_signal(signal_build)
-                signalled = True
+            if midway and _shards(data_dir):
+                midway(process)
+                midway = None
             if time.monotonic() - start > _LIMIT_S:
                 raise TimeoutError(f"{' '.join(command)}\n{log.read_text()[-2000:]}")
             time.sleep(0.01)
-    return Build(
-        returncode=process.returncode,
-        output=log.read_text(),
-        seconds=time.monotonic() - start,
-        network_bytes=loopback_bytes() - bytes_before,
-        killed=killed,
-    )
+    return subprocess.CompletedProcess(command, process.returncode, log.read_text())
 
 
-_TFDS = (sys.executable, "-m", "tensorflow_datasets.scripts.cli.main")
+def kill_worker(engine: Engine) -> int:
+    """Kills a worker of an engine; returns its id."""
+    worker = engine.workers()[0]
+    os.kill(worker, signal.SIGKILL)
+    return worker
 
 
 def _shards(data_dir: pathlib.Path) -> bool:
@@ -111,21 +83,16 @@ def main() -> int:
     folder = args.logs or pathlib.Path(tempfile.mkdtemp(prefix="mpii_pose_"))
     folder.mkdir(parents=True, exist_ok=True)
     start_engine = ENGINES.get(args.engine, lambda folder: contextlib.nullcontext())
-    start = time.monotonic()
     with start_engine(folder) as engine:
-        print(f"{args.engine} is up after {time.monotonic() - start:.1f} s: {engine}")
+        print(f"{args.engine} is up: {engine}")
+        midway = (lambda _: print("killed", kill_worker(engine))) if engine else None
         build = build_on(
-            engine,
-            args.data_dir,
-            options,
+            *(engine, args.data_dir, options),
             log=folder / "build.log",
-            kill_worker=args.kill_worker,
+            midway=midway if args.kill_worker else None,
         )
-    print(build.output[-1500:])
-    print(
-        f"{args.engine}: exit {build.returncode}, {build.seconds:.1f} s, "
-        f"{build.network_bytes:,} bytes sent, killed {build.killed}; logs in {folder}"
-    )
+    print(build.stdout[-1500:])
+    print(f"{args.engine}: exit {build.returncode}; logs in {folder}")
     return build.returncode
 
 

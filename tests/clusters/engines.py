@@ -15,7 +15,6 @@ import sys
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from typing import Any
 
 from tests.builds import ROOT
 from tests.clusters import parts
@@ -55,15 +54,8 @@ def dask(folder: pathlib.Path) -> Iterator[Engine]:
         start("scheduler", *_python("distributed.cli.dask_scheduler"), f"--port={port}")
         wait_until(lambda: listens(port), "Dask scheduler", log=log)
         options = ("--no-nanny", "--nthreads=1", "--no-dashboard")
-        workers = [
-            start(
-                f"worker_{i}",
-                *_python("distributed.cli.dask_worker"),
-                address,
-                *options,
-            )
-            for i in range(NUM_WORKERS)
-        ]
+        worker = (*_python("distributed.cli.dask_worker"), address, *options)
+        workers = [start(f"worker_{i}", *worker) for i in range(NUM_WORKERS)]
         _wait_for_text(log, "Register worker", NUM_WORKERS)
         # A partition is a shard: Dask's own guess makes partitions of many.
         yield Engine(
@@ -169,26 +161,7 @@ def prism(folder: pathlib.Path) -> Iterator[Engine]:
 def flink(folder: pathlib.Path) -> Iterator[Engine]:
     """Flink: a job manager, task managers, and Beam's job server for them."""
     job_server = parts.job_server("flink", "-Drunner=beam-runners-flink-1.19")
-    with contextlib.ExitStack() as stack:
-        port, task_managers = start_flink(stack, folder)
-        options = _job_server(
-            stack,
-            folder,
-            *("java", "-cp", f"{job_server}/*"),
-            "org.apache.beam.runners.flink.FlinkJobServerDriver",
-            f"--flink-master=localhost:{port}",
-        )
-        options = options | {"parallelism": NUM_WORKERS}
-        yield Engine(options, lambda: [manager.pid for manager in task_managers])
-
-
-def start_flink(
-    stack: contextlib.ExitStack, folder: pathlib.Path
-) -> tuple[int, list[subprocess.Popen]]:
-    """Starts a Flink cluster; returns the job manager's port and the task managers."""
-    parts.need_commands("java")
-    home = parts.flink_home()
-    port = free_port()
+    home, config, port = parts.flink_home(), folder / "conf", free_port()
     settings = {
         "rest.port": port,
         "rest.bind-port": port,
@@ -199,31 +172,35 @@ def start_flink(
         "jobmanager.memory.process.size": "1g",
         "taskmanager.memory.process.size": "1g",
     }
-    config = folder / "conf"
     shutil.copytree(home / "conf", config)
     with (config / "config.yaml").open("a") as file:
         file.writelines(f"\n{name}: {value}" for name, value in settings.items())
     log_folder = {"FLINK_CONF_DIR": str(config), "FLINK_LOG_DIR": str(folder)}
-    start = _starter(stack, folder, log_folder)
-    start("job_manager", "bash", home / "bin/jobmanager.sh", "start-foreground")
-    managers = [
-        start(f"task_{i}", "bash", home / "bin/taskmanager.sh", "start-foreground")
-        for i in range(NUM_WORKERS)
-    ]
-    wait_until(
-        # A task manager is known a moment before its slots are.
-        lambda: flink_status(port)["slots-available"] == NUM_WORKERS**2,
-        "Flink's task managers",
-        log=folder / "job_manager.log",
-    )
-    return port, managers
 
+    def has_all_slots() -> bool:
+        url = f"http://localhost:{port}/overview"
+        with urllib.request.urlopen(url, timeout=5) as reply:
+            # A task manager is known a moment before its slots are.
+            return json.load(reply)["slots-available"] == NUM_WORKERS**2
 
-def flink_status(port: int) -> Mapping[str, Any]:
-    """Returns what a job manager says of its cluster."""
-    url = f"http://localhost:{port}/overview"
-    with urllib.request.urlopen(url, timeout=5) as reply:
-        return json.load(reply)
+    with contextlib.ExitStack() as stack:
+        start = _starter(stack, folder, log_folder)
+        start("job_manager", "bash", home / "bin/jobmanager.sh", "start-foreground")
+        managers = [
+            start(f"task_{i}", "bash", home / "bin/taskmanager.sh", "start-foreground")
+            for i in range(NUM_WORKERS)
+        ]
+        log = folder / "job_manager.log"
+        wait_until(has_all_slots, "Flink's task managers", log=log)
+        options = _job_server(
+            stack,
+            folder,
+            *("java", "-cp", f"{job_server}/*"),
+            "org.apache.beam.runners.flink.FlinkJobServerDriver",
+            f"--flink-master=localhost:{port}",
+        )
+        options = options | {"parallelism": NUM_WORKERS}
+        yield Engine(options, lambda: [manager.pid for manager in managers])
 
 
 ENGINES: Mapping[str, Callable[[pathlib.Path], AbstractContextManager[Engine]]] = {

@@ -79,12 +79,3 @@ def children(process_id: int) -> list[int]:
     """Returns the ids of the processes that a process started."""
     threads = pathlib.Path(f"/proc/{process_id}/task").glob("*/children")
     return [int(number) for path in threads for number in path.read_text().split()]
-
-
-def loopback_bytes() -> int:
-    """Returns the bytes that processes of this machine have sent to each other."""
-    for line in pathlib.Path("/proc/net/dev").read_text().splitlines():
-        name, _, counters = line.partition(":")
-        if name.strip() == "lo":
-            return int(counters.split()[8])
-    raise OSError("no loopback device")

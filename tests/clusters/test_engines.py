@@ -8,9 +8,8 @@ import time
 
 import pytest
 
-import mpii_pose
 from tests import releases
-from tests.clusters.build import build_on
+from tests.clusters.build import build_on, kill_worker
 from tests.clusters.engines import ENGINES
 from tests.clusters.parts import PartMissingError
 
@@ -22,16 +21,16 @@ SHARDS = 120
 
 
 @pytest.fixture(scope="module")
-def large_release(drawn_release, tmp_path_factory):
+def large_release(drawn_release, drawn_people, tmp_path_factory):
     """A release of more than 2,000 people: the drawn one over and over."""
     folder = tmp_path_factory.mktemp("large")
     (folder / "images").mkdir()
-    drawn = mpii_pose.read_people(drawn_release)
+
     people = {
         split: [
             dataclasses.replace(person, image_name=f"{copy}_{person.image_name}")
             for copy in range(COPIES)
-            for person in drawn[split]
+            for person in drawn_people[split]
         ]
         for split in ("train", "validation")
     }
@@ -53,7 +52,7 @@ def expected(options, tmp_path_factory):
     """What this machine builds without any engine."""
     folder = tmp_path_factory.mktemp("in_process")
     build = build_on(None, folder, options, log=folder / "log")
-    assert build.returncode == 0, build.output
+    assert build.returncode == 0, build.stdout
     return files(folder)
 
 
@@ -89,45 +88,38 @@ def assert_same_files(data_dir, expected):
         assert found[name] == expected[name], name
 
 
-@pytest.mark.parametrize("kill_worker", [False, True])
+@pytest.mark.parametrize("kills", [False, True])
 @pytest.mark.parametrize("name", ENGINES)
-def test_engine_writes_the_bytes_that_this_process_writes(
-    name, kill_worker, start, options, expected, tmp_path
-):
-    engine = start(name)
+def test_engine_writes_our_bytes(name, kills, start, options, expected, tmp_path):
+    engine, killed = start(name), []
+    data_dir, log = tmp_path / "data", tmp_path / "log"
 
-    build = build_on(
-        *(engine, tmp_path / "data", options),
-        log=tmp_path / "log",
-        kill_worker=kill_worker,
-    )
+    def kill(process):
+        killed.append(kill_worker(engine))
 
-    assert (build.killed is not None) == kill_worker
-    if name == "prism" and kill_worker:  # It gives up, and leaves nothing.
+    build = build_on(engine, data_dir, options, log=log, midway=kill if kills else None)
+
+    assert bool(killed) == kills
+    if name == "prism" and kills:  # It gives up, and leaves nothing.
         assert build.returncode != 0
-        assert "SDK worker disconnected" in build.output
+        assert "SDK worker disconnected" in build.stdout
         assert not files(tmp_path / "data")
         return
-    assert build.returncode == 0, build.output
+    assert build.returncode == 0, build.stdout
     assert_same_files(tmp_path / "data", expected)
 
 
 # beam-pyspark-runner has an error of Spark's in the place of Ctrl-C.
 @pytest.mark.parametrize("name", sorted(ENGINES.keys() - {"pyspark"}))
-def test_interrupted_build_stops_on_the_engine_and_leaves_nothing(
-    name, start, options, tmp_path
-):
-    engine = start(name)
+def test_interrupted_build_stops_and_leaves_nothing(name, start, options, tmp_path):
+    engine, data_dir, log = start(name), tmp_path / "data", tmp_path / "log"
 
-    build = build_on(
-        engine,
-        tmp_path / "data",
-        options,
-        log=tmp_path / "log",
-        signal_build=signal.SIGINT,
-    )
+    def interrupt(process):
+        process.send_signal(signal.SIGINT)
 
-    assert build.returncode == -signal.SIGINT, build.output
-    assert "Stopped building mpii_pose" in build.output.splitlines()[-1]
+    build = build_on(engine, data_dir, options, log=log, midway=interrupt)
+
+    assert build.returncode == -signal.SIGINT, build.stdout
+    assert "Stopped building mpii_pose" in build.stdout.splitlines()[-1]
     time.sleep(2)  # What goes on would write again by now.
     assert not list((tmp_path / "data" / "mpii_pose" / "person").iterdir())

@@ -17,7 +17,9 @@ from packaging.requirements import Requirement
 from sybil.evaluators.python import PythonEvaluator
 from sybil.parsers.markdown import CodeBlockParser, SkipParser
 
-ROOT = pathlib.Path(__file__).parents[2]
+from tests import builds
+from tests.builds import ROOT
+
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 
 # Others' programs, which need not be here.
@@ -34,10 +36,7 @@ def parse(path: pathlib.Path) -> sybil.Document:
     parsers = [
         SkipParser(),
         CodeBlockParser("python", run),
-        *(
-            CodeBlockParser(language, check_block)
-            for language in ("bash", "sh", "shell")
-        ),
+        *(CodeBlockParser(name, check_block) for name in ("bash", "sh", "shell")),
     ]
     return sybil.Sybil(parsers=parsers, path=str(ROOT)).parse(path)
 
@@ -124,13 +123,7 @@ def check_options(command: list[str], arguments: list[str]) -> None:
 @functools.cache
 def known_options(command: tuple[str, ...]) -> set[str]:
     """Returns the long options that the help of a Python program names."""
-    found = subprocess.run(
-        [sys.executable, *command, "--help"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    found = builds.run("python", *command, "--help")
     if found.returncode:
         raise BadCommandError(f"{command} --help failed: {found.stderr[-500:]}")
     return set(re.findall(r"--[a-z][\w-]*", found.stdout))

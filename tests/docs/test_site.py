@@ -17,15 +17,11 @@ from mpii_pose.shards.layouts import FullFrame
 DOCS = pathlib.Path(__file__).parents[2] / "docs"
 
 
-def documented():
-    """Public names that the pages of the reference document."""
+def test_the_reference_documents_every_public_name_once():
     pages = "".join(path.read_text() for path in (DOCS / "api").glob("*.md"))
     directives = r"^(?:\.\. auto\w+::|```\{py:data\}) mpii_pose\.(\w+)$"
-    return re.findall(directives, pages, re.MULTILINE)
 
-
-def test_the_reference_documents_every_public_name_once():
-    assert sorted(documented()) == mpii_pose.__all__
+    assert sorted(re.findall(directives, pages, re.MULTILINE)) == mpii_pose.__all__
 
 
 def test_every_page_is_in_a_table_of_contents():

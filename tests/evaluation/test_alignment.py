@@ -50,9 +50,8 @@ OFFSETS = [
 @pytest.mark.parametrize(("share", "cells", "mirrored"), OFFSETS)
 @pytest.mark.parametrize("real", [False, True], ids=["random", "real"])
 def test_injected_offset_of_the_crop_is_found(share, cells, mirrored, real):
-    truth, visibility, head_size = (
-        real_people.read(validation_only=True)[:3] if real else people()
-    )
+    labels = real_people.read(validation_only=True)[:3] if real else people()
+    truth, visibility, head_size = labels
     predicted = noisy(truth, head_size, share)
     offset = CELL * (cells + LEFT_RIGHT * mirrored)
     slipped = predicted + crop_pixel(head_size) * offset
@@ -80,15 +79,9 @@ def test_offset_of_a_pixel_of_the_frame_is_found_there():
 def test_offset_is_in_pixels_and_cells_of_the_sizes_given():
     truth, visibility, head_size = people()
     slipped = truth + crop_pixel(head_size, 384) * 2
+    sizes = {"image_size": (512, 384), "heatmap_size": (128, 96)}
 
-    audit = alignment_audit(
-        slipped,
-        truth,
-        visibility,
-        head_size,
-        image_size=(512, 384),
-        heatmap_size=(128, 96),
-    )
+    audit = alignment_audit(slipped, truth, visibility, head_size, **sizes)
 
     np.testing.assert_allclose(audit.crop.constant, 2, atol=1e-6)
     np.testing.assert_allclose(audit.cells, 0.5, atol=1e-6)

@@ -7,7 +7,6 @@ from mpii_pose.skeleton import KEYPOINTS, MPII, Visibility
 
 HEAD_SIZE = 10.0
 KINDS = ["good", "jitter", "inversion", "swap", "miss"]
-PAIRED = np.array(MPII.mirrored) != np.arange(16)
 LEFT, RIGHT = (KEYPOINTS.index(f"{side}_knee") for side in ("left", "right"))
 TOP = KEYPOINTS.index("head_top")
 
@@ -20,41 +19,34 @@ def spread_out(count):
 
 
 @pytest.mark.parametrize(
-    ("place", "kind"),
+    ("point", "offset", "kind"),
     [
-        ("as labelled", ErrorKind.GOOD),
-        ("at the threshold", ErrorKind.GOOD),
-        ("beyond the threshold", ErrorKind.JITTER),
-        ("at twice the threshold", ErrorKind.JITTER),
-        ("beyond twice the threshold", ErrorKind.MISS),
-        ("at the other knee", ErrorKind.INVERSION),
-        ("at the threshold of the other knee", ErrorKind.INVERSION),
-        ("beyond the threshold of the other knee", ErrorKind.MISS),
-        ("at somebody's left knee", ErrorKind.SWAP),
-        ("at somebody's right knee", ErrorKind.SWAP),
-        ("at the head's top", ErrorKind.MISS),
-        ("nowhere", ErrorKind.MISS),
+        ("knee", (0, 0), ErrorKind.GOOD),
+        ("knee", (5, 0), ErrorKind.GOOD),  # The threshold, and beyond it.
+        ("knee", (0, 5.1), ErrorKind.JITTER),
+        ("knee", (0, 10), ErrorKind.JITTER),  # Twice the threshold, and beyond it.
+        ("knee", (10.1, 0), ErrorKind.MISS),
+        ("other knee", (0, 4), ErrorKind.INVERSION),
+        ("other knee", (5, 0), ErrorKind.INVERSION),
+        ("other knee", (5.1, 0), ErrorKind.MISS),
+        ("somebody's left knee", (0, 0), ErrorKind.SWAP),
+        ("somebody's right knee", (4, 0), ErrorKind.SWAP),
+        ("head's top", (0, 0), ErrorKind.MISS),
+        ("knee", (np.nan, np.nan), ErrorKind.MISS),
     ],
 )
-def test_place_of_a_left_knee_decides_its_kind(place, kind):
+def test_place_of_a_left_knee_decides_its_kind(point, offset, kind):
     truth, visibility, head_size = spread_out(1)
     others = truth[:, np.newaxis] + 500.0
-    knee = truth[0, LEFT]
+    points = {
+        "knee": truth[0, LEFT],
+        "other knee": truth[0, RIGHT],
+        "somebody's left knee": others[0, 0, LEFT],
+        "somebody's right knee": others[0, 0, RIGHT],
+        "head's top": truth[0, TOP],
+    }
     predicted = truth.copy()
-    predicted[0, LEFT] = {
-        "as labelled": knee,
-        "at the threshold": knee + np.array([5, 0]),
-        "beyond the threshold": knee + np.array([0, 5.1]),
-        "at twice the threshold": knee + np.array([0, 10]),
-        "beyond twice the threshold": knee + np.array([10.1, 0]),
-        "at the other knee": truth[0, RIGHT] + np.array([0, 4]),
-        "at the threshold of the other knee": truth[0, RIGHT] + np.array([5, 0]),
-        "beyond the threshold of the other knee": truth[0, RIGHT] + np.array([5.1, 0]),
-        "at somebody's left knee": others[0, 0, LEFT],
-        "at somebody's right knee": others[0, 0, RIGHT] + np.array([4, 0]),
-        "at the head's top": truth[0, TOP],
-        "nowhere": np.nan,
-    }[place]
+    predicted[0, LEFT] = points[point] + np.array(offset)
 
     errors = keypoint_errors(predicted, truth, visibility, head_size, others=others)
 
@@ -112,9 +104,8 @@ def test_table_has_a_row_per_group_and_a_column_per_kind():
     assert errors._repr_markdown_() == str(errors)
     assert [cell.strip() for cell in header.split("|")[2:-1]] == KINDS
     assert [row.split("|")[1].strip() for row in rows] == [*MPII.groups, "total"]
-    assert [cell.strip() for cell in rows[-1].split("|")[2:-1]] == [
-        *("100.00", "0.00", "0.00", "0.00", "0.00")
-    ]
+    total = [cell.strip() for cell in rows[-1].split("|")[2:-1]]
+    assert total == ["100.00", *["0.00"] * 4]
 
 
 def test_nothing_predicted_is_missed_and_nobody_labelled_has_no_kinds():

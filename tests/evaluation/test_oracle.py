@@ -51,29 +51,22 @@ LOSSLESS = ((99.9, 0.1), (99.75, 0.25), (99.75, 0.25))
 
 
 UNBIASED = {"encoding": "unbiased", "alignment": "half_pixel"}
+DARK = {**UNBIASED, "method": "dark"}
 MSRA = {"encoding": "msra", "alignment": "half_pixel"}
+LEGACY = {"encoding": "msra", "alignment": "legacy"}
 
 
 @pytest.mark.parametrize(
     ("options", "totals"),
     [
-        *(
-            ({**UNBIASED, "method": "dark", "alignment": name}, LOSSLESS)
-            for name in geometry.ALIGNMENTS
-        ),
-        (
-            {**UNBIASED, "method": "quarter"},
-            ((99.88, 0.05), (99.58, 0.1), (97.9, 0.5)),
-        ),
+        *(({**DARK, "alignment": name}, LOSSLESS) for name in geometry.ALIGNMENTS),
+        ({**UNBIASED, "method": "quarter"}, ((99.88, 0.05), (99.58, 0.1), (97.9, 0.5))),
         ({**MSRA, "method": "argmax"}, ((99.86, 0.05), (97.70, 0.2), (31.9, 2.0))),
         # What SimCC loses lies outside of the crop.
         ({**UNBIASED, "ratio": 1.0}, ((99.88, 0.05), (99.61, 0.05), (99.54, 0.05))),
         ({**UNBIASED, "ratio": 2.0}, ((99.84, 0.05), (99.62, 0.05), (99.56, 0.05))),
         ({**UNBIASED, "ratio": 3.0}, ((99.76, 0.05), (99.63, 0.05), (99.56, 0.05))),
-        (
-            {**MSRA, "ratio": 2.0, "alignment": "legacy"},
-            ((99.84, 0.05), (99.61, 0.05), (99.56, 0.05)),
-        ),
+        ({**LEGACY, "ratio": 2.0}, ((99.84, 0.05), (99.61, 0.05), (99.56, 0.05))),
     ],
 )
 def test_targets_of_all_validation_people_lose_what_they_are_known_to(options, totals):

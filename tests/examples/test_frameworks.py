@@ -1,15 +1,12 @@
 """The examples for other frameworks train, without TensorFlow; JAX's always."""
 
 import importlib.util
-import pathlib
-import subprocess
-import sys
 
 import pytest
 
 from tests import builds
+from tests.examples.conftest import EXAMPLES
 
-EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 _RUN = """
 import sys
 sys.path.insert(0, {folder!r})
@@ -33,9 +30,7 @@ def test_example_learns_without_tensorflow(framework, tmp_path):
     folder = str(tmp_path / "data")
     builds.build(folder, config="synthetic", max_examples_per_split=1)  # TFRecords
     options = ["--epochs", "3", "--width", "12", "--data_dir", folder]
-    run = subprocess.run(
-        [sys.executable, program, *options], capture_output=True, text=True, check=False
-    )
+    run = builds.run("python", str(program), *options)
 
     assert run.returncode == 0, run.stderr
     assert float(run.stdout.rpartition("total:")[2]) > 30

@@ -2,7 +2,6 @@
 
 import importlib.util
 import inspect
-import pathlib
 import re
 import sys
 
@@ -11,8 +10,8 @@ import pytest
 
 from mpii_pose import synthetic
 from tests import builds
+from tests.examples.conftest import EXAMPLES
 
-EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 NOTEBOOK = EXAMPLES / "mpii_pose.ipynb"
 
 
@@ -74,12 +73,9 @@ def test_notebook_shows_the_network_of_the_script(committed, name):
     assert any(source in cell.source for cell in code_cells(committed))
 
 
-def test_first_cell_installs_the_clone_around_it_else_the_address_if_it_is_known(
-    committed, tmp_path, monkeypatch
-):
-    source = re.sub(
-        "%pip install (.*)", r'installed.append(f"\1")', code_cells(committed)[0].source
-    )
+def test_first_cell_installs_clone_or_address(committed, tmp_path, monkeypatch):
+    first = code_cells(committed)[0].source
+    source = re.sub("%pip install (.*)", r'installed.append(f"\1")', first)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     address = "git+https://host/owner/mpii_pose"
 
@@ -110,11 +106,7 @@ def test_committed_outputs_are_of_one_run_and_survive_other_formats(committed):
     shown = [item for o in outputs for item in {**o, **o.get("data", {})}.items()]
     assert sum(kind.startswith("image/") for kind, _ in shown) >= 6
     assert NOTEBOOK.stat().st_size < 600_000
-    texts = [
-        text
-        for kind, text in shown
-        if isinstance(text, str) and not kind.startswith("image/")
-    ]
+    texts = [t for k, t in shown if isinstance(t, str) and not k.startswith("image/")]
     assert texts
     assert not [text for text in texts if "\b" in text or "\r" in text]
     assert not [text for text in texts if re.search(r"(\| +nan ){2}", text)]

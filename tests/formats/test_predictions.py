@@ -20,12 +20,14 @@ from mpii_pose.formats.coco import people_to_coco
 from mpii_pose.formats.predictions import PredictionError, read_prediction_file
 from mpii_pose.person import person_square
 
+REFUSED = (AnnotationError, PredictionError)
+
 pytestmark = pytest.mark.filterwarnings("ignore:.*(is read as|were left over)")
 
 
 @pytest.fixture(scope="module")
-def people(drawn_release):
-    return mpii_pose.read_people(drawn_release)["train"]
+def people(drawn_people):
+    return drawn_people["train"]
 
 
 @pytest.fixture
@@ -117,9 +119,7 @@ def test_a_file_of_two_possible_layouts_is_two_people_and_warned_of(last, tmp_pa
         ("a.npz", "a.NPZ", lambda points: {"predictions": points, "other": points}),
     ],
 )
-def test_each_layout_is_read_as_the_same_points(
-    written, name, content, people, points, tmp_path
-):
+def test_each_layout_is_read_alike(written, name, content, people, points, tmp_path):
     path = write(tmp_path / written, content(points)).rename(tmp_path / name)
 
     np.testing.assert_allclose(read_prediction_file(path, people), points)
@@ -158,9 +158,7 @@ def with_images(people, names):
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("numbers", [None, range(100), range(1, 100), range(90, 0, -1)])
-def test_coco_results_find_their_people_in_any_order(
-    way, numbers, people, points, tmp_path
-):
+def test_coco_results_find_their_people(way, numbers, people, points, tmp_path):
     if numbers:
         people = with_images(people, [f"{number:06d}.jpg" for number in numbers])
     images = people_to_coco(people)["images"]
@@ -183,16 +181,13 @@ def test_coco_results_find_their_people_in_any_order(
         (["7.jpg", "8.jpg"], ["7.jpg", None], "result 1: image_id must be a name"),
     ],
 )
-def test_ids_of_images_that_are_not_of_one_spelling_are_refused(
-    names, ids, message, people, points, tmp_path
-):
+def test_ids_of_two_kinds_are_refused(names, ids, message, people, points, tmp_path):
     everybody, ids = with_images(people[:2], names), iter(ids)
     assert people[0].image_name != people[1].image_name
-    path = write(
-        tmp_path / "a.json", results(everybody, points[:2], lambda person: next(ids))
-    )
+    content = results(everybody, points[:2], lambda person: next(ids))
+    path = write(tmp_path / "a.json", content)
 
-    with pytest.raises((AnnotationError, PredictionError), match=message):
+    with pytest.raises(REFUSED, match=message):
         read_prediction_file(path, everybody)
 
 
@@ -206,9 +201,7 @@ def test_poses_of_others_and_poses_too_many_are_left_over(people, points, tmp_pa
 
     np.testing.assert_allclose(found, points)
     path = write(tmp_path / "a.json", results(people[:1], points[:1] + far[:1]))
-    with pytest.raises(
-        PredictionError, match=r"a\.json: no .* or far from their people"
-    ):
+    with pytest.raises(PredictionError, match=r"a\.json: no .* far from their people"):
         read_prediction_file(path, people[:1])
 
 
@@ -224,9 +217,7 @@ def test_poses_of_others_and_poses_too_many_are_left_over(people, points, tmp_pa
         ((0.1, 0.9), (0.98, 1.02), True),  # Out of reach.
     ],
 )
-def test_a_person_gets_a_near_pose_with_a_high_score(
-    scores, shares, is_right, people, tmp_path
-):
+def test_a_near_pose_of_high_score_is_taken(scores, shares, is_right, people, tmp_path):
     reach = 125 * people[0].scale
     poses = [people[0].center + np.full((16, 2), (0, s * reach)) for s in shares]
     content = results([people[0]] * 2, poses)
@@ -243,13 +234,9 @@ def test_a_person_gets_a_near_pose_with_a_high_score(
 def test_labels_tell_which_of_two_near_poses_is_whose(state, people, tmp_path):
     pose = people[0].keypoints - people[0].center
     places = np.float32([(100, 100), (100, 100 + 60 * people[0].scale)])
+    person = dataclasses.replace(people[0], visibility=np.full(16, state, np.int8))
     two = [
-        dataclasses.replace(
-            people[0],
-            keypoints=pose + own,
-            center=other,
-            visibility=np.full(16, state, np.int8),
-        )
+        dataclasses.replace(person, keypoints=pose + own, center=other)
         for own, other in zip(places, places[::-1], strict=True)
     ]
     poses = np.array([person.keypoints for person in two])
@@ -260,9 +247,7 @@ def test_labels_tell_which_of_two_near_poses_is_whose(state, people, tmp_path):
     np.testing.assert_allclose(found, poses if state else poses[::-1])
 
 
-def test_people_and_keypoints_without_a_pose_are_not_predicted(
-    people, points, tmp_path
-):
+def test_people_and_keypoints_without_a_pose_are_nan(people, points, tmp_path):
     content = results(people, points)[1:]
     for record in content:
         record["keypoints"][: 3 * 10] = [0] * 30  # COCO's way to leave them out.
@@ -306,13 +291,10 @@ SHAPES = r"expected preds \[N, 16, 2\], or \[2, 16, N\].*"
         ("a.npz", {"one": np.ones(3), "other": np.ones(3)}, "found one, other"),
     ],
 )
-def test_files_without_predictions_are_refused(
-    name, content, message, people, tmp_path
-):
+def test_files_of_no_predictions_are_refused(name, content, message, people, tmp_path):
     path = write(tmp_path / name, content)
-    error = (AnnotationError, PredictionError)
 
-    with pytest.raises(error, match=rf"{name}: .*{message}"):
+    with pytest.raises(REFUSED, match=f"{name}: .*{message}"):
         read_prediction_file(path, people)
     if name == "a.mat":
         with pytest.raises(AnnotationError, match=rf"a\.mat: .*{message}"):
@@ -340,22 +322,20 @@ def test_damaged_files_are_named(name, people, points, tmp_path):
         read_prediction_file(tmp_path / "a.pkl", people)
 
 
+def keypoints(values):
+    return lambda content: content[0].update(keypoints=values)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda content: content[0].update(image_id="x.jpg"), r"result 0: .*'x\.jpg'"),
         (lambda content: content[0].pop("image_id"), "no field 'image_id'"),
         (lambda content: content[0].pop("keypoints"), "no field 'keypoints'"),
-        (
-            lambda content: content[0].update(keypoints=[0.0] * 51),
-            r"16 times x, y and score, got \[0.0, .*--skeleton coco17",
-        ),
-        (
-            lambda content: content[1].update(keypoints=[[1, 2], [3, 4, 5]]),
-            r"result 1: keypoints must be 16 times x.*got \[\[1, 2\]",
-        ),
+        (keypoints([0.0] * 51), r"16 times x, y and .*\[0.0, .*--skeleton coco17"),
+        (keypoints([[1, 2], [3, 4]]), r"result 0: keypoints must.*got \[\[1, 2\]"),
+        (keypoints(["0"] * 48), "16 times x, y"),
         (lambda content: content[1].update(score="high"), "result 1: score must be"),
-        (lambda content: content[0].update(keypoints=["0"] * 48), "16 times x, y"),
         (lambda content: content.clear(), "an empty one"),
     ],
 )
@@ -364,13 +344,11 @@ def test_results_that_do_not_fit_are_refused(change, message, people, points, tm
     change(content)
     path = write(tmp_path / "a.json", content)
 
-    with pytest.raises((AnnotationError, PredictionError), match=message):
+    with pytest.raises(REFUSED, match=message):
         read_prediction_file(path, people)
 
 
-def test_results_on_real_people_find_nearly_all_of_them(
-    real_people, real_mpii, tmp_path
-):
+def test_results_find_nearly_all_real_people(real_people, real_mpii, tmp_path):
     """Of published predictions, shuffled, 99 % get back to their person."""
     people = real_people["validation"]
     mat = scipy.io.loadmat(real_mpii / "validation_truth.mat")
@@ -410,6 +388,10 @@ def at_random(truth, sides, centers):
     return centers + np.random.default_rng(0).uniform(-0.5, 0.5, truth.shape) * sides
 
 
+def in_another_order(truth, sides, centers):
+    return np.random.default_rng(1).permutation(truth)
+
+
 def half_off(truth, sides, centers):
     """Every second keypoint is 0.3 head sizes off: no offset that all have."""
     return truth + np.resize([0.0, 0.03], (16, 1)) * sides * [1, 0]
@@ -429,22 +411,16 @@ def off_by(step, unit="px"):
     ("change", "message"),
     [
         (lambda truth, *_: truth, None),
-        (
-            lambda truth, *_: np.random.default_rng(1).permutation(truth),
-            "0.17 or less: are they in index order, and in pixels of the full image?",
-        ),
+        (in_another_order, "0.17 or less: are they in index order, and in pixels of"),
         (lambda truth, *_: truth[..., ::-1], "0.17 or less: x and y are exchanged."),
         (lambda truth, *_: truth / 2, "about half of the expected .* resized image"),
         (lambda truth, *_: truth * 2, "about twice the expected .* resized image?"),
         (lambda truth, *_: truth * 0.7, r"about 0.7\d? times the expected"),
-        (
-            lambda truth, *_: truth * [0.2, 0.4],
-            r"about 0.2\d? times \(x\) and 0.[34]\d? times \(y\) the expected",
-        ),
+        (lambda truth, *_: truth * [0.2, 0.4], r"0.2\d? times \(x\) and 0.[34]\d?"),
         (lambda truth, *_: truth / [640, 480], "within 0 to 1: are they divided"),
         (lambda *place: in_crop(*place) / 256, "within 0 to 1: are they divided"),
         (in_crop, "in one place: are they in pixels of the crop"),
-        (lambda *place: in_crop(*place) / 4, "in one place: are they in pixels of the"),
+        (lambda *place: in_crop(*place) / 4, "in one place: are they in pixels of"),
         (at_random, None),
         (half_off, None),
         (lambda truth, sides, centers: centers - 0.5 * sides + 0 * truth, None),
@@ -460,9 +436,7 @@ def off_by(step, unit="px"):
         (off_by([0.1, 0.1], "cells"), None),
     ],
 )
-def test_the_usual_mistakes_are_found_and_bad_networks_are_none(
-    change, message, people, truth
-):
+def test_usual_mistakes_are_found_in_no_bad_network(change, message, people, truth):
     middles, sides = person_square(
         np.array([p.center for p in people]), np.array([p.scale for p in people])
     )
@@ -503,7 +477,6 @@ def test_keypoints_that_are_not_predicted_are_counted(people, truth, nothing):
 
 @pytest.mark.parametrize("shape", [(5, 17, 2), (16, 2)])
 def test_predictions_of_another_shape_are_refused(shape, tmp_path):
-    with pytest.raises(
-        PredictionError, match=rf"\[N, 16, 2\], got {re.escape(str(shape))}"
-    ):
+    message = re.escape(f"[N, 16, 2], got {shape}")
+    with pytest.raises(PredictionError, match=message):
         predictions.write_predictions(tmp_path / "pred.mat", np.zeros(shape))

@@ -7,6 +7,7 @@ import scipy.io
 import mpii_pose
 from mpii_pose.formats.submission import write_submission
 from mpii_pose.release.matlab import UNRELEASED_IMAGES
+from tests import releases
 
 # Files are read as MATLAB shows them.
 AS_IN_MATLAB = {"squeeze_me": True, "struct_as_record": False}
@@ -14,12 +15,12 @@ AS_IN_MATLAB = {"squeeze_me": True, "struct_as_record": False}
 
 @pytest.fixture(scope="module")
 def matlab_file(drawn_release):
-    return drawn_release / "mpii_human_pose_v1_u12_2" / "mpii_human_pose_v1_u12_1.mat"
+    return drawn_release / releases.MATLAB_PATH
 
 
 @pytest.fixture(scope="module")
-def people(matlab_file):
-    return mpii_pose.read_people(matlab_file)["test"]
+def people(drawn_people):
+    return drawn_people["test"]
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def assert_poses(found, people, predicted):
         np.testing.assert_allclose(found[at], pose + 1)
 
 
-def test_every_pose_stands_where_the_toolkit_looks_for_it(
+def test_poses_stand_where_the_toolkit_looks_for_them(
     matlab_file, people, predicted, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -75,9 +76,7 @@ def test_every_pose_stands_where_the_toolkit_looks_for_it(
     assert_poses(read_back(tmp_path / "out.mat", matlab_file), people, predicted)
 
 
-def test_only_separated_people_need_predictions(
-    matlab_file, people, predicted, tmp_path
-):
+def test_only_separated_need_predictions(matlab_file, people, predicted, tmp_path):
     separated = {(p.image_name, p.person_index) for p in people if p.separated == 1}
     assert 0 < len(separated) < len(people)
     predicted[[person.separated != 1 for person in people]] = np.nan
@@ -88,9 +87,7 @@ def test_only_separated_people_need_predictions(
     assert read_back(path, matlab_file).keys() == separated
 
 
-def test_people_of_unreleased_images_are_counted_as_everywhere(
-    matlab_file, people, tmp_path
-):
+def test_people_of_unreleased_images_are_left_out(matlab_file, people, tmp_path):
     path, renamed_file = tmp_path / "pred.mat", tmp_path / "renamed.mat"
     names = list(dict.fromkeys(person.image_name for person in people))
     assert len(names) > len(UNRELEASED_IMAGES)

@@ -6,7 +6,6 @@ import numpy as np
 import PIL.Image
 import pytest
 
-import mpii_pose
 from mpii_pose.formats import yolo
 from mpii_pose.release.release import read_sized_people
 from mpii_pose.skeleton import MPII
@@ -155,15 +154,9 @@ def test_nothing_is_written_unless_all_is(release, tmp_path, monkeypatch):
         write_yolo(release, tmp_path / "out", sizes)
     with pytest.raises(FileNotFoundError, match="nobody is labelled"):
         write_yolo(release, tmp_path / "out", people={"test": release.people["test"]})
-    others = [
-        dataclasses.replace(person, image_name=name)
-        for person, name in zip(
-            release.people["train"], ("a.jpg", "a.png"), strict=False
-        )
-    ]
-    with pytest.raises(
-        ValueError, match=r"a\.jpg and a\.png have one .* a\.txt; rename"
-    ):
+    person = release.people["train"][0]
+    others = [dataclasses.replace(person, image_name=n) for n in ("a.jpg", "a.png")]
+    with pytest.raises(ValueError, match=r"a\.jpg and a\.png have one .* a\.txt; ren"):
         write_yolo(release, tmp_path / "out", people={"train": others})
     with pytest.raises(FileExistsError, match=f"{tmp_path} exists; name a folder"):
         write_yolo(release, tmp_path)
@@ -175,10 +168,9 @@ def test_nothing_is_written_unless_all_is(release, tmp_path, monkeypatch):
 
 
 def test_a_source_without_validation_others_is_pointed_out(
-    drawn_release, tmp_path, capsys
+    drawn_release, drawn_people, tmp_path, capsys
 ):
-    people = mpii_pose.read_people(drawn_release)
-    releases.write_cpm(tmp_path / "mpii_annotations.json", people)
+    releases.write_cpm(tmp_path / "mpii_annotations.json", drawn_people)
     (tmp_path / "images").symlink_to(drawn_release / "images")
 
     assert main(["export", "yolo", str(tmp_path), str(tmp_path / "out")]) == 0

@@ -1,20 +1,10 @@
-"""Programs that tests run in a process of their own, on a backend of Keras."""
+"""What programs in processes of their own share with the tests that run them."""
 
 import numpy as np
 
 from mpii_pose.transforms.spec import CropSpec
-from tests import builds
 
 SPEC = CropSpec(image_size=(32, 24), heatmap_size=(16, 12), alignment="udp")
-
-
-def run(code: str, *arguments: object, backend: str = "tensorflow") -> str:
-    """Returns the output of a program; a failure shows its standard error."""
-    ended = builds.run(
-        *("python", "-c", code, *map(str, arguments)), KERAS_BACKEND=backend
-    )
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout
 
 
 def people(count: int = 4) -> tuple[np.ndarray, np.ndarray]:

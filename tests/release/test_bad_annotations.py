@@ -47,9 +47,9 @@ def set_at(record, path, value):
 
 
 @pytest.fixture
-def records(drawn_release):
+def records(drawn_people):
     """A good record of each JSON file, by its name."""
-    person = mpii_pose.read_people(drawn_release)["train"][0]
+    person = drawn_people["train"][0]
     hrnet = releases.hrnet_record(person) | {"joints_vis": [1] * 16}
     hrnet["joints"] = [[100.0 + 5 * k, 90.0] for k in range(16)]
     return {CPM: releases.cpm_record(person, split="train", image=1), HRNET: hrnet}
@@ -88,12 +88,10 @@ def test_file_that_is_no_list_of_people_is_refused(tmp_path, content, message):
         (CPM, ("joint_self",), "none", "rows of"),
         (CPM, ("joint_self",), [[1.0, 1.0]] * 16, "rows of"),
         (CPM, ("joint_self", 3, 0), float("nan"), "keypoints must be finite"),
-        (CPM, ("joint_self", 3, 1), float("inf"), "keypoints must be finite"),
         (CPM, ("joint_self", 3, 1), 1e300, "keypoints must be finite"),
         (CPM, ("joint_self", 3, 0), None, "keypoints must be finite"),
         (CPM, ("joint_self", 3, 2), 7.0, "must be 0 or 1, got"),
         (CPM, ("scale_provided",), 0.0, "scale must be 0.05 to 100.0 .*got 0.0"),
-        (CPM, ("scale_provided",), -1.5, "scale must be 0.05 to 100.0 .*got -1.5"),
         (CPM, ("scale_provided",), float("nan"), "scale must be finite"),
         (CPM, ("scale_provided",), "tall", "scale must be numbers"),
         (CPM, ("objpos",), [1.0], r"center must have shape \(2,\), got \(1,\)"),
@@ -110,7 +108,6 @@ def test_file_that_is_no_list_of_people_is_refused(tmp_path, content, message):
         (HRNET, ("joints_vis", 0), 7, r"must be a list of 0 or 1, got \[7, 1"),
         (HRNET, ("joints_vis",), 1, "joints_vis must be a list of 0 or 1, got 1"),
         (HRNET, ("joints", 9, 0), float("nan"), "keypoints must be finite"),
-        (HRNET, ("scale",), 0, "scale must be 0.05 to 100"),
         (HRNET, ("scale",), 1e-30, "scale must be 0.05 to 100"),
         (HRNET, ("center",), [1, "x"], "center must be numbers"),
         (HRNET, ("image",), "images/1.jpg", "without a path"),
@@ -157,9 +154,7 @@ def test_coordinates_of_a_missing_keypoint_do_not_matter(tmp_path, records):
 @pytest.mark.parametrize("flag", [0, 1])
 @pytest.mark.parametrize("place", [(0, 0), (-1, -1)])
 @pytest.mark.parametrize("name", [CPM, HRNET, releases.MATLAB_FILE])
-def test_keypoint_without_a_place_is_missing_or_contradicts_its_flag(
-    tmp_path, records, release, name, place, flag
-):
+def test_keypoint_of_no_place_is_missing(tmp_path, records, release, name, place, flag):
     if name == CPM:
         record = set_at(records[CPM], ("joint_self", 3), [*place, flag])
     elif name == HRNET:
@@ -181,9 +176,7 @@ def test_keypoint_without_a_place_is_missing_or_contradicts_its_flag(
             assert (person.keypoints[person.labelled] > -1).any(axis=1).all()
 
 
-def test_joints_of_null_are_a_person_without_labels_unless_flags_contradict(
-    tmp_path, records
-):
+def test_joints_of_null_are_a_person_without_labels(tmp_path, records):
     record = records[HRNET] | {"joints": None, "joints_vis": [0] * 16}
     (tmp_path / HRNET).write_text(json.dumps([record]))
     (person,) = mpii_pose.read_people(tmp_path / HRNET)["train"]
@@ -202,8 +195,7 @@ def test_the_same_person_twice_is_refused(tmp_path, records, name):
 
 @pytest.fixture
 def matlab_bytes(drawn_release):
-    (path,) = drawn_release.rglob(releases.MATLAB_FILE)
-    return path.read_bytes()
+    return (drawn_release / releases.MATLAB_PATH).read_bytes()
 
 
 @pytest.fixture
@@ -214,9 +206,8 @@ def path(tmp_path):
 
 def mat_of_zeros(num_bytes, order="<"):
     """Returns a MATLAB file with one compressed variable of zeros."""
-    header = b"MATLAB 5.0 MAT-file".ljust(124) + (
-        b"\0\1IM" if order == "<" else b"\1\0MI"
-    )
+    header = b"MATLAB 5.0 MAT-file".ljust(124)
+    header += b"\0\1IM" if order == "<" else b"\1\0MI"
     packed = zlib.compress(bytes(num_bytes))
     return header + struct.pack(f"{order}II", 15, len(packed)) + packed
 

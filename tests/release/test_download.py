@@ -8,6 +8,7 @@ import pathlib
 import shutil
 import time
 import types
+from unittest import mock
 
 import pytest
 import requests
@@ -19,9 +20,9 @@ from mpii_pose import tfds_private
 from mpii_pose.release import archives, download, official
 from mpii_pose.shards.layouts import LAYOUTS
 from tests import releases
+from tests.releases import ANNOTATIONS, MATLAB_PATH
 from tests.servers import Server, serving
 
-ANNOTATIONS = "mpii_human_pose_v1_u12_2"
 # Address of the images on the mirror.
 IMAGES = f"/mpii/{official.IMAGES_ARCHIVE}"
 
@@ -44,20 +45,13 @@ class Downloads:
 
 
 @pytest.fixture
-def release(drawn_release, tmp_path):
-    """A copy of the drawn release that a test may damage."""
-    return pathlib.Path(shutil.copytree(drawn_release, tmp_path / "release"))
-
-
-@pytest.fixture
 def downloads(release, tmp_path, monkeypatch):
     """Downloads of the drawn release, which pass for the published ones."""
     pack(release, tmp_path / "downloads")
     manager = Downloads(tmp_path / "downloads")
     md5 = official.md5(manager.download_dir / official.IMAGES_ARCHIVE)
     monkeypatch.setattr(official, "IMAGES_MD5", md5)
-    (matlab_file,) = release.rglob("*.mat")
-    blob = official.git_blob_id(matlab_file.read_bytes())
+    blob = official.git_blob_id((release / MATLAB_PATH).read_bytes())
     monkeypatch.setattr(official, "MATLAB_GIT_BLOB", blob)
     sizes = {n: (manager.download_dir / n).stat().st_size for n in official.URLS}
     monkeypatch.setattr(official, "ARCHIVE_BYTES", sizes)
@@ -83,8 +77,7 @@ def test_downloads_of_another_identity_are_refused(downloads, monkeypatch, name,
     monkeypatch.setattr(official, name, "0123")
     path = downloads.download_dir / official.IMAGES_ARCHIVE
     if kind != "MD5":
-        packed = downloads.download_dir / official.ANNOTATIONS_ARCHIVE
-        path = packed / ANNOTATIONS / official.MATLAB_FILE
+        path = downloads.download_dir / official.ANNOTATIONS_ARCHIVE / MATLAB_PATH
 
     with pytest.raises(ValueError, match="expected") as caught:
         download.obtain_release(downloads)
@@ -95,9 +88,7 @@ def test_downloads_of_another_identity_are_refused(downloads, monkeypatch, name,
     )
 
 
-def test_identities_are_those_of_git_and_md5sum_on_fips_systems_too(
-    tmp_path, monkeypatch
-):
+def test_identities_are_those_of_git_and_md5sum_on_fips_too(tmp_path, monkeypatch):
     for name in ("md5", "sha1"):
         function = getattr(hashlib, name)
 
@@ -136,9 +127,7 @@ def test_others_files_in_the_shared_folder_are_left(downloads, log, content, nam
     assert str(manual_dir / name) in log.text
 
 
-def test_a_release_in_the_shared_folder_is_taken_and_its_images_not_extracted(
-    downloads, release, monkeypatch
-):
+def test_a_release_in_the_shared_folder_is_taken(downloads, release, monkeypatch):
     pack(release, release)
     shutil.copytree(release, downloads.download_dir / "manual")
     monkeypatch.setattr(download, "download_release", None)
@@ -147,10 +136,9 @@ def test_a_release_in_the_shared_folder_is_taken_and_its_images_not_extracted(
     assert_whole(download.obtain_release(downloads))
 
 
-def test_damaged_release_in_the_shared_folder_is_an_error(downloads, release):
-    people = mpii_pose.read_people(release)
+def test_damaged_release_in_the_shared_folder_is_an_error(downloads, drawn_people):
     manual_dir = downloads.download_dir / "manual"
-    releases.write_hrnet(manual_dir, people, {"train": "train.json"})
+    releases.write_hrnet(manual_dir, drawn_people, {"train": "train.json"})
     records = json.loads((manual_dir / "train.json").read_text())
     records[1]["scale"] = 0
     (manual_dir / "train.json").write_text(json.dumps(records))
@@ -202,21 +190,18 @@ def test_no_network_and_no_files_name_what_to_put_where(downloads, monkeypatch, 
 @pytest.mark.parametrize(
     "error", [OSError(errno.ENOSPC, "No space left on device"), KeyError("a bug")]
 )
-def test_other_errors_while_downloading_are_not_the_networks(
-    downloads, monkeypatch, error
-):
+def test_other_errors_are_not_the_networks(downloads, monkeypatch, error):
     assert fail_with(error, downloads, monkeypatch) is error
 
 
 @pytest.fixture
 def server(downloads, monkeypatch):
     """A mirror of the drawn release, whose files pass for the published ones."""
-    archives = {name: downloads.download_dir / name for name in official.URLS}
-    with serving(
-        Server({f"/mpii/{n}": p.read_bytes() for n, p in archives.items()})
-    ) as s:
-        monkeypatch.setenv("MPII_POSE_MIRROR", f"{s.url}mpii/")
-        yield s
+    folder = downloads.download_dir
+    files = {f"/mpii/{name}": (folder / name).read_bytes() for name in official.URLS}
+    with serving(Server(files)) as running:
+        monkeypatch.setenv("MPII_POSE_MIRROR", f"{running.url}mpii/")
+        yield running
 
 
 @pytest.fixture
@@ -292,20 +277,15 @@ def test_checksums_are_registered_and_checked_as_tfds_does(server, tmp_path):
         download.obtain_release(checking)
 
 
-def interrupt(seconds):
-    raise KeyboardInterrupt
-
-
 @pytest.mark.parametrize("stop", [ConnectionError, KeyboardInterrupt])
-def test_stopped_download_goes_on_where_it_was(
-    server, manager, tmp_path, monkeypatch, stop
-):
+def test_stopped_download_goes_on(server, manager, tmp_path, monkeypatch, stop):
     size = len(server.content[IMAGES])
     server.cuts = [size // 2]
     if stop is ConnectionError:
         server.on_cut = lambda: server.statuses.extend([404])
     else:
-        monkeypatch.setattr(time, "sleep", interrupt)  # In the pause after the cut.
+        pause = mock.Mock(side_effect=KeyboardInterrupt)
+        monkeypatch.setattr(time, "sleep", pause)  # After the cut.
     with pytest.raises(stop) as caught:
         download.obtain_release(manager)
     folder = tmp_path / "cache" / "mpii_pose"
@@ -324,9 +304,7 @@ def test_stopped_download_goes_on_where_it_was(
 @pytest.mark.parametrize(
     ("lacking", "level"), [(0, "WARNING"), (1, "WARNING"), (5, "WARNING"), (6, None)]
 )
-def test_disk_for_all_steps_is_logged_before_the_first_byte(
-    server, manager, tmp_path, log, free, lacking, level
-):
+def test_disk_is_logged_first(server, manager, tmp_path, log, free, lacking, level):
     server.statuses = [404]
     sizes = sum(official.ARCHIVE_BYTES.values()) + official.IMAGES_BYTES
     dataset = download.Step("building mpii_pose/person", tmp_path, 5, is_estimate=True)
@@ -401,19 +379,17 @@ def test_steps_on_one_file_system_are_summed_and_on_others_not(tmp_path, monkeyp
     usage = lambda path: types.SimpleNamespace(free=free[path])  # noqa: E731
     monkeypatch.setattr(shutil, "disk_usage", usage)
 
-    here, there = download.by_disk(
-        [
-            download.Step("downloading", tmp_path / "not" / "yet", 10**9),
-            download.Step("extracting", other / "nor_this", 2 * 10**9),
-            download.Step("building", tmp_path, 2 * 10**9, is_estimate=True),
-            download.Step("storing", "gs://bucket/data", 9 * 10**9),
-        ]
-    )
+    steps = [
+        download.Step("downloading", tmp_path / "not" / "yet", 10**9),
+        download.Step("extracting", other / "nor_this", 2 * 10**9),
+        download.Step("building", tmp_path, 2 * 10**9, is_estimate=True),
+        download.Step("storing", "gs://bucket/data", 9 * 10**9),
+    ]
 
-    assert here.text == (
-        "downloading 1.0 GB + building about 2.0 GB = 3.0 GB; 3.0 GB are free in "
-        f"{tmp_path}"
-    )
+    here, there = download.by_disk(steps)
+
+    words = "downloading 1.0 GB + building about 2.0 GB = 3.0 GB; 3.0 GB are free in"
+    assert here.text == f"{words} {tmp_path}"
     assert here.suffices
     assert there.text == f"extracting 2.0 GB; 1.0 GB are free in {other}"
     assert not there.suffices

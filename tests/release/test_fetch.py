@@ -43,9 +43,7 @@ def part(tmp_path):
 
 
 @pytest.mark.parametrize("validator", ["etag", "modified"])
-def test_cuts_at_three_places_fetch_almost_nothing_again(
-    server, part, pauses, log, validator
-):
+def test_cuts_fetch_almost_nothing_again(server, part, pauses, log, validator):
     server.cuts = list(CUTS)
     if validator == "modified":
         server.etag, server.modified = None, "Tue, 03 Nov 2015 08:00:00 GMT"
@@ -78,10 +76,9 @@ def test_later_call_goes_on_where_an_earlier_was_stopped(server, part, pauses, e
 
 def test_killed_download_goes_on(server, part):
     server.cuts = [CUTS[1]]
-    server.statuses = []
     server.on_cut = lambda: server.statuses.extend([(503, {"Retry-After": "60"})])
-    code = "import sys; from mpii_pose.release.download import fetch\n"
-    code += "fetch(*sys.argv[1:])"
+    code = "import sys; from mpii_pose.release import download"
+    code += "; download.fetch(*sys.argv[1:])"
     command = [sys.executable, "-c", code, server.url, str(part)]
     with subprocess.Popen(command, cwd=ROOT) as process:
         while len(server.asked) < 2:
@@ -106,9 +103,7 @@ def test_whole_part_is_not_asked_for_again(server, part):
 
 @pytest.mark.parametrize("size", [SIZE, SIZE // 2], ids=["same_size", "smaller"])
 @pytest.mark.parametrize("heeds_if_range", [True, False])
-def test_file_that_changes_midway_is_fetched_anew_and_never_mixed(
-    server, part, pauses, log, heeds_if_range, size
-):
+def test_changed_file_is_never_mixed(server, part, pauses, log, heeds_if_range, size):
     server.cuts = [CUTS[1]]
     server.heeds_if_range = heeds_if_range
 
@@ -127,9 +122,7 @@ def test_file_that_changes_midway_is_fetched_anew_and_never_mixed(
         assert "the file has changed on the server. 1.2 MB are here" in log.text
 
 
-def test_old_bytes_are_gone_before_a_note_of_new_ones_is_there(
-    server, part, pauses, monkeypatch
-):
+def test_old_bytes_go_before_a_note_of_new_ones(server, part, pauses, monkeypatch):
     """Killed in between, a download must not take old bytes for the new version's."""
     server.cuts = [CUTS[1]]
     server.on_cut = lambda: server.statuses.extend([404])
@@ -137,11 +130,12 @@ def test_old_bytes_are_gone_before_a_note_of_new_ones_is_there(
         fetch(server.url, part)
     server.content, server.etag = content(seed=1), '"two"'
     write_text, sizes = type(part).write_text, []
-    monkeypatch.setattr(
-        type(part),
-        "write_text",
-        lambda path, text: sizes.append(part.stat().st_size) or write_text(path, text),
-    )
+
+    def write_note(path, text):
+        sizes.append(part.stat().st_size)
+        write_text(path, text)
+
+    monkeypatch.setattr(type(part), "write_text", write_note)
 
     fetch(server.url, part)
 
@@ -157,9 +151,7 @@ def test_old_bytes_are_gone_before_a_note_of_new_ones_is_there(
         ({"knows_range": False}, CUTS[:2]),
     ],
 )
-def test_file_that_cannot_go_on_is_fetched_from_its_start(
-    server, part, pauses, log, change, cuts
-):
+def test_what_cannot_go_on_is_fetched_anew(server, part, pauses, log, change, cuts):
     vars(server).update(change, cuts=list(cuts))
 
     fetch(server.url, part)
@@ -215,9 +207,7 @@ def test_refusal_is_an_error_at_once(server, part, pauses, status):
 
 @pytest.mark.parametrize("kind", ["text/html; charset=utf-8", "application/gzip"])
 @pytest.mark.parametrize("midway", [False, True])
-def test_login_page_is_no_file_and_costs_none_of_what_is_here(
-    server, part, pauses, kind, midway
-):
+def test_login_page_costs_none_of_what_is_here(server, part, pauses, kind, midway):
     def log_out():
         server.page = kind
 
@@ -249,9 +239,7 @@ def test_unreachable_server_is_an_error_soon(part, pauses):
 
 
 @pytest.mark.parametrize("midway", [False, True])
-def test_name_that_cannot_be_resolved_is_an_error_at_once_unless_it_was(
-    server, part, pauses, monkeypatch, midway
-):
+def test_name_of_no_server_is_an_error(server, part, pauses, monkeypatch, midway):
     def fail(*address):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 

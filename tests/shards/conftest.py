@@ -1,7 +1,4 @@
-"""The drawn release built in each layout, and a copy of it to damage."""
-
-import pathlib
-import shutil
+"""The drawn release built in each layout."""
 
 import pytest
 
@@ -29,9 +26,3 @@ def images(drawn_release, tmp_path_factory):
     """The config `image`; not to be changed."""
     folder = tmp_path_factory.mktemp("images")
     return builds.build(folder, drawn_release, config="image")
-
-
-@pytest.fixture
-def release(drawn_release, tmp_path):
-    """A copy of the drawn release that a test may damage."""
-    return pathlib.Path(shutil.copytree(drawn_release, tmp_path / "release"))

@@ -32,16 +32,11 @@ def assert_refused(tmp_path, manual_dir, error, message, **options):
     return str(caught.value)
 
 
-def key_of(person):
-    return f"{person.image_name}/{person.person_index}"
-
-
 def test_missing_image_is_named_before_anything_is_written(tmp_path, release, victim):
     (release / "images" / victim.image_name).unlink()
 
-    text = assert_refused(
-        tmp_path, release, ImageError, r"1 of \d+ images are missing in .*images"
-    )
+    message = r"1 of \d+ images are missing in .*images"
+    text = assert_refused(tmp_path, release, ImageError, message)
 
     assert victim.image_name in text
 
@@ -66,24 +61,24 @@ def test_max_examples_of_zero_prepares_no_split(tmp_path, release):
     assert not builder.info.splits
 
 
-@pytest.mark.parametrize("name", ["missing", "empty", "wrong"])
-def test_manual_dir_without_a_release_is_refused(tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("missing", "there is no such file or folder"),
+        ("empty", "it holds nothing"),
+        ("wrong", "it holds holiday.jpg"),
+    ],
+)
+def test_manual_dir_without_a_release_is_refused(tmp_path, name, found):
     folder = tmp_path / name
     if name != "missing":
         folder.mkdir()
     if name == "wrong":
         (folder / "holiday.jpg").write_bytes(b"")
 
-    text = assert_refused(
-        tmp_path, folder, FileNotFoundError, "No annotations of MPII Human Pose"
-    )
+    text = assert_refused(tmp_path, folder, FileNotFoundError, "No annotations of MP")
 
-    expected = {
-        "missing": "there is no such file or folder",
-        "empty": "it holds nothing",
-        "wrong": "it holds holiday.jpg",
-    }
-    assert f"{folder}: {expected[name]}" in text
+    assert f"{folder}: {found}" in text
     for hint in ("mpii_human_pose_v1.tar.gz", "mpii_pose/synthetic"):
         assert (hint in text) == (name != "missing")
 

@@ -1,6 +1,7 @@
 """The dataset builds and loads in the ways TFDS offers."""
 
 import shutil
+import unittest.mock
 import zipfile
 
 import apache_beam
@@ -21,15 +22,15 @@ from tests import builds, releases
 from tests.builds import SPLITS
 
 
-def test_examples_are_the_people_and_jpegs_of_the_release(frames, drawn_release):
-    people = mpii_pose.read_people(drawn_release)
-
+def test_examples_are_the_releases_people_and_jpegs(
+    frames, drawn_release, drawn_people
+):
     assert list(frames.info.splits) == SPLITS
-    for split in SPLITS:
+    for split, people in drawn_people.items():
         examples = builds.read(frames, split, decoders=builds.ENCODED)
-        assert sorted(e["index"] for e in examples) == list(range(len(people[split])))
+        assert sorted(e["index"] for e in examples) == list(range(len(people)))
         for example in examples:
-            person = people[split][example["index"]]
+            person = people[example["index"]]
             for name in PERSON_FEATURES:
                 found, expected = example[name], getattr(person, name)
                 if isinstance(expected, str):
@@ -41,24 +42,21 @@ def test_examples_are_the_people_and_jpegs_of_the_release(frames, drawn_release)
             assert example["image"] == path.read_bytes()
 
 
-def test_metadata_tells_the_source(frames, drawn_release):
-    people = mpii_pose.read_people(drawn_release)
+def test_metadata_tells_the_source(frames, drawn_release, drawn_people):
     reloaded = tfds.builder_from_directory(frames.data_dir)
 
     for info in (frames.info, reloaded.info):
         assert info.metadata["source"] == "official .mat"
         assert info.metadata["drawn"] is True
         assert info.metadata["tells_occluded_from_visible"] is True
-        assert info.metadata["people"] == {name: len(people[name]) for name in SPLITS}
+        counts = {split: len(people) for split, people in drawn_people.items()}
+        assert info.metadata["people"] == counts
         assert "research" in info.metadata["license"]
-        (mat,) = drawn_release.rglob("*.mat")
+        mat = drawn_release / releases.MATLAB_PATH
         blob = official.git_blob_id(mat.read_bytes())
         assert info.metadata["annotation_files"] == {mat.name: blob}
-        assert info.dataset_size == sum(
-            path.stat().length
-            for split in info.splits.values()
-            for path in split.filepaths
-        )
+        shards = [path for split in info.splits.values() for path in split.filepaths]
+        assert info.dataset_size == sum(path.stat().length for path in shards)
 
 
 def test_tfdss_own_writers_give_the_same_dataset(drawn_release, tmp_path, monkeypatch):
@@ -75,16 +73,12 @@ def test_tfdss_own_writers_give_the_same_dataset(drawn_release, tmp_path, monkey
 
 
 def test_beam_pipeline_result_is_processed(drawn_release, tmp_path, monkeypatch):
-    results = []
-    monkeypatch.setattr(
-        mpii_pose.Builder,
-        "_process_pipeline_result",
-        lambda self, pipeline_result: results.append(pipeline_result),
-    )
+    process = unittest.mock.Mock()
+    monkeypatch.setattr(mpii_pose.Builder, "_process_pipeline_result", process)
 
     builds.build(tmp_path, drawn_release, beam_runner=BundleBasedDirectRunner())
 
-    (result,) = results
+    (result,) = process.call_args.args
     assert result.state == apache_beam.runners.runner.PipelineState.DONE
 
 
@@ -98,9 +92,8 @@ def test_size_of_shards_is_the_users(drawn_release, tmp_path):
 
 @pytest.mark.parametrize("runner", [None, BundleBasedDirectRunner()])
 def test_max_examples_per_split_is_kept(drawn_release, tmp_path, runner):
-    builder = builds.build(
-        tmp_path, drawn_release, max_examples_per_split=2, beam_runner=runner
-    )
+    options = {"max_examples_per_split": 2, "beam_runner": runner}
+    builder = builds.build(tmp_path, drawn_release, **options)
 
     for split in SPLITS:
         examples = builds.read(builder, split)
@@ -110,9 +103,8 @@ def test_max_examples_per_split_is_kept(drawn_release, tmp_path, runner):
         assert builder.info.metadata["images"][split] == len(names)
 
 
-def test_images_of_people_who_are_not_asked_for_may_be_missing(release, tmp_path):
-    people = mpii_pose.read_people(release).values()
-    kept = {group[0].image_name for group in people}
+def test_images_that_are_not_needed_may_be_missing(release, drawn_people, tmp_path):
+    kept = {people[0].image_name for people in drawn_people.values()}
     for path in (release / "images").iterdir():
         if path.name not in kept:
             path.unlink()
@@ -123,11 +115,10 @@ def test_images_of_people_who_are_not_asked_for_may_be_missing(release, tmp_path
 
 
 def test_tutorials_layout_just_works_and_what_is_missing_of_mpii_is_said(
-    drawn_release, tmp_path, log
+    drawn_release, drawn_people, tmp_path, log
 ):
-    people = mpii_pose.read_people(drawn_release)
-    names = {"train": "train.json", "validation": "validation.json"}
-    releases.write_hrnet(tmp_path / "mpii_human_pose_v1_u12_2", people, names)
+    people, names = drawn_people, {"train": "train.json", "validation": "valid.json"}
+    releases.write_hrnet(tmp_path / releases.ANNOTATIONS, people, names)
     (tmp_path / "images").symlink_to(drawn_release / "images")
 
     builder = builds.build(tmp_path / "data", tmp_path)
@@ -149,12 +140,11 @@ def test_tutorials_layout_just_works_and_what_is_missing_of_mpii_is_said(
 
 
 def test_of_all_of_mpii_nothing_is_said_to_be_missing(
-    drawn_release, tmp_path, log, monkeypatch
+    drawn_release, drawn_people, tmp_path, log, monkeypatch
 ):
-    people = mpii_pose.read_people(drawn_release)
-    counts = {split: len(people[split]) for split in ("train", "validation")}
+    counts = {split: len(drawn_people[split]) for split in ("train", "validation")}
     monkeypatch.setattr(official, "PEOPLE", counts)
-    releases.write_cpm(tmp_path / "mpii_annotations.json", people)
+    releases.write_cpm(tmp_path / "mpii_annotations.json", drawn_people)
     (tmp_path / "images").symlink_to(drawn_release / "images")
 
     builds.build(tmp_path / "data", tmp_path)
@@ -163,16 +153,11 @@ def test_of_all_of_mpii_nothing_is_said_to_be_missing(
     assert "not all of MPII" not in log.text
 
 
-def test_first_load_shows_its_progress_in_a_few_lines(
-    drawn_release, tmp_path, log, capfd
-):
+def test_first_load_shows_its_progress(drawn_release, tmp_path, log, capfd):
     config = tfds.download.DownloadConfig(manual_dir=drawn_release, num_shards=2)
+    options = {"download_and_prepare_kwargs": {"download_config": config}}
 
-    tfds.load(
-        "mpii_pose/person",
-        data_dir=tmp_path,
-        download_and_prepare_kwargs={"download_config": config},
-    )
+    tfds.load("mpii_pose/person", data_dir=tmp_path, **options)
 
     printed = capfd.readouterr()
     lines = [line for line in printed.err.splitlines() if "Writing 8 shards" in line]
@@ -218,9 +203,7 @@ class WithSide(FullFrame):
         return super().example(item, image) | {"side": 8}
 
 
-def test_layout_is_added_as_a_class_and_progress_bars_are_switched_off(
-    frames, drawn_release, tmp_path
-):
+def test_layout_is_added_as_a_class_and_bars_are_off(frames, drawn_release, tmp_path):
     config = PoseConfig(name="with_side", layout=WithSide())
     tfds.disable_progress_bar()
     try:
@@ -295,7 +278,7 @@ def test_command_line_builds_from_anywhere_by_import(drawn_release, tmp_path):
     assert builder.info.splits["train"].shard_lengths == [4, 3]
 
 
-def test_package_works_on_systems_without_forks_and_file_locks(drawn_release, tmp_path):
+def test_package_works_without_forks_and_locks(drawn_release, drawn_people, tmp_path):
     code = (
         f"{builds.ELSEWHERE}\nimport mpii_pose\nfrom tests import builds\n"
         "builder = builds.build(*sys.argv[1:], file_format='array_record')\n"
@@ -306,8 +289,7 @@ def test_package_works_on_systems_without_forks_and_file_locks(drawn_release, tm
 
     result = builds.run("python", "-c", code, str(tmp_path), str(drawn_release))
 
-    count = len(mpii_pose.read_people(drawn_release)["train"])
-    expected = f"{count} (64, 64, 16)"
+    expected = f"{len(drawn_people['train'])} (64, 64, 16)"
     assert result.stdout.splitlines()[-1] == expected, result.stderr
 
 

@@ -36,7 +36,3 @@ class MpiiPoseSyntheticTest(MpiiPoseTest):
             name="small", num_people=MpiiPoseTest.NUM_PEOPLE, seed=1
         )
     ]
-
-
-if __name__ == "__main__":
-    tfds.testing.test_main()

@@ -16,10 +16,7 @@ import unittest.mock
 
 import pytest
 import tensorflow_datasets as tfds
-from apache_beam.runners.direct.direct_runner import (
-    BundleBasedDirectRunner,
-    DirectPipelineResult,
-)
+from apache_beam.runners.direct import direct_runner
 
 import mpii_pose
 from mpii_pose import workplace
@@ -109,12 +106,6 @@ def half_done(data_dir, pipe):
         end.close()  # It plans, and asks for the size of the image.
 
 
-def kill(process):
-    process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=60)
-    assert process.returncode == -signal.SIGKILL
-
-
 @pytest.mark.parametrize("between_shards", [False, True])
 def test_killed_build_leaves_no_trace_in_the_next(
     start_build, release, drawn_release, tmp_path, expected, log, between_shards
@@ -126,7 +117,9 @@ def test_killed_build_leaves_no_trace_in_the_next(
             stack.enter_context(wait_for(lambda: half_done(tmp_path, pipe)))
         else:
             wait_for(lambda: temporary_folders(tmp_path))
-        kill(process)
+        process.kill()
+        process.communicate(timeout=60)
+        assert process.returncode == -signal.SIGKILL
     (left,) = temporary_folders(tmp_path)
     assert bool(list(left.glob("*train*"))) >= between_shards, "half was written"
     with pytest.raises(AssertionError, match="could not find data"):
@@ -147,20 +140,18 @@ def test_two_threads_build_once(drawn_release, tmp_path, log, shared):
     if shared:
         builders = builders[:1] * 2
 
+    def build(builder):
+        builder.download_and_prepare(download_config=config)
+
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        runs = [
-            pool.submit(b.download_and_prepare, download_config=config)
-            for b in builders
-        ]
-    for run in runs:
-        run.result()
+        list(pool.map(build, builders))
 
     assert log.text.count("Reading people") == 1
     for builder in builders:
         assert builds.read(builder, "train")
 
 
-def test_of_two_hosts_without_locks_the_slower_takes_what_the_faster_built(
+def test_slower_host_takes_the_fasters_dataset(
     drawn_release, tmp_path, log, monkeypatch
 ):
     monkeypatch.setattr(workplace, "lock", lambda folder: contextlib.nullcontext())
@@ -178,9 +169,8 @@ def test_of_two_hosts_without_locks_the_slower_takes_what_the_faster_built(
 
     assert "Another process has built" in log.text
     assert builder.info.splits["train"].num_shards == 1
-    builds.assert_same_examples(
-        builds.read(builder, "train"), builds.read(faster[0], "train")
-    )
+    found, others = (builds.read(each, "train") for each in (builder, faster[0]))
+    builds.assert_same_examples(found, others)
     assert not unfinished(tmp_path)
 
 
@@ -201,9 +191,7 @@ def test_interrupted_build_says_whether_its_dataset_is_whole(
 ):
     with monkeypatch.context() as patch:
         patch.setattr(owner, name, interrupt)
-        with pytest.raises(
-            KeyboardInterrupt, match=f"Stopped building mpii.*{end}"
-        ) as stop:
+        with pytest.raises(KeyboardInterrupt, match=f"Stopped building.*{end}") as stop:
             builds.build(tmp_path, drawn_release)
 
     assert "1.2 MB are kept" in str(stop.value)
@@ -221,11 +209,13 @@ def test_interrupt_cancels_the_job_on_beam_or_says_that_it_may_go_on(
         if not cancels:
             raise ValueError("Cannot invoke RPC on closed channel!")
 
-    monkeypatch.setattr(DirectPipelineResult, "wait_until_finish", interrupt)
-    monkeypatch.setattr(DirectPipelineResult, "cancel", cancel)
+    result = direct_runner.DirectPipelineResult
+    monkeypatch.setattr(result, "wait_until_finish", interrupt)
+    monkeypatch.setattr(result, "cancel", cancel)
+    runner = direct_runner.BundleBasedDirectRunner()
 
     with pytest.raises(KeyboardInterrupt, match="Stopped building mpii_pose"):
-        builds.build(tmp_path, drawn_release, beam_runner=BundleBasedDirectRunner())
+        builds.build(tmp_path, drawn_release, beam_runner=runner)
 
     assert ("may go on, as it is not cancelled: Cannot invoke" in log.text) != cancels
     # The job does go on here, and may write records in the folder of the build.
@@ -258,9 +248,7 @@ def small_files():
 
 
 @pytest.mark.parametrize("file_format", ["tfrecord", "array_record", "parquet"])
-def test_disk_that_fills_up_stops_the_build(
-    file_format, drawn_release, tmp_path, small_files
-):
+def test_full_disk_stops_the_build(file_format, drawn_release, tmp_path, small_files):
     with pytest.raises(Exception, match=r"(?i)file too large"):
         builds.build(tmp_path, drawn_release, file_format=file_format)
 

@@ -33,16 +33,13 @@ def assert_same_place(crop, frame):
     reduction = matrix[0, 0]
     assert matrix[1, 1] == reduction >= 1
     assert matrix[0, 1] == matrix[1, 0] == 0
-    points = {name: crop[name].reshape(-1, 2) for name in ("keypoints", "center")}
-    points["head_box"] = crop["head_box"].reshape(-1, 2)
     known = {"keypoints": labelled, "center": [True]}
     known["head_box"] = [(frame["head_box"] != -1).any()] * 2
     for name, where in known.items():
-        expected = frame[name].reshape(-1, 2)
-        np.testing.assert_allclose(
-            apply_affine(matrix, points[name])[where], expected[where], atol=0.01
-        )
-        assert (points[name][~np.array(where)] == -1).all()
+        points, expected = (each[name].reshape(-1, 2) for each in (crop, frame))
+        found = apply_affine(matrix, points)
+        np.testing.assert_allclose(found[where], expected[where], atol=0.01)
+        assert (points[~np.array(where)] == -1).all()
     for name in ("scale", "head_size"):
         assert crop[name] * reduction == pytest.approx(frame[name], rel=1e-5)
     return reduction
@@ -106,23 +103,20 @@ def shard_bytes(builder):
     return [path.read_bytes() for split in splits for path in split.filepaths]
 
 
+WAYS = {
+    "beam_runner": {"beam_runner": BundleBasedDirectRunner()},
+    "beam_options": {"beam_options": PipelineOptions(["--runner=DirectRunner"])},
+    "seven_cores": {},
+}
+
+
 @pytest.mark.parametrize("config", CONFIGS)
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"beam_runner": BundleBasedDirectRunner()},
-        {"beam_options": PipelineOptions(["--runner=DirectRunner"])},
-        {},
-    ],
-    ids=["beam_runner", "beam_options", "seven_cores"],
-)
-def test_every_way_of_building_gives_the_same_bytes(
-    two_shards, config, options, monkeypatch
-):
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_gives_the_same_bytes(two_shards, config, way, monkeypatch):
     first = two_shards.once(config)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(7), raising=False)
 
-    other = two_shards(config, **options)
+    other = two_shards(config, **WAYS[way])
 
     assert shard_bytes(other) == shard_bytes(first)
     for split in first.info.splits.values():
@@ -132,9 +126,7 @@ def test_every_way_of_building_gives_the_same_bytes(
 
 @pytest.mark.parametrize("config", CONFIGS)
 @pytest.mark.parametrize("file_format", ["array_record", "parquet"])
-def test_every_file_format_has_the_same_examples_and_is_read_by_commands(
-    two_shards, config, file_format, capsys
-):
+def test_every_format_is_read_alike(two_shards, config, file_format, capsys):
     first = two_shards.once(config)
 
     other = two_shards(config, file_format=file_format)
@@ -230,17 +222,14 @@ def test_every_layout_documents_its_features():
 
 
 @pytest.mark.parametrize("name", ["frames", "crops", "images"])
-def test_commands_export_the_people_of_every_layout(
-    name, drawn_release, tmp_path, request, capsys
-):
+def test_every_layout_is_exported(name, drawn_people, tmp_path, request, capsys):
     folder = request.getfixturevalue(name).data_path
-    people = mpii_pose.read_people(drawn_release)
 
     assert main(["audit", str(folder)]) == 0
     assert main(["export", "coco", str(folder), str(tmp_path)]) == 0
 
     assert f"dataset mpii_pose/{folder.parent.name}" in capsys.readouterr().out
-    for split, group in people.items():
+    for split, group in drawn_people.items():
         path = tmp_path / f"person_keypoints_{split}.json"
         content = json.loads(path.read_text())
         for person, expected in zip(content["annotations"], group, strict=True):

@@ -1,24 +1,21 @@
 import hashlib
-import os
-import pathlib
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from mpii_pose.synthetic import write_release
+from tests import builds
+from tests.releases import ANNOTATIONS, MATLAB_PATH
 from tests.synthetic import plain_reader
 
-MAT = "mpii_human_pose_v1_u12_2/mpii_human_pose_v1_u12_1.mat"
-LIST = "mpii_human_pose_v1_u12_2/validation_people.csv"
+LIST = f"{ANNOTATIONS}/validation_people.csv"
 
 
 def load(directory):
     """The struct RELEASE of the annotation file."""
-    return plain_reader.load((directory / MAT).read_bytes())
+    return plain_reader.load((directory / MATLAB_PATH).read_bytes())
 
 
 def images(directory):
@@ -62,7 +59,8 @@ def written(tmp_path_factory, request):
 def test_files_lie_where_mpii_puts_them(written):
     names = [entry.image.name for entry, _, _ in images(written)]
 
-    assert set(digests(written)) == {MAT, LIST, *(f"images/{name}" for name in names)}
+    files = {MATLAB_PATH, LIST, *(f"images/{name}" for name in names)}
+    assert set(digests(written)) == files
     assert len(set(names)) == len(names)
     # Nine digits, as MPII's, but none of MPII's names.
     assert all(re.fullmatch(r"[1-9]\d{8}\.jpg", name) for name in names)
@@ -169,19 +167,12 @@ def test_activities_videos_and_separated_people_are_there(written):
 
 def test_same_seed_gives_the_same_bytes_in_another_process(tmp_path):
     here, there, other = (tmp_path / name for name in ("here", "there", "other"))
-    code = (
-        "import sys; from mpii_pose.synthetic import write_release; "
-        "write_release(sys.argv[1], num_people=6, seed=3)"
-    )
+    code = "import sys; from mpii_pose import synthetic as drawn"
+    code += "; drawn.write_release(sys.argv[1], num_people=6, seed=3)"
 
     write_release(here, num_people=6, seed=3)
     write_release(other, num_people=6, seed=4)
-    subprocess.run(
-        [sys.executable, "-c", code, str(there)],
-        check=True,
-        env=os.environ | {"PYTHONHASHSEED": "7"},
-        cwd=pathlib.Path(__file__).parents[2],
-    )
+    builds.output_of(code, there, PYTHONHASHSEED="7")
 
     assert digests(here) == digests(there)
     assert not set(digests(here).values()) & set(digests(other).values())
@@ -206,7 +197,7 @@ def test_bad_options_are_refused_before_anything_is_written(tmp_path, options, m
     assert not directory.exists()
 
 
-@pytest.mark.parametrize("folder", ["images", "mpii_human_pose_v1_u12_2"])
+@pytest.mark.parametrize("folder", ["images", ANNOTATIONS])
 def test_a_folder_with_files_is_never_written_to(tmp_path, folder):
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / "images").mkdir()

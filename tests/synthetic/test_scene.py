@@ -105,9 +105,8 @@ def test_annotations_are_as_mpii_makes_them():
         assert np.hypot(*(top - neck)) == pytest.approx(0.8 * diagonal)
         middle = person.head_box.reshape(2, 2).mean(axis=0)
         np.testing.assert_allclose((neck + top) / 2, middle)
-        for point, visibility in zip(
-            person.keypoints[BODY], person.visibility[BODY], strict=True
-        ):
+        body = person.keypoints[BODY], person.visibility[BODY]
+        for point, visibility in zip(*body, strict=True):
             outside = np.max(np.maximum(-point, point - (319, 239)) / (320, 240))
             if visibility and outside > 0:
                 assert visibility == Visibility.OCCLUDED

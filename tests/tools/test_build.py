@@ -26,14 +26,13 @@ def run(drawn_release, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("file_format", build.FORMATS)
-def test_command_builds_the_dataset_and_prints_what_is_in_it(
-    file_format, run, drawn_release, tmp_path
+def test_command_builds_the_dataset_and_prints_its_splits(
+    file_format, run, drawn_release, drawn_people, tmp_path
 ):
     code, lines, _ = run("--file_format", file_format)
 
     folder = tmp_path / "data" / "mpii_pose" / "person" / "1.0.0"
-    people = mpii_pose.read_people(drawn_release)
-    counts = [f"{name}: {len(group)} examples" for name, group in people.items()]
+    counts = [f"{name}: {len(group)} examples" for name, group in drawn_people.items()]
     assert code == 0
     assert lines[-5:] == [f"Built: {folder}", *counts]
     other = builds.build(tmp_path / "other", drawn_release)
