@@ -20,6 +20,7 @@ ELSEWHERE = """
 import os, sys
 for name in ("sched_getaffinity", "register_at_fork", "fork"):
     vars(os).pop(name, None)
+os.process_cpu_count = os.cpu_count  # From Python 3.13 on, the first one's on Linux.
 sys.modules["fcntl"] = None
 """
 

@@ -319,9 +319,7 @@ for seed in (0, np.int64(0)):
 
 def test_without_forks_and_affinity_data_is_read(builder):
     """As on Windows and macOS, whose `os` lacks these."""
-    program = """
-import os, sys
-del os.fork, os.register_at_fork, os.sched_getaffinity
+    program = f"""{builds.ELSEWHERE}
 import mpii_pose
 data = mpii_pose.input_pipeline("train", 4, data_dir=sys.argv[1])
 print(next(iter(data))["image"].shape)
