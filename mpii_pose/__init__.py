@@ -15,7 +15,7 @@ from mpii_pose import skeleton as skeleton
 from mpii_pose import skeleton as skeletons
 from mpii_pose.checks import not_installed
 
-__version__ = "0.2.0"
+__version__ = "0.3.0.dev0"
 
 try:
     from mpii_pose import mpii_pose_dataset_builder  # noqa: F401

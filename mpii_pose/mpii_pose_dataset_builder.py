@@ -22,6 +22,9 @@ LICENSE = (
     "authors make the annotations freely available for research purposes and ask to "
     "be contacted for any other; the images are frames of YouTube videos."
 )
+DRAWN_LICENSE = (
+    "Apache License 2.0, as the code that draws them: none of these people is MPII's."
+)
 
 # Moves when the images or people of `synthetic` change: releases on disk are reused.
 SYNTHETIC_VERSION = "v2"
@@ -95,7 +98,7 @@ class Builder(PlannedShardsBuilder):
             features=tfds.features.FeaturesDict(self.builder_config.layout.features()),
             supervised_keys=self.builder_config.layout.supervised_keys,
             homepage="http://human-pose.mpi-inf.mpg.de",
-            license=LICENSE,
+            license=DRAWN_LICENSE if self.builder_config.num_people else LICENSE,
             metadata=tfds.core.MetadataDict(),
         )
 
@@ -204,5 +207,5 @@ def _metadata(release: Release) -> dict[str, Any]:
             split: len({person.image_name for person in people})
             for split, people in release.people.items()
         },
-        "license": LICENSE,
+        "license": DRAWN_LICENSE if release.source.is_drawn else LICENSE,
     }

@@ -10,6 +10,7 @@ _WITHOUT_INIT = f"""
 import sys, types
 package = types.ModuleType("mpii_pose")
 package.__path__ = [{str(builds.ROOT / "mpii_pose")!r}]
+package.__version__ = "0"
 sys.modules["mpii_pose"] = package
 """
 # As where they are not installed.

@@ -240,6 +240,7 @@ def _about(builder: Any) -> dict[str, Any]:
     if (info.metadata or {}).get("drawn"):
         written = epath.Path(builder.data_dir) / "dataset_info.json"
         return about | {
+            "license": [info.metadata["license"]],
             "name": f"Synthetic people, {info.config_name}",
             "description": "Synthetic people with the features of MPII Human Pose; "
             "none of them is MPII's.",

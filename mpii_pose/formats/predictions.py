@@ -169,6 +169,8 @@ def _array(path: epath.Path, kind: str) -> Any:
             return content if kind == ".npy" else _only_array(content)
         with path.open("rb") as file, h5py.File(file, "r") as content:
             return _only_array(content)
+    except (FileNotFoundError, PermissionError):
+        raise
     except Exception as error:  # Damage gives errors of many kinds.
         raise AnnotationError(
             f"{path}: not a {kind} file with an array ({error})"

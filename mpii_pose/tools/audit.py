@@ -309,8 +309,8 @@ CHECKS = (
         outside_image,
         "px outside",
         "Keypoints outside the image",
-        "Labelled keypoints beyond the centers of the outermost pixels. Most are head "
-        "tops that the image cuts off.",
+        "Labelled keypoints beyond the centers of the outermost pixels. Most of MPII's "
+        "are head tops that the image cuts off.",
     ),
     Check(
         coincident,

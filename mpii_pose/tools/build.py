@@ -82,6 +82,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"Built: {builder.data_path}")
     else:
         print(f"Already there (--overwrite builds again): {builder.data_path}")
+    if builder.info.metadata.get("drawn") and args.config != SYNTHETIC:
+        print("The people are drawn: none of them is MPII's")
     for name, split in builder.info.splits.items():
         print(f"{name}: {split.num_examples:,} examples")
     return 0

@@ -185,9 +185,11 @@ def check_disk(data_dir: pathlib.Path, release: epath.Path | None = None) -> Dia
         return fine(f"All configs of MPII are built in {data_dir}")
     first, *others = (download.dataset_step(layout, data_dir) for layout in layouts)
     steps = download.release_steps(downloads, downloads / "extracted")
-    places = [release / name for name in find.IMAGE_FOLDERS] if release else []
-    if any(any(place.glob("*.jpg")) for place in places):
-        steps = []
+    if release:  # Nothing is downloaded beside it.
+        steps = [step for step in steps if step.folder != downloads]
+        places = [release / name for name in find.IMAGE_FOLDERS]
+        if any(any(place.glob("*.jpg")) for place in places):
+            steps = []
     disks = download.by_disk([*steps, first])
     text = f"MPII on disk: {'; '.join(each.text for each in disks)}"
     if others:

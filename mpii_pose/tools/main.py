@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+import mpii_pose
 from mpii_pose.checks import MpiiPoseError, not_installed
 from mpii_pose.files import user_path
 from mpii_pose.tools import audit, build, doctor, evaluate, export, predict
@@ -50,6 +51,8 @@ def make_parser() -> Parser:
     name = pathlib.Path(sys.argv[0]).stem
     prog = name if name == "mpii-pose" else "python -m mpii_pose"
     parser = Parser(prog=prog, description=_DESCRIPTION)
+    version = f"mpii_pose {mpii_pose.__version__}"
+    parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in (build, doctor, audit, evaluate, predict, export):
         command.add_parser(commands)

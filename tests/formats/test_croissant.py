@@ -213,6 +213,7 @@ def test_description_has_the_terms_of_the_card(datasets, exported, tmp_path):
     assert content["datePublished"].startswith("2014-06")
     synthetic = content_of(exported["image"])
     assert synthetic["name"] == "Synthetic people, image"
+    assert synthetic["license"].startswith("Apache License")
     assert "none of them is MPII's" in synthetic["description"]
     assert "creator" not in synthetic
 

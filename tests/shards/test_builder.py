@@ -51,7 +51,7 @@ def test_metadata_tells_the_source(frames, drawn_release, drawn_people):
         assert info.metadata["tells_occluded_from_visible"] is True
         counts = {split: len(people) for split, people in drawn_people.items()}
         assert info.metadata["people"] == counts
-        assert "research" in info.metadata["license"]
+        assert "none of these people is MPII's" in info.metadata["license"]
         mat = drawn_release / releases.MATLAB_PATH
         blob = official.git_blob_id(mat.read_bytes())
         assert info.metadata["annotation_files"] == {mat.name: blob}

@@ -34,7 +34,8 @@ def test_command_builds_the_dataset_and_prints_its_splits(
     folder = tmp_path / "data" / "mpii_pose" / "person" / "1.0.0"
     counts = [f"{name}: {len(group)} examples" for name, group in drawn_people.items()]
     assert code == 0
-    assert lines[-5:] == [f"Built: {folder}", *counts]
+    drawn = "The people are drawn: none of them is MPII's"
+    assert lines[-6:] == [f"Built: {folder}", drawn, *counts]
     other = builds.build(tmp_path / "other", drawn_release)
     found = list(read_examples(open_dataset(folder), "validation"))
     builds.assert_same_examples(found, list(read_examples(other, "validation")))
@@ -46,7 +47,7 @@ def test_what_is_there_is_built_again_only_when_asked(run):
     code, lines, _ = run(release=None)
     assert code == 0
     assert lines[0].startswith("Already there (--overwrite builds again): ")
-    assert lines[1] == "train: 3 examples"
+    assert lines[2] == "train: 3 examples"
     assert run("--overwrite")[1][-4] == "train: 34 examples"
     code, _, (error,) = run("--file_format", "parquet", "--overwrite")
     assert code == 1

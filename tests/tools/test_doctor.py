@@ -140,8 +140,13 @@ def data_dir(tmp_path):
 
 
 def test_images_that_are_there_are_not_downloaded(tmp_path, drawn_release, capsys):
-    for path, words in ((drawn_release, "building"), (tmp_path, "downloading")):
-        main(["doctor", str(path), "--data_dir", str(tmp_path / "data")])
+    (tmp_path / "empty").mkdir()
+    for arguments, words in (
+        ([], "downloading"),
+        ([str(tmp_path / "empty")], "extracting"),  # Of archives that are there.
+        ([str(drawn_release)], "building"),
+    ):
+        main(["doctor", *arguments, "--data_dir", str(tmp_path / "data")])
 
         assert f"MPII on disk: {words}" in capsys.readouterr().out
 
