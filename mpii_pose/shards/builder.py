@@ -2,6 +2,8 @@
 
 import errno
 import os
+import pathlib
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -62,7 +64,7 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
                 if isinstance(error, OSError) and error.errno == errno.ENOSPC:
                     error.filename = error.filename or str(folder)
                 # The message has all that the steps up to here would say.
-                raise error.with_traceback(None) from None
+                raise _told_alone(error) from None
             logging.warning("Another process has built %s: taking it", self.data_dir)
             self.info.read_from_directory(self.data_dir)
         except KeyboardInterrupt as error:
@@ -70,7 +72,8 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
             if self.is_prepared():
                 end = f"the dataset in {self.data_dir} is whole"
             text = f"Stopped building {self.name}; {end}"
-            raise KeyboardInterrupt(". ".join([text, *map(str, error.args)])) from None
+            stopped = KeyboardInterrupt(". ".join([text, *map(str, error.args)]))
+            raise _told_alone(stopped) from None
         if not self.info.splits and self.is_prepared():
             self.info.read_from_directory(self.data_dir)
 
@@ -137,6 +140,18 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
                 logging.warning("The job may go on, as it is not cancelled: %s", error)
             raise
         tfds_private.process_pipeline_result(self, result)
+
+
+def _told_alone(error: BaseException) -> BaseException:
+    """Returns an error that the command `tfds` prints without the calls it came by."""
+    if pathlib.Path(sys.argv[0]).stem == "tfds":
+        usual = sys.excepthook
+
+        def tell(kind: Any, value: BaseException, traceback: Any) -> None:
+            usual(kind, value.with_traceback(None), None)
+
+        sys.excepthook = tell
+    return error.with_traceback(None)
 
 
 def _num_threads() -> int:

@@ -331,3 +331,18 @@ def test_package_is_complete_when_installed(tmp_path):
 def test_an_unknown_config_is_refused_with_those_there_are(tmp_path):
     with pytest.raises(ValueError, match="person, synthetic, person_crop, image, got"):
         mpii_pose.Builder(data_dir=tmp_path, config="persn")
+
+
+def test_command_of_tfds_prints_errors_of_files_without_the_calls(tmp_path):
+    program = """
+import sys, tensorflow_datasets as tfds, mpii_pose
+sys.argv[0] = sys.argv[1]
+builder = mpii_pose.Builder(data_dir=sys.argv[2], config="person")
+config = tfds.download.DownloadConfig(manual_dir="/none")
+builder.download_and_prepare(download_config=config)
+"""
+    for name, has_calls in (("/bin/tfds", False), ("train.py", True)):
+        ended = builds.run("python", "-c", program, name, str(tmp_path))
+        assert ended.returncode == 1
+        assert ("Traceback" in ended.stderr) == has_calls
+        assert ended.stderr.endswith("no such file or folder\n")
