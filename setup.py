@@ -57,7 +57,8 @@ setuptools.setup(
         "packaging",
         "pillow>=10.1",
         "requests",
-        # libjpeg with its warnings as errors: damage that Pillow passes over.
+        # libjpeg, which decodes for arrays; with its warnings as errors it finds damage
+        # that Pillow passes over.
         "simplejpeg",
         "scipy>=1.11",
         "tensorflow>=2.18",
@@ -68,6 +69,7 @@ setuptools.setup(
         # 2.19, which hold protobuf below 6, no import of tensorflow_datasets works. The
         # ones before are read by protobuf 4 to 7, and so by every TensorFlow.
         "tensorflow-metadata<1.18",
+        "urllib3",
         # What the `tfds` command imports and tensorflow-datasets forgets to require.
         "apache-beam>=2.65",
         "importlib_resources",
@@ -76,7 +78,7 @@ setuptools.setup(
     extras_require={
         # Curves, and TFDS's pictures: `plot_pckh`, `show_examples`, `as_dataframe`.
         "plot": ["matplotlib", "pandas"],
-        # Pixels of examples that are arrays. Any other package with `cv2` does as well.
+        # Crops of examples that are arrays. Any other package with `cv2` does as well.
         "arrays": ["opencv-python-headless"],
         # Libraries that read a `data_source`.
         "jax": ["grain", "jax", "opencv-python-headless"],
