@@ -88,12 +88,7 @@ def test_release_order_is_that_of_the_index_in_slices_and_samplers_too(built):
 def test_item_is_what_the_transform_makes_of_the_example(built):
     example = source(built, transform=None)[1]
 
-    for method in (
-        TRANSFORM,
-        TRANSFORM.__call__,
-        TRANSFORM.draw,
-        lambda person: person,
-    ):
+    for method in (TRANSFORM, TRANSFORM.__call__, TRANSFORM.draw, lambda e: e):
         examples = source(built, transform=method)
         for found in (examples[1], examples.__getitems__([0, 1])[1]):
             assert pickle.dumps(found) == pickle.dumps(method(example))
@@ -183,9 +178,7 @@ def test_data_dir_may_begin_with_the_home(built, monkeypatch):
     ("config", "there"),
     [("synthetic", "nothing"), ("person", "nothing"), ("person", "tfrecord files")],
 )
-def test_command_of_the_message_works(
-    config, there, drawn_release, tmp_path, monkeypatch
-):
+def test_the_command_works(config, there, drawn_release, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "mpii").symlink_to(drawn_release)
     folder = tmp_path / "my data"
@@ -205,9 +198,7 @@ def test_command_of_the_message_works(
 
 
 @pytest.mark.parametrize("file_format", ["tfrecord", "parquet"])
-def test_parquet_is_read_too_where_there_is_no_array_record(
-    built, tmp_path, monkeypatch, file_format
-):
+def test_parquet_is_read_too(built, tmp_path, monkeypatch, file_format):
     monkeypatch.setattr(sources, "_BY_NUMBER", "parquet")
     config = PoseConfig(name="tiny", num_people=12)
     builder = builds.build(tmp_path, config=config, file_format=file_format)

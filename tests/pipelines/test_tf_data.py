@@ -50,11 +50,7 @@ def read(builder, split="train", batch_size=4, **options):
 
 
 def worker(number, workers):
-    return tf.distribute.InputContext(
-        num_input_pipelines=workers,
-        input_pipeline_id=number,
-        num_replicas_in_sync=workers,
-    )
+    return tf.distribute.InputContext(workers, number, num_replicas_in_sync=workers)
 
 
 def count(builder, split):
@@ -95,9 +91,7 @@ def test_training_goes_on_without_end_in_full_shuffled_batches(any_builder):
     ("split", "batch_size", "epochs", "batches"),
     [("train[:10]", 4, 3, 7), ("train[:3]", 6, 2, 1)],  # Epochs may fill one together.
 )
-def test_number_of_epochs_ends_the_training(
-    builder, split, batch_size, epochs, batches
-):
+def test_num_epochs_ends_training(builder, split, batch_size, epochs, batches):
     dataset = read(builder, split, batch_size, training=True, num_epochs=epochs)
 
     assert int(dataset.cardinality()) == batches
@@ -143,9 +137,7 @@ def test_same_seed_gives_the_same_batches_and_epochs_differ(any_builder):
     )
 
 
-@pytest.mark.parametrize(
-    "split", ["valid", "train[90%:]", "train+validation", FIRST_HALF]
-)
+@pytest.mark.parametrize("split", ["valid", "train[90%:]", "train+test", FIRST_HALF])
 def test_purpose_of_other_splits_and_parts_is_required(builder, split):
     message = "is none of train, validation, .* training=True .*=False"
     with pytest.raises(ValueError, match=message):
@@ -274,9 +266,7 @@ def service():
     [("OFF", 2), ("DYNAMIC", 1), ("FILE_OR_DATA", 1)],  # The last one takes DATA.
 )
 @pytest.mark.parametrize("num_epochs", [None, 2])
-def test_workers_of_a_service_lose_no_example(
-    any_builder, service, policy, times, num_epochs
-):
+def test_a_service_loses_no_example(any_builder, service, policy, times, num_epochs):
     training = num_epochs is not None
     dataset = read(any_builder, "train", 1, training=training, num_epochs=num_epochs)
     dataset = dataset.apply(SERVICE.distribute(SERVICE.ShardingPolicy[policy], service))
@@ -357,9 +347,7 @@ def test_mocked_data_are_read(tmp_path, training, batches):
     assert found[0]["image"].shape == (2, 256, 256, 3)
 
 
-def test_what_is_not_built_is_named_with_what_is_and_with_the_command(
-    builder, monkeypatch
-):
+def test_what_is_not_built_is_named_with_the_command(builder, monkeypatch):
     folder = pathlib.Path(builder._data_dir_root)
     monkeypatch.setenv("HOME", str(folder.parent))
     for data_dir, built in ((f"~/{folder.name}", "person"), (f"{folder}x", "nothing")):
@@ -414,9 +402,7 @@ def test_epochs_go_on_counting_in_each_reading_for_training(builder, training):
     assert readings() == found
 
 
-def test_keras_trains_one_epoch_after_the_other_without_being_told_their_length(
-    builder,
-):
+def test_keras_trains_epochs_without_being_told_their_length(builder):
     transform = dataclasses.replace(RANDOM, image_dtype="float32").supervised
     train = read(builder, "train", 8, transform=transform, num_epochs=1)
     model = keras.Sequential([keras.layers.Conv2D(16, 3, 4, padding="same")])

@@ -71,15 +71,6 @@ def test_every_option_moves_its_own_decision_only(library):
             assert same != (field in (name, name.replace("half", "upper"))), field
 
 
-def test_same_seed_same_draw_and_other_seeds_differ():
-    one, again, other = (
-        ALL_CHANGES.draw(seed=tf.constant(seed)) for seed in ([1, 2], [1, 2], [2, 2])
-    )
-
-    assert all(np.array_equal(a, b) for a, b in zip(one, again, strict=True))
-    assert float(one.rotation) != float(other.rotation)
-
-
 def test_square_follows_the_draw():
     draw = augmentation.no_change()._replace(
         scale=np.float32(2.0), translation=np.float32([0.1, -0.2])

@@ -136,22 +136,13 @@ def people():
     [("pelvis", 99.96, 99.81), ("thorax", 99.96, 99.66), ("upper_neck", 96.54, 22.63)],
 )
 def test_derived_keypoints_reach_the_ceilings_stated(people, name, at_half, at_tenth):
-    keypoints, visibility, head_size = people
-    through_coco = convert_keypoints(
-        convert_keypoints(keypoints, "mpii", "coco17"), "coco17", "mpii"
-    )
+    coco = convert_keypoints(people[0], "mpii", "coco17")
+    through_coco = convert_keypoints(coco, "coco17", "mpii")
     index = KEYPOINTS.index(name)
     derivable = ~np.isnan(through_coco[:, index]).any(axis=1)
 
     scores = [
-        pckh(
-            through_coco,
-            keypoints,
-            visibility,
-            head_size,
-            threshold=threshold,
-            where=derivable,
-        ).per_keypoint
+        pckh(through_coco, *people, threshold=threshold, where=derivable).per_keypoint
         for threshold in (0.5, 0.1)
     ]
 

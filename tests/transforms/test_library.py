@@ -29,7 +29,9 @@ def check_in_graph(values):
 
 
 def test_good_example_keeps_its_values_and_drops_what_is_not_used():
+    """Keypoints that are missing may be anything."""
     values = example(category="walking", epoch=np.int64(2))
+    values["keypoints"][:3], values["visibility"][:3] = np.nan, 0
 
     found = check_in_graph(values)
 
@@ -191,16 +193,6 @@ def test_of_tensors_at_hand_the_message_is_that_of_arrays(name, value, message):
         check(values)
 
     assert of_tensors.value.message == str(of_arrays.value)
-
-
-def test_missing_keypoint_may_be_anything():
-    keypoints = np.full((16, 2), np.nan, np.float32)
-
-    found = check_in_graph(
-        example(keypoints=keypoints, visibility=np.zeros(16, np.int8))
-    )
-
-    np.testing.assert_array_equal(found["keypoints"], keypoints)
 
 
 def seed_of(values, seed):

@@ -54,14 +54,17 @@ def example_of(person, folder, index):
     return {**example, "image": data, "index": index}
 
 
-def assert_same(transform, example, levels=1.0):
-    """Checks that arrays and tensors become the same by the same draw."""
-    draw = transform.draw(example)
+def assert_same(transform, example, levels=1.0, drawn_of=dict):
+    """Checks that arrays and tensors become the same by one draw, that of the call."""
+    draw = transform.draw(drawn_of(example))
     found = transform.apply(example, draw)
     expected = transform.apply(scenes.tensors(example), draw)
 
+    called = transform(drawn_of(example))["crop_to_image"]
+    np.testing.assert_allclose(found["crop_to_image"], called, atol=1e-3)
     assert found.keys() == expected.keys()
     for name in found.keys() - {"image"}:
+        assert isinstance(found[name], np.ndarray | np.generic)
         np.testing.assert_allclose(
             found[name], expected[name], atol=1e-3, rtol=1e-5, err_msg=name
         )
@@ -70,11 +73,11 @@ def assert_same(transform, example, levels=1.0):
     assert np.abs(difference).mean() <= levels
 
 
-def test_same_draw_gives_what_tensors_give(drawn_release):
+def test_same_draw_gives_what_tensors_give(drawn_release, given):
     people = people_of(drawn_release)[::3]
 
     for example, transform in zip(people, itertools.cycle(TRANSFORMS)):
-        assert_same(transform, example)
+        assert_same(transform, example, drawn_of=given)
 
 
 @pytest.mark.parametrize("form", pose_transform.FORMS)
@@ -125,17 +128,6 @@ def test_many_with_one_that_does_not_fit_is_an_error(change, message):
 
     with pytest.raises(ValueError, match=message):
         PoseTransform().many([example, {**example, **change}])
-
-
-def test_draw_of_tensors_can_be_applied_to_arrays():
-    example = scenes.encoded(scenes.example(scenes.noise(90, 120), scale=0.3))
-    transform = PoseTransform(augmentation=ALL_CHANGES, seed=4)
-
-    found = transform.apply(example, transform.draw(scenes.tensors(example)))
-
-    matrix = transform(scenes.tensors(example))["crop_to_image"]
-    assert type(found["crop_to_image"]) is np.ndarray
-    np.testing.assert_allclose(found["crop_to_image"], matrix, atol=1e-4)
 
 
 @pytest.mark.parametrize("mode", ["L", "CMYK"])
@@ -212,31 +204,17 @@ def damaged(example, kind):
         data[at + 5 : at + 9] = b"\x00\x00\x00\x00"
     elif kind == "zeros":
         data[30:-2] = bytes(len(data) - 32)
-    elif kind == "cut":
-        data = data[: len(data) // 2]
-    elif kind == "end zeroed":
-        data[-40:] = bytes(40)
-    elif kind == "empty":
-        data = b""
     return {**example, "image": bytes(data)}
 
 
 @pytest.mark.parametrize("scale", [0.3, 3.0])
-@pytest.mark.parametrize(
-    ("kind", "message"),
-    [
-        *((kind, "cannot be decoded") for kind in ("header cut", "no table")),
-        *((kind, "cannot be decoded") for kind in ("other size", "zeros")),
-        *((kind, "start and end as those of a JPEG") for kind in ("cut", "end zeroed")),
-        ("empty", "are empty"),
-    ],
-)
-def test_damaged_file_names_image_and_index(kind, message, scale):
+@pytest.mark.parametrize("kind", ["header cut", "no table", "other size", "zeros"])
+def test_damaged_file_names_image_and_index(kind, scale):
     image = scenes.noise(90, 120)
     example = scenes.encoded(scenes.example(image, scale=scale, index=7))
 
     with pytest.raises(
-        MpiiPoseError, match=rf"{message}.* of image drawn_7.jpg index 7"
+        MpiiPoseError, match=r"cannot be decoded.* drawn_7\.jpg index 7"
     ):
         PoseTransform()(damaged(example, kind))
 

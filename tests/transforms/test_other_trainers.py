@@ -46,6 +46,7 @@ def test_hrnet_takes_input_target_weight_and_meta():
     np.testing.assert_allclose(image, expected, atol=1e-6)
     for k in range(16):
         np.testing.assert_array_equal(target[k], features["heatmaps"][..., k])
+    assert target.flags.c_contiguous
     np.testing.assert_array_equal(weight[:, 0], features["weights"])
     np.testing.assert_array_equal(meta["joints"], features["keypoints"])
     np.testing.assert_array_equal(meta["joints_vis"], np.ones((16, 1)))

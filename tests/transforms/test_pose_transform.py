@@ -22,12 +22,7 @@ DRAWS = {
     "rotated": {"rotation": 0.6},
     "scaled": {"scale": 0.8},
     "flipped": {"flip": True},
-    "all": {
-        "rotation": -0.9,
-        "scale": 1.2,
-        "flip": True,
-        "translation": [0.05, -0.1],
-    },
+    "all": {"rotation": -0.9, "scale": 1.2, "flip": True, "translation": [0.05, -0.1]},
 }
 
 
@@ -96,9 +91,7 @@ def test_drawn_dot_stays_on_its_keypoint(given, alignment, draw, scale, kind):
     np.testing.assert_allclose(back, example["keypoints"][wrists], rtol=0, atol=reach)
 
 
-def test_without_xla_a_map_function_works_though_it_asks_while_being_traced(
-    monkeypatch,
-):
+def test_without_xla_a_map_function_works_though_it_asks_in_its_trace(monkeypatch):
     function = tf.function
 
     def without_xla(python_function=None, *, jit_compile=None, **options):
@@ -111,11 +104,8 @@ def test_without_xla_a_map_function_works_though_it_asks_while_being_traced(
         return function(failing if jit_compile else python_function, **options)
 
     monkeypatch.setattr(tf, "function", without_xla)
-    monkeypatch.setattr(
-        on_tensorflow,
-        "xla_works",
-        functools.cache(on_tensorflow.xla_works.__wrapped__),
-    )
+    asked_anew = functools.cache(on_tensorflow.xla_works.__wrapped__)
+    monkeypatch.setattr(on_tensorflow, "xla_works", asked_anew)
 
     (found,) = dataset_of(people(1)).map(PoseTransform(image_size=(31, 33)))
 

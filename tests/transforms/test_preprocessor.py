@@ -8,17 +8,17 @@ from mpii_pose.transforms.preprocessor import Preprocessor
 from tests.transforms import scenes
 
 
-def plain_heatmaps(keypoints, visibility, box, shape):
+def plain_heatmaps(example, shape, margin=0.2):
     """The tutorial's patches of 7 x 7 cells, cell by cell."""
-    top, left, box_height, box_width = box
+    top, left, box_height, box_width = box_of(example, margin)
     heatmaps = np.zeros(shape, np.float32)
-    for k, (x, y) in enumerate(keypoints):
+    for k, (x, y) in enumerate(example["keypoints"]):
         column = round((x - left) / box_width * shape[1])
         row = round((y - top) / box_height * shape[0])
         for i in range(row - 3, row + 4):
             for j in range(column - 3, column + 4):
                 inside = 0 <= i < shape[0] and 0 <= j < shape[1]
-                if visibility[k] and inside:
+                if example["visibility"][k] and inside:
                     squared = (i - row) ** 2 + (j - column) ** 2
                     heatmaps[i, j, k] = 12 * math.exp(-squared / 2)
     return heatmaps
@@ -82,9 +82,7 @@ def test_heatmaps_equal_those_drawn_cell_by_cell(shape):
 
     _, heatmaps = Preprocessor(heatmap_shape=shape)(scenes.tensors(example))
 
-    expected = plain_heatmaps(
-        example["keypoints"], example["visibility"], box_of(example), shape
-    )
+    expected = plain_heatmaps(example, shape)
     assert heatmaps.shape == shape
     np.testing.assert_allclose(heatmaps, expected, atol=1e-5)
     assert np.max(heatmaps) == 12.0
@@ -101,14 +99,7 @@ def test_training_margins_are_random_within_their_range_and_follow_the_seed():
 
     # The larger the margin, the nearer to the middle a keypoint is.
     limits = [
-        np.argmax(
-            plain_heatmaps(
-                example["keypoints"],
-                example["visibility"],
-                box_of(example, margin),
-                (64, 64, 16),
-            )[..., 0]
-        )
+        np.argmax(plain_heatmaps(example, (64, 64, 16), margin)[..., 0])
         for margin in (0.1, 0.3)
     ]
     blobs = [blob(train, index) for index in range(20)]
