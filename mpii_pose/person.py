@@ -126,6 +126,11 @@ def person_from_source(
         points = np.zeros((NUM_KEYPOINTS, 2))
         visibility = np.zeros(NUM_KEYPOINTS)
     state = _numbers(where, "visibility", visibility, (NUM_KEYPOINTS,))
+    if not np.isin(state, list(Visibility)).all():
+        raise AnnotationError(
+            f"{where}: visibility must be one of {[int(v) for v in Visibility]}, got "
+            f"{state.tolist()}"
+        )
     missing = state == Visibility.MISSING
     keypoints = _numbers(where, "keypoints", points, (NUM_KEYPOINTS, 2), but=missing)
     nowhere = (keypoints == 0).all(axis=1) | (keypoints == -1).all(axis=1)

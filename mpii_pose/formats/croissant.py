@@ -66,7 +66,7 @@ def write_croissant(
 
     Args:
         folder: Where to write. It must not exist.
-        builder: The builder of an MPII dataset of any layout and file format.
+        builder: The builder of a dataset of any layout and file format.
         read: Yields the examples of a split, in NumPy and with images as bytes; takes
             the builder and the split's name.
         splits: The splits to write; None for all.
@@ -76,9 +76,13 @@ def write_croissant(
 
     Raises:
         FileExistsError: The folder exists.
-        FileNotFoundError: The dataset has no such split.
+        FileNotFoundError: The dataset is not of `mpii_pose`, or has no such split.
     """
     folder, info = files.user_path(folder), builder.info
+    if info.name != "mpii_pose":
+        raise FileNotFoundError(
+            f"{builder.data_dir} has {info.full_name}, not mpii_pose"
+        )
     if unknown := [split for split in splits or () if split not in info.splits]:
         raise FileNotFoundError(
             f"{builder.data_dir} has no split {', '.join(unknown)}; it has "

@@ -329,16 +329,22 @@ def check_predictions(
 
     Args:
         predicted: float [N, 16, 2], (x, y) in pixels of the full image, 0-based.
-        people: The N people, in the same order, labelled or not.
+        people: The people of the split, in `index` order, labelled or not.
         where: bool [16], the keypoints that are to be predicted; default all.
 
     Returns:
-        A sentence for each mistake: keypoints that are not predicted (labelled ones, if
-        a person has any), points far from their people (pixels of a resized image or of
-        a crop, x and y exchanged, another order) and, where people are labelled, points
-        that are off by a part of a cell, or by one pixel.
+        A sentence for each mistake: a number of people that is not that of the split,
+        keypoints that are not predicted (labelled ones, if a person has any), points
+        far from their people (pixels of a resized image or of a crop, x and y
+        exchanged, another order) and, where people are labelled, points that are off by
+        a part of a cell, or by one pixel.
     """
     points = checked_predictions(predicted)
+    if len(points) != len(people):
+        return [
+            f"There are predictions for {len(points)} people and {len(people)} people "
+            "in the split; send one for each, in index order."
+        ]
     problems = []
     missing = ~np.all(np.isfinite(points), axis=2)
     points = np.where(missing[..., np.newaxis], np.nan, points)

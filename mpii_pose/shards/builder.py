@@ -148,7 +148,8 @@ def _told_alone(error: BaseException) -> BaseException:
         usual = sys.excepthook
 
         def tell(kind: Any, value: BaseException, traceback: Any) -> None:
-            usual(kind, value.with_traceback(None), None)
+            alone = value.with_traceback(None) if value is error else value
+            usual(kind, alone, alone.__traceback__)
 
         sys.excepthook = tell
     return error.with_traceback(None)

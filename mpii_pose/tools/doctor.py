@@ -333,7 +333,10 @@ def check_counts(
         found = len(people.get(name, ()))
         if found != expected:  # JSON copies lack some splits.
             report = problem if found else note
-            yield report(f"{name} has {found:,} people and MPII's has {expected:,}")
+            yield report(
+                f"{name} has {found:,} people and MPII's has {expected:,}: the "
+                "annotations are not all of the original's"
+            )
 
 
 def _check_images(

@@ -139,7 +139,10 @@ def _spec_of(model: Any, alignment: str) -> CropSpec:
                 f"size, channels last, found {shape}"
             )
         sizes.append(shape[1:3])
-    return CropSpec(image_size=sizes[0], heatmap_size=sizes[1], alignment=alignment)
+    try:
+        return CropSpec(image_size=sizes[0], heatmap_size=sizes[1], alignment=alignment)
+    except ValueError as error:
+        raise PredictionError(f"the model: {error}") from error
 
 
 def _load_model(path: epath.Path) -> Any:

@@ -411,6 +411,7 @@ def off_by(step, unit="px"):
     ("change", "message"),
     [
         (lambda truth, *_: truth, None),
+        (lambda truth, *_: truth[1:], "for .* people in the split; send one for each"),
         (in_another_order, "0.17 or less: are they in index order, and in pixels of"),
         (lambda truth, *_: truth[..., ::-1], "0.17 or less: x and y are exchanged."),
         (lambda truth, *_: truth / 2, "about half of the expected .* resized image"),
