@@ -81,7 +81,7 @@ def make_once(folder: epath.PathLike, make: Callable[[epath.Path], None]) -> epa
     if folder.exists():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = folder.with_name(f"incomplete.{secrets.token_hex(3)}_{folder.name}")
+    partial = _temporary(folder)
     with lock(folder.parent):
         if folder.exists():  # Another process made it while we waited.
             return folder
@@ -96,3 +96,19 @@ def make_once(folder: epath.PathLike, make: Callable[[epath.Path], None]) -> epa
         finally:
             partial.rmtree(missing_ok=True)
     return folder
+
+
+def remove_in_use(folder: epath.PathLike) -> None:
+    """Removes a folder in which others still write.
+
+    It is renamed first: no file can then be made in it while it is emptied. `gs://`,
+    where a file needs no folder, is left as it is.
+    """
+    folder = epath.Path(folder)
+    if "://" not in os.fspath(folder):
+        renamed = folder.rename(_temporary(folder))
+        renamed.rmtree(missing_ok=True)
+
+
+def _temporary(folder: epath.Path) -> epath.Path:
+    return folder.with_name(f"incomplete.{secrets.token_hex(3)}_{folder.name}")

@@ -1,10 +1,13 @@
 """A TFDS builder that plans its shards and then writes each in one go."""
 
+import contextlib
 import errno
 import os
 import pathlib
 import sys
+import threading
 from collections.abc import Sequence
+from concurrent import futures
 from typing import Any
 
 import tensorflow_datasets as tfds
@@ -15,6 +18,9 @@ from mpii_pose import progress, tfds_private, workplace
 from mpii_pose.checks import MpiiPoseError
 from mpii_pose.files import user_path
 from mpii_pose.shards.plan import ExampleEncoder, Shard, plan_split
+
+# For how long a job may take to end once it is cancelled.
+_CANCEL_S = 60
 
 
 class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
@@ -130,16 +136,43 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
             | "PlannedShards" >> beam.Create(shards)
             | "WriteShard" >> beam.Map(Shard.write, encoder, writer)
         )
-        result = pipeline.run()
         try:
-            result.wait_until_finish()
-        except KeyboardInterrupt:
-            try:
-                result.cancel()
-            except Exception as error:  # Each runner has errors of its own.
-                logging.warning("The job may go on, as it is not cancelled: %s", error)
+            result = pipeline.run()
+            _wait_for(result)
+        except BaseException:
+            # Workers may go on, where one has failed or none can be stopped.
+            with contextlib.suppress(OSError):  # Windows keeps files that are open.
+                workplace.remove_in_use(self.data_dir)
             raise
         tfds_private.process_pipeline_result(self, result)
+
+
+def _wait_for(result: Any) -> None:
+    """Waits for the end of a job on Beam; Ctrl-C cancels it.
+
+    A thread waits, also after Ctrl-C: until it ends, a job writes and logs.
+    """
+    ended: futures.Future[object] = futures.Future()
+
+    def wait() -> None:
+        try:
+            ended.set_result(result.wait_until_finish())
+        except BaseException as error:
+            ended.set_exception(error)
+
+    threading.Thread(target=wait, daemon=True).start()
+    try:
+        while not ended.done():
+            futures.wait([ended], timeout=1)  # Windows hears Ctrl-C in between.
+        ended.result()
+    except KeyboardInterrupt:
+        try:
+            result.cancel()
+        except Exception as error:  # Each runner has errors of its own.
+            logging.warning("The job may go on, as it is not cancelled: %s", error)
+        else:
+            futures.wait([ended], _CANCEL_S)
+        raise
 
 
 def _told_alone(error: BaseException) -> BaseException:

@@ -110,14 +110,6 @@ class Shard:
             ImageError: An image cannot be read; the message names the example.
             FileNotFoundError: The folder is missing.
         """
-        path = epath.Path(self.path)
-        folder = path.parent
-        # TFDS would make it anew. `gs://` has no folders before their first file.
-        if "://" not in self.path and not folder.exists():
-            raise FileNotFoundError(
-                f"{folder} is not there: its build has ended, or this host does not "
-                "share --data_dir"
-            )
 
         def encoded() -> Iterator[tuple[str, bytes]]:
             for key, example in _map_ahead(_read_images, self.examples, threads):
@@ -129,6 +121,14 @@ class Shard:
             # TFDS batches records with `islice(records, i, i + n)`, which skips some of
             # an iterator's and none of a list's.
             records = list(records)
+        path = epath.Path(self.path)
+        folder = path.parent
+        # TFDS would make it anew. `gs://` has no folders before their first file.
+        if "://" not in self.path and not folder.exists():
+            raise FileNotFoundError(
+                f"{folder} is not there: its build has ended, or this host does not "
+                "share --data_dir"
+            )
         # TFDS removes files of this name, if a lost worker leaves one behind.
         with tfds_private.incomplete_file(path) as partial:
             writer.write(partial, records)

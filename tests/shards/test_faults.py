@@ -6,16 +6,20 @@ Builds in other processes write ArrayRecord, which needs no TensorFlow: they sta
 import concurrent.futures
 import contextlib
 import errno
+import itertools
 import os
 import pathlib
 import signal
 import subprocess
 import sys
+import threading
 import time
 import unittest.mock
+from collections.abc import Callable
 
 import pytest
 import tensorflow_datasets as tfds
+from absl import logging
 from apache_beam.runners.direct import direct_runner
 
 import mpii_pose
@@ -200,26 +204,72 @@ def test_interrupted_build_says_whether_its_dataset_is_whole(
     assert builds.read(builds.build(tmp_path, drawn_release), "train")
 
 
-@pytest.mark.parametrize("cancels", [True, False])
-def test_interrupt_cancels_the_job_on_beam_or_says_that_it_may_go_on(
-    cancels, drawn_release, tmp_path, monkeypatch, log
-):
-    def cancel(self):
-        log.clear()
-        if not cancels:
-            raise ValueError("Cannot invoke RPC on closed channel!")
+@pytest.fixture
+def build_while_workers_write(tmp_path, drawn_release, monkeypatch):
+    """Builds on Beam, with workers who write until their folder is gone.
 
-    result = direct_runner.DirectPipelineResult
-    monkeypatch.setattr(result, "wait_until_finish", interrupt)
-    monkeypatch.setattr(result, "cancel", cancel)
-    runner = direct_runner.BundleBasedDirectRunner()
+    Waiting for the end of the job is what the argument says.
+    """
 
-    with pytest.raises(KeyboardInterrupt, match="Stopped building mpii_pose"):
+    def write_on(self, *args):
+        folder = pathlib.Path(self.path).parent
+        for number in itertools.count():
+            (folder / f"busy_{number}").touch()
+
+    def build(wait: Callable[[], object]) -> None:
+        def wait_until_finish(self):
+            wait_for(lambda: list(tmp_path.rglob("busy_*")))
+            wait()
+
+        result = direct_runner.DirectPipelineResult
+        monkeypatch.setattr(result, "wait_until_finish", wait_until_finish)
+        runner = direct_runner.BundleBasedDirectRunner()
         builds.build(tmp_path, drawn_release, beam_runner=runner)
 
+    monkeypatch.setattr(Shard, "write", write_on)
+    yield build
+    assert not unfinished(tmp_path)
+    assert not builds.prepared(tmp_path)
+
+
+@pytest.fixture
+def ctrl_c():
+    """Sends Ctrl-C to this process, which may have been started to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield lambda: os.kill(os.getpid(), signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("cancels", [True, False])
+def test_interrupt_cancels_the_job_on_beam_or_says_that_it_may_go_on(
+    cancels, build_while_workers_write, monkeypatch, log, ctrl_c
+):
+    ended = threading.Event()
+
+    def end():
+        logging.info("Job state changed to CANCELLED")
+        ended.set()
+
+    def cancel(self):
+        if not cancels:
+            raise ValueError("Cannot invoke RPC on closed channel!")
+        threading.Timer(0.5, end).start()
+
+    monkeypatch.setattr(direct_runner.DirectPipelineResult, "cancel", cancel)
+
+    with pytest.raises(KeyboardInterrupt, match="Stopped building mpii_pose"):
+        build_while_workers_write(lambda: (ctrl_c(), ended.wait()))
+
     assert ("may go on, as it is not cancelled: Cannot invoke" in log.text) != cancels
-    # The job does go on here, and may write records in the folder of the build.
-    assert not [*tmp_path.rglob("dataset_info.json")]
+    assert ("state changed to CANCELLED" in log.text) == cancels, "it logs first"
+    ended.set()
+
+
+def test_error_on_beam_is_told_while_other_workers_write(build_while_workers_write):
+    lose = unittest.mock.Mock(side_effect=RuntimeError("a worker is lost"))
+
+    with pytest.raises(RuntimeError, match="a worker is lost"):
+        build_while_workers_write(lose)
 
 
 def test_build_stopped_by_ctrl_c_is_tidy_and_brief(start_build, release, tmp_path):

@@ -136,9 +136,11 @@ def test_less_than_one_shard_is_refused(num_shards):
         shards.shard_ends(np.ones(5), config)
 
 
-def write(folder, examples):
-    shard = shards.Shard(str(folder / "x-train.tfrecord-00000-of-00001"), examples)
-    writer = tfds.core.writer.ExampleWriter(tfds.core.FileFormat.TFRECORD)
+def write(folder, examples, file_format="tfrecord"):
+    shard = shards.Shard(
+        str(folder / f"x-train.{file_format}-00000-of-00001"), examples
+    )
+    writer = tfds.core.writer.ExampleWriter(tfds.core.FileFormat(file_format))
     shard.write(ExampleEncoder(FEATURES), writer)
 
 
@@ -157,9 +159,17 @@ def test_failed_shard_leaves_no_file(tmp_path, example):
 
 def test_worker_whose_build_has_ended_does_not_make_its_folder_again(tmp_path, example):
     folder = tmp_path / "incomplete.ABCDEF_1.0.0"
+    folder.mkdir()
 
-    with pytest.raises(FileNotFoundError, match=r"ABCDEF_1\.0\.0 is not there"):
-        write(folder, [("key", example)])
+    def ends_build(i):
+        folder.rmdir()
+        return "key", example
+
+    # The records of Parquet are all read before its file is opened.
+    cases = {"parquet": Examples(ends_build, [0]), "tfrecord": [("key", example)]}
+    for file_format, examples in cases.items():
+        with pytest.raises(FileNotFoundError, match=r"ABCDEF_1\.0\.0 is not there"):
+            write(folder, examples, file_format)
 
     assert not folder.exists()
 
