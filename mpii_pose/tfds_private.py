@@ -31,10 +31,13 @@ from tensorflow_datasets.core.utils.shard_utils import (
     DEFAULT_MIN_SHARD_SIZE,
     get_shard_boundaries,
 )
+from tensorflow_datasets.proto import tf_example_pb2
 
 __all__ = [
     # The smallest shard by default. Else: a given --min_shard_size is not noticed.
     "DEFAULT_MIN_SHARD_SIZE",
+    # The message that a record holds. Else: examples by number cannot be read.
+    "Example",
     # Features to a `tf.train.Example`. Else: examples cannot be encoded.
     "ExampleSerializer",
     # The order of the examples of a split. Else: datasets of two versions differ.
@@ -52,6 +55,8 @@ __all__ = [
     # A progress bar that `tfds.disable_progress_bar` switches off.
     "tqdm",
 ]
+
+Example = tf_example_pb2.Example
 
 
 def filename_template(builder: Any, split: str) -> tfds.core.ShardedFileTemplate:

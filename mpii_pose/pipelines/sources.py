@@ -8,13 +8,14 @@ import shlex
 import sys
 import types
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, overload
 
 import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
+from mpii_pose import tfds_private
 from mpii_pose.files import user_path
 from mpii_pose.release import official
 from mpii_pose.transforms import forks
@@ -83,9 +84,15 @@ def data_source(
     if isinstance(dataset, str):
         dataset = open_builder(dataset, data_dir)
     _check_is_built(dataset)
-    examples = dataset.as_data_source(
-        split, decoders={"image": tfds.decode.SkipDecoding()}
-    )
+    examples: Sequence[Any]
+    if all(map(_is_plain, dataset.info.features.values())):
+        method = tfds.decode.DeserializeMethod.RAW_BYTES
+        records = dataset.as_data_source(split, deserialize_method=method)
+        examples = _PlainExamples(records, dataset.info.features.get_serialized_info())
+    else:
+        examples = dataset.as_data_source(
+            split, decoders={"image": tfds.decode.SkipDecoding()}
+        )
     return DataSource(examples, range(len(examples)), transform)
 
 
@@ -241,6 +248,34 @@ class EpochSampler:
         if self._shuffle:
             order = order[: self._length // self._num_replicas * self._num_replicas]
         return order[self._rank :: self._num_replicas]
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class _PlainExamples(Sequence):
+    """Examples of plain features, parsed in half of TFDS's time."""
+
+    records: Sequence[bytes]
+    specs: Mapping[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, number: Any) -> Any:
+        stored = tfds_private.Example.FromString(self.records[number]).features.feature
+        example = {}
+        for name, spec in self.specs.items():
+            feature = stored[name]
+            values = getattr(feature, feature.WhichOneof("kind")).value
+            array = np.array(values, spec.np_dtype).reshape(spec.shape)
+            example[name] = array if spec.shape else array.item()
+        return example
+
+
+def _is_plain(feature: Any) -> bool:
+    """Returns whether a feature is stored as it is read, when no image is decoded."""
+    stored, read = feature.get_serialized_info(), feature.get_tensor_info()
+    is_tensor = isinstance(feature, tfds.features.Tensor) and stored == read
+    return is_tensor or isinstance(feature, tfds.features.Image)
 
 
 def open_builder(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:

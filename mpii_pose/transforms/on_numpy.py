@@ -219,7 +219,8 @@ def _read(
     top, left, height, width = box
     bottom = min((top + height) * ratio, size[0])
     if isinstance(image, bytes):
-        frame = _decoded(_cut(image, bottom), bottom, size[1], ratio, where)
+        data = image if bottom == size[0] else _cut(image, bottom)
+        frame = _decoded(data, bottom, size[1], ratio, where)
         return frame[top : top + height, left : left + width]
     pixels = image[top * ratio : bottom, left * ratio : (left + width) * ratio]
     return _averaged(np.ascontiguousarray(pixels), height, width, ratio)

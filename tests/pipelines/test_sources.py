@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 
 import mpii_pose
 from mpii_pose.mpii_pose_dataset_builder import PoseConfig
@@ -45,15 +46,45 @@ def in_spawned(function, *arguments):
         return pool.apply(function, arguments)
 
 
-def test_items_are_the_stored_examples_with_images_as_bytes(built):
-    examples = source(built, transform=None, split="validation")
+@pytest.mark.parametrize("layout", ["person", "person_crop", "image"])
+def test_items_are_those_of_tfds_with_images_as_bytes(layout, tmp_path):
+    layout = mpii_pose.Builder.builder_configs[layout].layout
+    config = PoseConfig(name="tiny", num_people=12, layout=layout)
+    built = builds.build(tmp_path, config=config, file_format="array_record")
+    decoders = {"image": tfds.decode.SkipDecoding()}
+    stored = built.as_data_source("train", decoders=decoders)
 
-    stored = range(built.info.splits["validation"].num_examples)
-    assert len(examples) == len(stored)
-    assert sorted(example["index"] for example in examples) == list(stored)
-    for example in examples:
-        assert example["image"].startswith(b"\xff\xd8")
-        assert example["keypoints"].shape == (16, 2)
+    examples = source(built, transform=None, split="train")
+
+    assert len(examples) == len(stored) > 0
+    for found, expected in zip(examples, stored, strict=True):
+        assert found["image"].startswith(b"\xff\xd8")
+        assert found.keys() == expected.keys()
+        for name, value in expected.items():
+            if isinstance(value, np.ndarray):
+                assert found[name].dtype == value.dtype
+            np.testing.assert_equal(found[name], value)
+
+
+def test_features_that_tfds_decodes_are_left_to_it(tmp_path):
+    class Coded(tfds.testing.DummyDataset):
+        def _info(self):
+            coded = tfds.features.Tensor(shape=(), dtype=np.int64, encoding="zlib")
+            features = {"id": coded, "image": tfds.features.Image()}
+            return self.dataset_info_from_configs(
+                features=tfds.features.FeaturesDict(features)
+            )
+
+        def _generate_examples(self):
+            for key, example in super()._generate_examples():
+                yield key, example | {"image": np.zeros((1, 1, 3), np.uint8)}
+
+    builder = Coded(data_dir=tmp_path, file_format="array_record")
+    builder.download_and_prepare()
+
+    examples = source(builder, transform=None, split="train")
+
+    assert [example["id"] for example in examples] == [0, 1, 2]
 
 
 def test_numbers_count_from_the_end_and_slices_are_sequences(built):
