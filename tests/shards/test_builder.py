@@ -22,9 +22,7 @@ from tests import builds, releases
 from tests.builds import SPLITS
 
 
-def test_examples_are_the_releases_people_and_jpegs(
-    frames, drawn_release, drawn_people
-):
+def test_examples_are_the_release_people_and_jpegs(frames, drawn_release, drawn_people):
     assert list(frames.info.splits) == SPLITS
     for split, people in drawn_people.items():
         examples = builds.read(frames, split, decoders=builds.ENCODED)

@@ -30,6 +30,7 @@ from tests import builds
 # Windows has neither such limits, nor pipes in folders, nor SIGSTOP.
 resource = pytest.importorskip("resource")
 
+JOB = direct_runner.DirectPipelineResult
 BUILD = (
     "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
     "from tests import builds; builds.build(*sys.argv[1:], file_format='array_record',"
@@ -155,9 +156,7 @@ def test_two_threads_build_once(drawn_release, tmp_path, log, shared):
         assert builds.read(builder, "train")
 
 
-def test_slower_host_takes_the_fasters_dataset(
-    drawn_release, tmp_path, log, monkeypatch
-):
+def test_slower_host_takes_the_first_dataset(drawn_release, tmp_path, log, monkeypatch):
     monkeypatch.setattr(workplace, "lock", lambda folder: contextlib.nullcontext())
     write, faster = Shard.write, []
 
@@ -206,10 +205,7 @@ def test_interrupted_build_says_whether_its_dataset_is_whole(
 
 @pytest.fixture
 def build_while_workers_write(tmp_path, drawn_release, monkeypatch):
-    """Builds on Beam, with workers who write until their folder is gone.
-
-    Waiting for the end of the job is what the argument says.
-    """
+    """Builds on Beam: workers write for as long as they can, while `wait` waits."""
 
     def write_on(self, *args):
         folder = pathlib.Path(self.path).parent
@@ -221,8 +217,7 @@ def build_while_workers_write(tmp_path, drawn_release, monkeypatch):
             wait_for(lambda: list(tmp_path.rglob("busy_*")))
             wait()
 
-        result = direct_runner.DirectPipelineResult
-        monkeypatch.setattr(result, "wait_until_finish", wait_until_finish)
+        monkeypatch.setattr(JOB, "wait_until_finish", wait_until_finish)
         runner = direct_runner.BundleBasedDirectRunner()
         builds.build(tmp_path, drawn_release, beam_runner=runner)
 
@@ -246,30 +241,23 @@ def test_interrupt_cancels_the_job_on_beam_or_says_that_it_may_go_on(
 ):
     ended = threading.Event()
 
-    def end():
-        logging.info("Job state changed to CANCELLED")
-        ended.set()
-
     def cancel(self):
         if not cancels:
             raise ValueError("Cannot invoke RPC on closed channel!")
-        threading.Timer(0.5, end).start()
+        threading.Timer(0.5, lambda: (logging.info("CANCELLED"), ended.set())).start()
 
-    monkeypatch.setattr(direct_runner.DirectPipelineResult, "cancel", cancel)
+    monkeypatch.setattr(JOB, "cancel", cancel)
 
     with pytest.raises(KeyboardInterrupt, match="Stopped building mpii_pose"):
         build_while_workers_write(lambda: (ctrl_c(), ended.wait()))
 
     assert ("may go on, as it is not cancelled: Cannot invoke" in log.text) != cancels
-    assert ("state changed to CANCELLED" in log.text) == cancels, "it logs first"
-    ended.set()
+    assert ("CANCELLED" in log.text) == cancels, "it logs first"
 
 
 def test_error_on_beam_is_told_while_other_workers_write(build_while_workers_write):
-    lose = unittest.mock.Mock(side_effect=RuntimeError("a worker is lost"))
-
-    with pytest.raises(RuntimeError, match="a worker is lost"):
-        build_while_workers_write(lose)
+    with pytest.raises(ZeroDivisionError):
+        build_while_workers_write(lambda: 1 / 0)
 
 
 def test_build_stopped_by_ctrl_c_is_tidy_and_brief(start_build, release, tmp_path):

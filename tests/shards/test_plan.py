@@ -160,14 +160,10 @@ def test_failed_shard_leaves_no_file(tmp_path, example):
 def test_worker_whose_build_has_ended_does_not_make_its_folder_again(tmp_path, example):
     folder = tmp_path / "incomplete.ABCDEF_1.0.0"
     folder.mkdir()
-
-    def ends_build(i):
-        folder.rmdir()
-        return "key", example
-
     # The records of Parquet are all read before its file is opened.
-    cases = {"parquet": Examples(ends_build, [0]), "tfrecord": [("key", example)]}
-    for file_format, examples in cases.items():
+    last = Examples(lambda i: folder.rmdir() or ("key", example), [0])
+
+    for file_format, examples in [("parquet", last), ("tfrecord", [("key", example)])]:
         with pytest.raises(FileNotFoundError, match=r"ABCDEF_1\.0\.0 is not there"):
             write(folder, examples, file_format)
 

@@ -38,9 +38,7 @@ def test_unreadable_images_stop_no_command(release, drawn_people, tmp_path, caps
     assert unknown == {path.name for path in (missing, text, dds, giant)}
 
 
-def test_problems_of_a_submission_need_force(
-    drawn_release, drawn_people, tmp_path, capsys
-):
+def test_submission_problems_need_force(drawn_release, drawn_people, tmp_path, capsys):
     people = drawn_people["test"]
     points = np.array([[person.center] * 16 for person in people], np.float64)
     pred, output = tmp_path / "pred.mat", tmp_path / "out.mat"

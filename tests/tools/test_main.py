@@ -96,9 +96,7 @@ def test_a_reader_that_stops_reading_gets_no_complaint(drawn_release):
     assert process.returncode == 141
 
 
-def test_paths_may_start_at_the_home(
-    drawn_release, drawn_people, tmp_path, monkeypatch
-):
+def test_paths_may_start_at_home(drawn_release, drawn_people, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mpii").symlink_to(drawn_release)

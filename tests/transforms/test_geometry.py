@@ -52,9 +52,7 @@ def test_middle_of_the_square_lands_on_its_center(mode, image_size, flip):
         ("udp", (256, 256), (10, 20), 255, {(0, 255): (-117.5, 147.5)}),
     ],
 )
-def test_points_of_the_crop_show_those_of_the_image(
-    mode, image_size, center, side, places
-):
+def test_points_of_crops_show_those_of_images(mode, image_size, center, side, places):
     matrix = geometry.crop_to_image_matrix(
         np.float32(center),
         np.float32(side),

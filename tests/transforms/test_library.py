@@ -80,9 +80,7 @@ def test_absent_features_are_named(given):
         ("image", np.array([b"a", b"b"]), r"string \[\], .* got string \(2,\)"),
     ],
 )
-def test_wrong_dtype_or_shape_says_what_is_allowed_and_given(
-    given, name, value, message
-):
+def test_wrong_dtype_or_shape_says_what_is_allowed_and_got(given, name, value, message):
     with pytest.raises(ValueError, match=message):
         check(given(example(**{name: value})))
 
