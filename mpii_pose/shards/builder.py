@@ -139,10 +139,13 @@ class PlannedShardsBuilder(tfds.core.GeneratorBasedBuilder):
         try:
             result = pipeline.run()
             _wait_for(result)
-        except BaseException:
+        except BaseException as error:
             # Workers may go on, where one has failed or none can be stopped.
             with contextlib.suppress(OSError):  # Windows keeps files that are open.
                 workplace.remove_in_use(self.data_dir)
+            # What Beam makes of Ctrl-C where it runs the steps in this process.
+            if str(error).startswith("KeyboardInterrupt "):
+                raise KeyboardInterrupt from None
             raise
         tfds_private.process_pipeline_result(self, result)
 

@@ -181,6 +181,10 @@ def interrupt(*args):
     raise KeyboardInterrupt("1.2 MB are kept")
 
 
+def stop(*args):
+    raise KeyboardInterrupt
+
+
 @pytest.mark.parametrize(
     ("owner", "name", "end"),
     [
@@ -253,6 +257,13 @@ def test_interrupt_cancels_the_job_on_beam_or_says_that_it_may_go_on(
 
     assert ("may go on, as it is not cancelled: Cannot invoke" in log.text) != cancels
     assert ("CANCELLED" in log.text) == cancels, "it logs first"
+
+
+def test_ctrl_c_in_a_step_on_beam_is_told(drawn_release, tmp_path, monkeypatch):
+    monkeypatch.setattr(Shard, "write", stop)
+
+    with pytest.raises(KeyboardInterrupt, match="Stopped building mpii_pose"):
+        builds.build(tmp_path, drawn_release, beam_runner="DirectRunner")
 
 
 def test_error_on_beam_is_told_while_other_workers_write(build_while_workers_write):
